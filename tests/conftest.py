@@ -1,0 +1,20 @@
+"""Set-up of the test process, which is stricter than production.
+
+Four fake devices, and a pool of host threads large enough for them: with few
+cores the CPU client otherwise runs out of threads while callbacks wait.
+Both must be set before JAX first looks for devices.
+"""
+
+import os
+
+os.environ['XLA_FLAGS'] = (
+    os.environ.get('XLA_FLAGS', '')
+    + ' --xla_force_host_platform_device_count=4').strip()
+os.environ.setdefault('NPROC', '32')
+os.environ.setdefault('MPLBACKEND', 'Agg')
+os.environ.setdefault('JAX_PLATFORMS', 'cpu')
+
+import jax  # noqa: E402  (the environment comes first)
+
+# [n] + [n, 1] must be an error here, not a silent [n, n].
+jax.config.update('jax_numpy_rank_promotion', 'raise')

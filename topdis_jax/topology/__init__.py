@@ -1,0 +1,1 @@
+"""Persistent homology of pairs of distance matrices, differentiable."""
