@@ -1,1 +1,15 @@
-"""Persistent homology of pairs of distance matrices, differentiable."""
+"""Distances, barcodes and the topology divergence RTD."""
+
+from topdis_jax.topology.distances import pairwise_distances
+from topdis_jax.topology.distances import scale_by_quantile
+from topdis_jax.topology.rtd import Barcode
+from topdis_jax.topology.rtd import relative_barcode
+from topdis_jax.topology.rtd import rtd
+
+__all__ = (
+    'Barcode',
+    'pairwise_distances',
+    'relative_barcode',
+    'rtd',
+    'scale_by_quantile',
+)

@@ -1,0 +1,83 @@
+"""The terms of the evidence lower bound, in nats, per image and per latent."""
+
+import jax
+from jax import lax
+import jax.numpy as jnp
+
+# exp() of a larger log variance leaves float32's range, and 0 * inf is NaN.
+_MAX_LOG_VAR = 80.0
+
+
+def bernoulli_nll(logits, images):
+    """Bernoulli cross-entropy -log p(x|z) from logits, summed over an image.
+
+    max(l, 0) - l x + log(1 + exp(-|l|)): finite for every finite logit l.
+
+    Args:
+      logits: [b, ...] float.
+      images: [b, ...] float in [0, 1], of the same shape.
+
+    Returns:
+      [b] float, nats per image.
+
+    Raises:
+      ValueError: the shapes differ.
+    """
+    _check_same('logits', logits, 'images', images)
+    each = (jnp.maximum(logits, 0) - logits * images
+            + jnp.log1p(jnp.exp(-jnp.abs(logits))))
+    return jnp.sum(each.reshape(each.shape[0], -1), axis=1)
+
+
+def gaussian_kl(mean, log_var):
+    """KL(N(mean, exp(log_var)) || N(0, 1)) of each latent.
+
+    (exp(log_var) + mean^2 - 1 - log_var) / 2. Log variances above 80 count
+    as 80 in the exponential, which else overflows.
+
+    Args:
+      mean, log_var: [b, d] float.
+
+    Returns:
+      [b, d] float, nats.
+
+    Raises:
+      ValueError: the shapes differ.
+    """
+    _check_same('mean', mean, 'log_var', log_var)
+    var = jnp.exp(jnp.minimum(log_var, _MAX_LOG_VAR))
+    return (var + mean ** 2 - 1 - log_var) / 2
+
+
+def sample_gaussian(rng, mean, log_var, *, axis_name=None):
+    """Reparameterised sample mean + exp(log_var / 2) * noise.
+
+    Args:
+      rng: key, the same on every device.
+      mean, log_var: [b, d] float. Under `axis_name`, this device's rows.
+      axis_name: name of the mapped axis over which the batch is spread. The
+        noise is then this device's part of the noise of the whole batch, so
+        that a sample does not depend on the number of devices.
+
+    Returns:
+      [b, d] float.
+
+    Raises:
+      ValueError: the shapes differ.
+    """
+    _check_same('mean', mean, 'log_var', log_var)
+    rows, latents = mean.shape
+    if axis_name is None:
+        noise = jax.random.normal(rng, (rows, latents), mean.dtype)
+    else:
+        devices = lax.axis_size(axis_name)
+        noise = jax.random.normal(rng, (devices * rows, latents), mean.dtype)
+        noise = lax.dynamic_slice_in_dim(
+            noise, lax.axis_index(axis_name) * rows, rows)
+    return mean + jnp.exp(jnp.minimum(log_var, _MAX_LOG_VAR) / 2) * noise
+
+
+def _check_same(name_a, a, name_b, b):
+    if jnp.shape(a) != jnp.shape(b):
+        raise ValueError(f'{name_a} and {name_b} must have one shape, received '
+                         f'{jnp.shape(a)} and {jnp.shape(b)}')

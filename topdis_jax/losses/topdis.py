@@ -1,0 +1,89 @@
+"""The TopDis loss: shift, decode, distances, RTD."""
+
+from typing import NamedTuple
+
+import jax
+from jax import lax
+import jax.numpy as jnp
+
+from topdis_jax import topology
+from topdis_jax.losses.latent_shift import latent_shift
+
+
+class TopDisAux(NamedTuple):
+    """What was drawn. dimension [] int32; num_valid [] int32: rows kept."""
+    dimension: jax.Array
+    num_valid: jax.Array
+
+
+def topdis_loss(decode, z, rng, *, images=None, weights=None, shift=0.125,
+                margin=1e-3, num_bars=50, power=1, quantile=0.9,
+                axis_name=None, engine='auto'):
+    """How far the topology of a decoded batch changes when one latent shifts.
+
+    Codes and shifted codes (see `latent_shift`) are decoded to two clouds of
+    images in correspondence; their distances, each cloud's divided by its own
+    quantile, are compared by RTD, min and max form, both directions. Rows
+    without a valid shift do not take part, exactly as if they were not there.
+
+    Source: Balabin et al., Disentanglement Learning via Topology, ICML 2024.
+    Departures from the published code: the margin of the shift, and the exact
+    gradient of the bars (see `topology.rtd`).
+
+    Args:
+      decode: function of codes [m, d] to images [m, ...] in [0, 1]; what it
+        closes over is differentiated.
+      z: [n, d] float codes. Under `axis_name`, this device's rows.
+      rng: key, the same on every device.
+      images: [n, ...] decode(z), if it is known already: saves one decoding.
+      weights: [d] float, odds of the latents. Uniform if None.
+      shift, margin: see `latent_shift`.
+      num_bars, power, engine: see `topology.rtd`.
+      quantile: of each cloud's distances, which divides them.
+      axis_name: name of the mapped axis over which the batch is spread. The
+        clouds are then those of the whole batch, barcodes are shared out over
+        the devices, and the mean over the devices of the gradients is the
+        gradient of one device that has the whole batch.
+
+    Returns:
+      (loss [] float32, TopDisAux). Fewer than three valid rows, or images
+      that all coincide: loss 0 with gradient 0. NaN if an image is not finite.
+
+    Raises:
+      ValueError: wrong shapes or options.
+    """
+    z_shifted, valid, dimension = latent_shift(
+        z, rng, weights=weights, shift=shift, margin=margin,
+        axis_name=axis_name)
+    before, after = _decode(decode, z, z_shifted, images)
+    if axis_name is not None:
+        valid = lax.all_gather(valid, axis_name, tiled=True)
+    scaled = [
+        topology.scale_by_quantile(
+            topology.pairwise_distances(cloud, axis_name=axis_name),
+            mask=valid, quantile=quantile)
+        for cloud in (before, after)]
+    loss = topology.rtd(*scaled, mask=valid, num_bars=num_bars, power=power,
+                        engine=engine, axis_name=axis_name)
+    return loss, TopDisAux(dimension, jnp.sum(valid))
+
+
+def _decode(decode, z, z_shifted, images):
+    """Both clouds, [n, ...] each; one call of decode."""
+    n = z.shape[0]
+    if images is None:
+        both = decode(jnp.concatenate([z, z_shifted]))
+        _check_rows('decode(codes)', both, 2 * n)
+        return both[:n], both[n:]
+    after = decode(z_shifted)
+    _check_rows('decode(codes)', after, n)
+    if jnp.shape(images) != after.shape:
+        raise ValueError('images must have the shape of decode(z), '
+                         f'{after.shape}, received {jnp.shape(images)}')
+    return images, after
+
+
+def _check_rows(name, images, rows):
+    if images.ndim < 2 or images.shape[0] != rows:
+        raise ValueError(f'{name} must have shape [{rows}, ...], '
+                         f'received {images.shape}')

@@ -1,0 +1,142 @@
+"""Pairwise distances that can be differentiated, and their scaling."""
+
+import functools
+
+import jax
+from jax import lax
+import jax.numpy as jnp
+
+# What a zero quantile is replaced by, as in the published code.
+_SMALLEST_SCALE = 1e-5
+
+
+def pairwise_distances(x, *, axis_name=None):
+    """Euclidean distances between the rows of a batch.
+
+    Differences are taken before they are squared, so that near rows lose no
+    digits (the Gram matrix form does). The derivative at distance 0, where
+    the norm has none, is 0: coinciding images, which dead latents produce,
+    neither attract nor repel one another and give no NaN.
+
+    Args:
+      x: [n, ...] float; all but the first dimension are flattened. Under
+        `axis_name`, this device's rows of a batch that is spread over devices.
+      axis_name: name of the mapped axis over which the batch is spread. Each
+        device computes its rows of the matrix.
+
+    Returns:
+      [n, n] float32 (n counts the rows of all devices, in the order of the
+      devices), exactly symmetric, with a zero diagonal; the same matrix on
+      each device.
+
+    Raises:
+      ValueError: x has no rows' dimension.
+      TypeError: x is not floating.
+    """
+    x = jnp.asarray(x)
+    if x.ndim < 1:
+        raise ValueError(
+            f'pairwise_distances expects x [n, ...], received shape {x.shape}')
+    if not jnp.issubdtype(x.dtype, jnp.floating):
+        raise TypeError('pairwise_distances expects floating numbers, received '
+                        f'{x.dtype}; convert with x.astype(jnp.float32)')
+    flat = x.astype(jnp.float32).reshape(x.shape[0], -1)
+    return _distances(flat, axis_name)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
+def _distances(x, axis_name):
+    return _forward(x, axis_name)[0]
+
+
+def _forward(x, axis_name):
+    rows = x
+    if axis_name is not None:
+        rows = lax.all_gather(x, axis_name, tiled=True)
+    # The compiler fuses this: [n, n, d] is never stored.
+    square = jnp.sum((x[:, None, :] - rows[None, :, :]) ** 2, axis=-1)
+    dist = jnp.sqrt(square)
+    if axis_name is not None:
+        dist = lax.all_gather(dist, axis_name, tiled=True)
+    # Another order of summation in a remainder loop must not break symmetry.
+    dist = jnp.triu(dist, 1)
+    return dist + dist.T, (x, rows, dist + dist.T)
+
+
+def _backward(axis_name, residuals, grad):
+    """d dist[i, j] / d x[i] = (x[i] - x[j]) / dist[i, j], as one product."""
+    x, rows, dist = residuals
+    if axis_name is not None:
+        grad = lax.psum(grad, axis_name)
+    positive = dist > 0
+    weights = jnp.where(
+        positive, (grad + grad.T) / jnp.where(positive, dist, 1.0), 0.0)
+    if axis_name is not None:
+        first = lax.axis_index(axis_name) * x.shape[0]
+        weights = lax.dynamic_slice_in_dim(weights, first, x.shape[0])
+    # Differences do not see the mean; without it they lose fewer digits.
+    mean = jnp.mean(rows, axis=0, keepdims=True)
+    mixed = jnp.matmul(weights, rows - mean, precision=lax.Precision.HIGHEST)
+    total = jnp.sum(weights, axis=1, keepdims=True)
+    return (total * (x - mean) - mixed,)
+
+
+_distances.defvjp(_forward, _backward)
+
+
+def scale_by_quantile(dist, *, mask=None, quantile=0.9):
+    """Divides distances by one of their quantiles.
+
+    The quantile is over all m * m entries between the m rows that are kept,
+    diagonal included, with linear interpolation. Autodiff takes it for a
+    constant, and 1e-5 replaces a quantile of 0. All as published.
+
+    Args:
+      dist: [n, n] float.
+      mask: [n] bool, the rows that are kept; all if None. Other entries of
+        `dist` do not count, whatever they are.
+      quantile: in [0, 1].
+
+    Returns:
+      [n, n] float.
+
+    Raises:
+      ValueError: dist is not square, mask does not fit, quantile not in [0, 1].
+    """
+    dist = jnp.asarray(dist)
+    check_square('dist', dist, 2)
+    if not 0 <= quantile <= 1:
+        raise ValueError(f'quantile must lie in [0, 1], received {quantile}')
+    n = dist.shape[0]
+    if mask is None:
+        mask = jnp.ones(n, bool)
+    elif jnp.shape(mask) != (n,):
+        raise ValueError(
+            f'mask must have shape {(n,)}, received {jnp.shape(mask)}')
+    if n == 0:
+        return dist
+    scale = _masked_quantile(lax.stop_gradient(dist), mask, quantile)
+    return dist / jnp.where(scale == 0, _SMALLEST_SCALE, scale)
+
+
+def _masked_quantile(dist, mask, quantile):
+    """Quantile of the entries whose row and column are in the mask."""
+    kept = mask[:, None] & mask[None, :]
+    ordered = jnp.sort(jnp.where(kept, dist, jnp.inf).reshape(-1))
+    last = jnp.maximum(jnp.sum(mask) ** 2 - 1, 0)
+    position = quantile * last.astype(jnp.float32)
+    low = jnp.floor(position).astype(jnp.int32)
+    high = jnp.minimum(low + 1, last)
+    fraction = position - low
+    value = ordered[low] * (1 - fraction) + ordered[high] * fraction
+    return jnp.where(jnp.any(mask), value, 0.0)
+
+
+def check_square(name, matrix, rank=None):
+    """Raises ValueError unless matrix is [..., n, n] (of the given rank)."""
+    shape = jnp.shape(matrix)
+    square = len(shape) >= 2 and shape[-1] == shape[-2]
+    if not square or rank not in (None, len(shape)):
+        expected = '[n, n]' if rank == 2 else '[..., n, n]'
+        raise ValueError(
+            f'{name} must have shape {expected}, received {shape}')

@@ -1,0 +1,263 @@
+"""Barcodes and RTD as differentiable JAX functions.
+
+Source: Barannikov et al., Representation Topology Divergence, ICML 2022, and
+Balabin et al., Disentanglement Learning via Topology, ICML 2024. The doubled
+Vietoris-Rips complex of these papers has the homology of a pair of complexes
+on the points themselves; `topology.persistence` says how that is computed.
+"""
+
+import functools
+from typing import NamedTuple
+
+import jax
+from jax import lax
+import jax.numpy as jnp
+import numpy as np
+
+from topdis_jax.topology import persistence
+from topdis_jax.topology.distances import check_square
+
+ENGINES = ('auto', 'host')
+FORMS = ('min', 'max')
+
+
+class Barcode(NamedTuple):
+    """The longest bars, longest first; births = deaths = 0 in unused places.
+
+    Attributes:
+      births: [..., num_bars] float.
+      deaths: [..., num_bars] float.
+      count: [...] int32, bars of positive length, which may be more than
+        num_bars. -1: the matrices were not valid, and all bars are NaN.
+    """
+    births: jax.Array
+    deaths: jax.Array
+    count: jax.Array
+
+
+def relative_barcode(lower, upper, *, mask=None, num_bars=50, engine='auto'):
+    """Persistent homology of degree 1 of the pair (Rips(lower), Rips(upper)).
+
+    An edge {i, j} is born at lower[i, j] as a class, triangles relate edges,
+    and from upper[i, j] on the edge is zero. Every birth is an entry of
+    `lower`, every death an entry of `lower` or `upper`; the gradient of a bar
+    goes to these entries, half to [i, j] and half to [j, i].
+
+    Works under jit, grad, vmap, scan, pmap and shard_map. The order of the
+    homology is computed exactly; equal values are told apart by the number of
+    the edge, hence deterministically.
+
+    Args:
+      lower: [..., n, n] float32, symmetric, zero diagonal, not negative.
+      upper: [..., n, n], likewise, nowhere below `lower`.
+      mask: [..., n] bool, the points that take part (all if None). The result
+        is that of the matrices restricted to these points.
+      num_bars: how many bars are returned.
+      engine: 'host' (a compiled function behind a callback) or 'auto'.
+
+    Returns:
+      A Barcode. Values that are not valid (NaN, infinity, negative,
+      asymmetric, lower > upper, diagonal not zero) make it NaN with count -1:
+      nothing is raised inside a compiled function.
+
+    Raises:
+      ValueError: wrong shapes, num_bars or engine. TypeError: not floating.
+    """
+    lower, upper = _matrices(lower, upper)
+    if num_bars < 1:
+        raise ValueError(f'num_bars must be at least 1, received {num_bars}')
+    if engine not in ENGINES:
+        raise ValueError(f'engine must be one of {ENGINES}, received {engine!r}')
+    mask = _mask(mask, lower)
+    return _barcode(lower, upper, mask, int(num_bars), engine)
+
+
+def rtd(dist_x, dist_y, *, mask=None, num_bars=50, power=1, forms=FORMS,
+        symmetric=True, engine='auto', axis_name=None):
+    """Representation topology divergence of two clouds in correspondence.
+
+    The sum over forms and directions of sum |death - birth|^power over the
+    num_bars longest bars of each barcode; halved if symmetric. With
+    low = min(x, y) and high = max(x, y), entry by entry, the barcodes are
+
+        min, x -> y: (low, x)       max, x -> y: (y, high)
+        min, y -> x: (low, y)       max, y -> x: (x, high)
+
+    where the direction x -> y alone is taken if not symmetric. forms=('min',)
+    is the RTD of Barannikov et al.; both forms, that of TopDis. The gradient
+    is exact. (The published TopDis reads the deaths of the min form from the
+    other cloud when one cloud is held fixed; how its program breaks structural
+    ties decides which bars that touches. Not done here: to hold a cloud fixed,
+    use jax.lax.stop_gradient.)
+
+    Args:
+      dist_x, dist_y: [n, n] float32, distances within each cloud.
+      mask: [n] bool, the points that take part (all if None).
+      num_bars: bars that count in each barcode, the longest.
+      power: exponent, at least 1.
+      forms: 'min', 'max' or both.
+      symmetric: both directions, halved.
+      engine: see relative_barcode. All barcodes are one call of the engine.
+      axis_name: name of a mapped axis on which all devices have the same
+        arguments: the barcodes are shared out among them, and the result is
+        that of one device.
+
+    Returns:
+      Scalar float32. NaN where a matrix is not valid.
+
+    Raises:
+      ValueError: wrong shapes or options. TypeError: not floating.
+    """
+    dist_x, dist_y = _matrices(dist_x, dist_y, ('dist_x', 'dist_y'), rank=2)
+    if power < 1:
+        raise ValueError(f'power must be at least 1, received {power}')
+    lower, upper = _pairs(dist_x, dist_y, forms, symmetric)
+    mask = _mask(mask, dist_x)
+    if axis_name is not None:
+        lower, upper = _own_share(lower, upper, axis_name)
+    bars = relative_barcode(lower, upper, mask=mask, num_bars=num_bars,
+                            engine=engine)
+    # deaths >= births: no absolute value, whose derivative at 0 is a matter
+    # of convention.
+    loss = jnp.sum((bars.deaths - bars.births) ** power)
+    if axis_name is not None:
+        loss = lax.psum(loss, axis_name)
+    return loss / 2 if symmetric else loss
+
+
+def _pairs(x, y, forms, symmetric):
+    """(lower, upper) of each barcode of rtd, [barcodes, n, n] both."""
+    forms = (forms,) if isinstance(forms, str) else tuple(forms)
+    if not forms or set(forms) - set(FORMS):
+        raise ValueError(f'forms must be taken from {FORMS}, received {forms}')
+    pairs = []
+    if 'min' in forms:
+        low = jnp.minimum(x, y)
+        pairs += [(low, x), (low, y)] if symmetric else [(low, x)]
+    if 'max' in forms:
+        high = jnp.maximum(x, y)
+        pairs += [(y, high), (x, high)] if symmetric else [(y, high)]
+    lower, upper = zip(*pairs)
+    return jnp.stack(lower), jnp.stack(upper)
+
+
+def _own_share(lower, upper, axis_name):
+    """This device's barcodes; zero matrices, which have no bar, fill up."""
+    devices = lax.axis_size(axis_name)
+    each = -(-lower.shape[0] // devices)
+    fill = ((0, each * devices - lower.shape[0]), (0, 0), (0, 0))
+    first = lax.axis_index(axis_name) * each
+    return tuple(lax.dynamic_slice_in_dim(jnp.pad(m, fill), first, each)
+                 for m in (lower, upper))
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4))
+def _barcode(lower, upper, mask, num_bars, engine):
+    return _barcode_forward(lower, upper, mask, num_bars, engine)[0]
+
+
+def _barcode_forward(lower, upper, mask, num_bars, engine):
+    del engine  # one so far
+    entries = _host_entries(lower, upper, mask, num_bars)
+    births = _take(lower, entries.birth_edges)
+    deaths = jnp.where(entries.capped, _take(upper, entries.death_edges),
+                       _take(lower, entries.death_edges))
+    used = jnp.arange(num_bars) < entries.count[..., None]
+    invalid = entries.count[..., None] < 0
+
+    def fill(values):
+        return jnp.where(invalid, jnp.nan, jnp.where(used, values, 0.0))
+
+    bars = Barcode(fill(births), fill(deaths), entries.count)
+    # The shape of the matrices is all that the backward pass needs of them.
+    return bars, (entries, used, jnp.zeros_like(lower))
+
+
+def _barcode_backward(num_bars, engine, residuals, grads):
+    del num_bars, engine
+    entries, used, zeros = residuals
+    to_births = jnp.where(used, grads.births, 0.0)
+    to_deaths = jnp.where(used, grads.deaths, 0.0)
+    to_lower = _put(_put(zeros, entries.birth_edges, to_births),
+                    entries.death_edges,
+                    jnp.where(entries.capped, 0.0, to_deaths))
+    to_upper = _put(zeros, entries.death_edges,
+                    jnp.where(entries.capped, to_deaths, 0.0))
+    return to_lower, to_upper, None
+
+
+_barcode.defvjp(_barcode_forward, _barcode_backward)
+
+
+def _host_entries(lower, upper, mask, num_bars):
+    batch = lower.shape[:-2]
+    shapes = persistence.Entries(
+        birth_edges=jax.ShapeDtypeStruct((*batch, num_bars, 2), jnp.int32),
+        death_edges=jax.ShapeDtypeStruct((*batch, num_bars, 2), jnp.int32),
+        capped=jax.ShapeDtypeStruct((*batch, num_bars), jnp.bool_),
+        count=jax.ShapeDtypeStruct(batch, jnp.int32))
+
+    def host(lower, upper, mask):
+        # NumPy alone from here on: JAX inside a callback waits for itself.
+        return persistence.barcode_entries(
+            np.asarray(lower), np.asarray(upper), np.asarray(mask), num_bars)
+
+    return jax.pure_callback(host, shapes, lower, upper, mask,
+                             vmap_method='expand_dims')
+
+
+def _flat(edges, n):
+    return edges[..., 0] * n + edges[..., 1]
+
+
+def _take(matrix, edges):
+    """matrix [..., n, n], edges [..., b, 2] -> [..., b]."""
+    n = matrix.shape[-1]
+    if n == 0:
+        return jnp.zeros(edges.shape[:-1], matrix.dtype)
+    flat = matrix.reshape(*matrix.shape[:-2], n * n)
+    return jnp.take_along_axis(flat, _flat(edges, n), axis=-1)
+
+
+def _put(matrix, edges, values):
+    """Adds half of values [..., b] at [i, j] and half at [j, i]."""
+    n = matrix.shape[-1]
+    if n == 0:
+        return matrix
+    batch = matrix.shape[:-2]
+    size = int(np.prod(batch))
+    item = jnp.arange(size)[:, None]
+    flat = matrix.reshape(size, n * n)
+    halves = values.reshape(size, -1) / 2
+    for order in (edges, edges[..., ::-1]):
+        place = _flat(order, n).reshape(size, -1)
+        flat = flat.at[item, place].add(halves)
+    return flat.reshape(matrix.shape)
+
+
+def _matrices(first, second, names=('lower', 'upper'), rank=None):
+    """Both as float32 arrays of one shape [..., n, n]."""
+    pair = []
+    for name, matrix in zip(names, (first, second)):
+        matrix = jnp.asarray(matrix)
+        check_square(name, matrix, rank)
+        if not jnp.issubdtype(matrix.dtype, jnp.floating):
+            raise TypeError(f'{name} must be floating, received '
+                            f'{matrix.dtype}; convert it to float32')
+        pair.append(matrix.astype(jnp.float32))
+    if pair[0].shape != pair[1].shape:
+        raise ValueError(f'{names[0]} and {names[1]} must have one shape, '
+                         f'received {pair[0].shape} and {pair[1].shape}')
+    return pair
+
+
+def _mask(mask, matrix):
+    """The mask as bool [..., n], broadcast to the matrices' batch."""
+    if mask is None:
+        return jnp.ones(matrix.shape[:-1], bool)
+    mask = jnp.asarray(mask)
+    n = matrix.shape[-1]
+    if mask.dtype != jnp.bool_ or mask.ndim < 1 or mask.shape[-1] != n:
+        raise ValueError(f'mask must be bool with shape [..., {n}], received '
+                         f'{mask.dtype} {mask.shape}')
+    return jnp.broadcast_to(mask, matrix.shape[:-1])
