@@ -1,0 +1,79 @@
+"""Every key of a configuration, once. The other files change a few of them."""
+
+import ml_collections
+
+
+def get_config(family='vae'):
+    """A small run; `family` is what follows the colon of --config=FILE:FAMILY.
+
+    Any key can be set on the command line: --config.train.steps=2000.
+    """
+    config = ml_collections.ConfigDict()
+    config.seed = 0
+
+    config.data = ml_collections.ConfigDict()
+    config.data.name = 'sprites_small'
+    # The folder of a downloaded data set's files.
+    config.data.root = ''
+    # 'file': the published files; 'tfds': TensorFlow Datasets; 'auto': the
+    # files if they are there.
+    config.data.source = 'auto'
+
+    config.model = ml_collections.ConfigDict()
+    # vae or beta_vae.
+    config.model.family = family
+    # 'conv': the published convolutional network; 'mlp'.
+    config.model.network = 'conv'
+    config.model.latents = 10
+    # Widths of the MLP's layers (the convolutional network has its own).
+    config.model.hidden = (400, 400)
+
+    config.objective = ml_collections.ConfigDict()
+    # beta_vae: weight of the KL term.
+    config.objective.beta = 4.0
+
+    config.topdis = ml_collections.ConfigDict()
+    # Weight of the topological loss; 0 turns it off.
+    config.topdis.weight = 5.0
+    # Steps before it is turned on.
+    config.topdis.delay = 100_000
+    # Probability by which codes are moved along a latent.
+    config.topdis.shift = 0.125
+    # Codes whose probability comes nearer than this to 0 or 1 are left out;
+    # 0 as published.
+    config.topdis.margin = 1e-3
+    # Exponent of the bars' lengths: 1 or 2.
+    config.topdis.power = 1
+    # Bars of each barcode that count, the longest.
+    config.topdis.num_bars = 50
+    # Quantile of the distances that they are divided by.
+    config.topdis.quantile = 0.9
+    # Sampled codes, or (False) the means of the posteriors.
+    config.topdis.sample = True
+    # A sample of its own, as published; False takes the sample and the
+    # reconstructions that the batch has anyway, which saves a decoding.
+    config.topdis.fresh = True
+    # Latents drawn by the norm of the decoder's weights that read them, or
+    # (False) uniformly.
+    config.topdis.weighted = True
+    # Keep its gradient from working against the reconstruction's.
+    config.topdis.orthogonalize = False
+    # Where barcodes are computed: 'auto' or 'host'.
+    config.topdis.engine = 'auto'
+
+    config.train = ml_collections.ConfigDict()
+    config.train.steps = 1_000_000
+    # Over all devices together.
+    config.train.batch_size = 64
+    config.train.learning_rate = 1e-4
+    # In steps; 0: only at the end.
+    config.train.log_every = 100
+    config.train.checkpoint_every = 5000
+    config.train.eval_every = 50_000
+
+    config.eval = ml_collections.ConfigDict()
+    # The first of them says which checkpoint is the best.
+    config.eval.scores = ('mig',)
+    # Images encoded at once.
+    config.eval.batch_size = 256
+    return config

@@ -1,0 +1,14 @@
+"""CelebA: no factors, hence no scores but the reconstruction error.
+
+    python -m experiments.run --config=experiments/configs/celeba.py \
+        --config.data.root=FOLDER --workdir=runs/celeba
+"""
+
+from experiments.configs import base
+
+
+def get_config(family='vae'):
+    config = base.get_config(family)
+    config.data.name = 'celeba'
+    config.eval.scores = ()
+    return config

@@ -1,0 +1,68 @@
+"""Trains a VAE, scores it and draws its latents.
+
+    python -m experiments.run --config=experiments/configs/NAME.py[:FAMILY] \
+        --workdir=DIR [--config.key=value ...]
+
+The same command again goes on from the last checkpoint.
+"""
+
+import json
+import sys
+
+from absl import app, flags, logging
+import jax
+from ml_collections import config_flags
+
+from topdis_jax import plots
+from topdis_jax.data import sources
+from topdis_jax.metrics import evaluate
+from topdis_jax.topology import persistence
+from topdis_jax.training import loop, settings, workfolder
+
+_CONFIG = config_flags.DEFINE_config_file(
+    'config', None, 'Configuration file; a family may follow a colon.',
+    lock_config=True)
+_WORKDIR = flags.DEFINE_string(
+    'workdir', None, 'Folder of the run; created if it does not exist.')
+
+# What a user can put right: told in one message, without a traceback.
+_USER_ERRORS = (settings.SettingsError, sources.DataError,
+                workfolder.WorkFolderError, loop.TrainingDiverged)
+
+
+def main(argv):
+    if len(argv) > 1:
+        raise app.UsageError(f'unexpected argument {argv[1]!r}')
+    try:
+        scores = run(_CONFIG.value, _WORKDIR.value)
+    except _USER_ERRORS as error:
+        sys.exit(f'Error: {error}')
+    except KeyboardInterrupt:
+        sys.exit(130)
+    print(f'Scores of {_WORKDIR.value}:')
+    for name, value in scores.items():
+        print(f'  {name:<24}{value:.4f}' if isinstance(value, float)
+              else f'  {name:<24}{value}')
+
+
+def run(config, folder):
+    """Checks, then trains; returns the final scores."""
+    settings.check(config, jax.device_count())
+    evaluate.check_names(config.eval.scores)
+    dataset = sources.load(config.data.name, root=config.data.root or None,
+                           source=config.data.source)
+    workfolder.prepare(folder, json.loads(config.to_json()))
+    if config.topdis.weight > 0:
+        persistence.warm_up()
+
+    def draw(model, rows):
+        plots.draw_run(folder, model, dataset, rows, seed=config.seed,
+                       delay=config.topdis.delay)
+
+    return loop.train(config, folder, dataset, draw)
+
+
+if __name__ == '__main__':
+    flags.mark_flags_as_required(['config', 'workdir'])
+    logging.set_verbosity(logging.WARNING)
+    app.run(main)

@@ -1,0 +1,179 @@
+"""Training: restore, step, log, save, evaluate, go on."""
+
+import contextlib
+import functools
+import math
+import os
+import sys
+from typing import NamedTuple
+
+from flax import jax_utils
+import jax
+import numpy as np
+import tqdm
+
+from topdis_jax.data import pipeline
+from topdis_jax.metrics import evaluate
+from topdis_jax.training import families, inference, state as states, steps
+from topdis_jax.training import workfolder
+from topdis_jax.training.checkpoints import Checkpoints
+from topdis_jax.training.interrupts import Interrupts
+
+_AXIS = 'batch'
+
+
+class TrainingDiverged(RuntimeError):
+    """A loss or a gradient is no longer finite."""
+
+
+class _Due(NamedTuple):
+    """What follows a step."""
+    log: bool
+    save: bool
+    evaluate: bool
+
+
+def train(config, folder, dataset, draw=None):
+    """Trains to config.train.steps, from the folder's last checkpoint if any.
+
+    Args:
+      config: ml_collections.ConfigDict, see experiments/configs/base.py.
+      folder: the work folder of this run (see workfolder.prepare).
+      dataset: FactorDataset.
+      draw: (Inference, rows of the log) -> None, called after each evaluation.
+
+    Returns:
+      The final scores by name.
+
+    Raises:
+      TrainingDiverged: the last good checkpoint is kept.
+      KeyboardInterrupt: after the state was saved.
+    """
+    path = functools.partial(os.path.join, os.path.abspath(folder))
+    model = states.make_model(config, dataset.image_shape)
+    family = families.make_family(config.model.family, config.objective)
+    state = states.create_state(config, model, family)
+    with contextlib.ExitStack() as stack:
+        checkpoints = stack.enter_context(
+            contextlib.closing(Checkpoints(path('checkpoints'))))
+        state = checkpoints.restore(state) or state
+        log = stack.enter_context(contextlib.closing(
+            workfolder.Log(path('metrics.jsonl'), int(state.step))))
+        score = functools.partial(
+            _score, config, dataset, inference.Compiled(model), checkpoints,
+            draw, path('metrics.jsonl'))
+        state = _run_steps(config, dataset, state, checkpoints, log, score,
+                           _compile_steps(config, model, family))
+        scores = score(state)
+        evaluate.write_scores(path('scores.json'), scores, {
+            'step': int(state.step), 'seed': config.seed})
+    return scores
+
+
+def _run_steps(config, dataset, state, checkpoints, log, score, step_for):
+    """All steps that are left; returns the state on the host."""
+    options = config.train
+    start = int(state.step)
+    state = jax_utils.replicate(state)
+    interrupts = Interrupts()
+    bar = tqdm.tqdm(total=options.steps, initial=start, unit='step',
+                    desc='Training', dynamic_ncols=True, mininterval=0.5)
+    with bar, interrupts.installed():
+        try:
+            for step in range(start + 1, options.steps + 1):
+                images = _batch(config, dataset, step - 1)
+                with interrupts.deferred():
+                    state, metrics = step_for(step)(state, images)
+                    # Not queued: waiting steps starve one another of host
+                    # threads where several CPU devices share them.
+                    jax.block_until_ready(metrics)
+                bar.update()
+                due = _due(options, step)
+                if any(due):
+                    _record(due, step, metrics, state, bar, checkpoints, log)
+                if due.evaluate and step < options.steps:
+                    bar.clear()
+                    log.write({'step': step, 'scores': score(_first(state))})
+        except KeyboardInterrupt:
+            bar.close()
+            _save_interrupted(_first(state), checkpoints)
+            raise
+    return _first(state)
+
+
+def _batch(config, dataset, step):
+    images = pipeline.batch(
+        dataset, config.seed, step, config.train.batch_size)
+    return pipeline.shard(images, jax.local_device_count())
+
+
+def _compile_steps(config, model, family):
+    """step number -> compiled step: without TopDis until its delay is over."""
+    def compiled(topdis):
+        step = steps.make_step(
+            config, model, family, states.make_optimizer(config),
+            topdis=topdis, axis_name=_AXIS)
+        return jax.pmap(step, axis_name=_AXIS, donate_argnums=0)
+
+    plain, full = compiled(False), compiled(True)
+
+    def step_for(step):
+        on = config.topdis.weight > 0 and step > config.topdis.delay
+        return full if on else plain
+
+    return step_for
+
+
+def _due(options, step):
+    def every(steps):
+        return step == options.steps or (steps > 0 and step % steps == 0)
+
+    evaluates = every(options.eval_every)
+    return _Due(every(options.log_every),
+                every(options.checkpoint_every) or evaluates, evaluates)
+
+
+def _record(due, step, metrics, state, bar, checkpoints, log):
+    """Looks at a step's numbers, logs them, saves the state."""
+    row = {name: float(value[0]) for name, value in metrics.items()}
+    if not all(map(math.isfinite, row.values())):
+        terms = ', '.join(f'{name} {value:.6g}' for name, value in row.items())
+        raise TrainingDiverged(
+            f'step {step} is not finite: {terms}.\nThe last good checkpoint is '
+            f'that of step {checkpoints.latest_step()}. Try a smaller '
+            'train.learning_rate or topdis.weight.')
+    shown = ('loss', 'reconstruction', 'kl', 'topdis')
+    bar.set_postfix({name: f'{row[name]:.4g}' for name in shown if name in row},
+                    refresh=False)
+    if due.log:
+        log.write({'step': step, **row})
+    if due.save:
+        checkpoints.save(_first(state))
+
+
+def _score(config, dataset, compiled, checkpoints, draw, log_path, state):
+    """Scores a state; keeps it if it is the best so far; draws pictures."""
+    model = compiled.inference(state.params)
+    scores = evaluate.evaluate(
+        lambda images: model.encode(images)[0], model.decode, dataset,
+        tuple(config.eval.scores), seed=config.seed,
+        batch_size=config.eval.batch_size)
+    # The first score asked for ranks; without factors, the fit does.
+    ranking = [scores[name] for name in config.eval.scores if name in scores]
+    checkpoints.save_if_best(
+        state, (ranking or [-scores['reconstruction']])[0])
+    if draw is not None:
+        draw(model, workfolder.read_rows(log_path))
+    return scores
+
+
+def _save_interrupted(state, checkpoints):
+    if int(state.step) > (checkpoints.latest_step() or 0):
+        checkpoints.save(state)
+    print(f'\nInterrupted after step {int(state.step)}, which is saved. The '
+          'same command goes on from there.', file=sys.stderr)
+
+
+def _first(state):
+    """The state of the first device, on the host."""
+    return jax.tree.map(lambda x: np.asarray(x[0]), state)

@@ -1,0 +1,46 @@
+"""What a training run carries from step to step."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from topdis_jax import models
+
+
+class TrainState(NamedTuple):
+    """A pytree; one is a function of the configuration and the step alone.
+
+    Attributes:
+      step: [] int32, steps done.
+      params: parameters of the VAE.
+      opt_state: state of its optimiser.
+      carry: what the family keeps besides (a dict, empty for most).
+    """
+    step: jax.Array
+    params: Any
+    opt_state: Any
+    carry: Any
+
+
+def make_model(config, image_shape):
+    """The VAE that a configuration asks for, for images [h, w, c]."""
+    return models.VAE(
+        network=config.model.network, latents=config.model.latents,
+        image_shape=tuple(image_shape), hidden=tuple(config.model.hidden))
+
+
+def make_optimizer(config):
+    return optax.adam(config.train.learning_rate)
+
+
+def create_state(config, model, family):
+    """The state before the first step, a function of config.seed."""
+    rng_model, rng_family = jax.random.split(jax.random.key(config.seed))
+    images = jnp.zeros((1, *model.image_shape))
+    params = model.init(rng_model, images)['params']
+    return TrainState(
+        step=jnp.zeros((), jnp.int32), params=params,
+        opt_state=make_optimizer(config).init(params),
+        carry=family.init(rng_family))

@@ -1,0 +1,156 @@
+"""One training step: a plain function of (state, images)."""
+
+import jax
+from jax import lax
+import jax.numpy as jnp
+import optax
+
+from topdis_jax import losses, models
+from topdis_jax.training.families import Forward
+from topdis_jax.training.state import TrainState
+
+
+def make_step(config, model, family, optimizer, *, topdis, axis_name=None):
+    """Builds step(state, images) -> (state, metrics).
+
+    Two steps serve a run: one without the topological loss until its delay
+    is over, which pays nothing for it, and one with it.
+
+    Args:
+      config: the run's configuration.
+      model: models.VAE.
+      family: families.Family.
+      optimizer: optax optimiser of the VAE's parameters.
+      topdis: whether this step has the topological loss.
+      axis_name: name of the mapped axis over which the batch is spread, for
+        use under pmap. The mathematics is that of the whole batch.
+
+    Returns:
+      step: images [b, h, w, c] uint8; metrics are scalars by name, means over
+      the whole batch: loss, the family's terms, topdis (RTD before its weight),
+      and grad_norm, which is not finite if any gradient is not.
+    """
+    def step(state, images):
+        rng = jax.random.fold_in(jax.random.key(config.seed), state.step)
+        images = images.astype(jnp.float32) / 255
+        terms = Terms(config, model, family, state.carry, images, rng,
+                      axis_name)
+        gradient = _plain_gradient
+        if topdis and config.topdis.orthogonalize:
+            gradient = _orthogonal_gradient
+        grads, metrics, carry = gradient(terms, state.params, topdis)
+        metrics['grad_norm'] = optax.global_norm(grads)
+        updates, opt_state = optimizer.update(
+            grads, state.opt_state, state.params)
+        params = optax.apply_updates(state.params, updates)
+        return TrainState(state.step + 1, params, opt_state, carry), metrics
+
+    return step
+
+
+class Terms:
+    """The terms of one batch's loss, as functions of the parameters."""
+
+    def __init__(self, config, model, family, carry, images, rng, axis_name):
+        self.options = config.topdis
+        self.model, self.family, self.carry = model, family, carry
+        self.images, self.axis_name = images, axis_name
+        (self.rng_sample, self.rng_family, self.rng_fresh,
+         self.rng_shift) = jax.random.split(rng, 4)
+
+    def forward(self, params):
+        mean, log_var = self.model.apply(
+            {'params': params}, self.images, method='encode')
+        z = losses.sample_gaussian(self.rng_sample, mean, log_var,
+                                   axis_name=self.axis_name)
+        logits = self.model.apply({'params': params}, z, method='decode')
+        return Forward(self.images, mean, log_var, z, logits)
+
+    def objective(self, forward):
+        return self.family.objective(forward, self.carry, self.rng_family)
+
+    def topdis(self, params, forward):
+        """RTD of the decoded batch and its shift, before its weight."""
+        options = self.options
+
+        def decode(z):
+            return jax.nn.sigmoid(
+                self.model.apply({'params': params}, z, method='decode'))
+
+        z, images = self._original(forward)
+        weights = models.latent_weights(params) if options.weighted else None
+        loss, _ = losses.topdis_loss(
+            decode, z, self.rng_shift, images=images, weights=weights,
+            shift=options.shift, margin=options.margin,
+            num_bars=options.num_bars, power=options.power,
+            quantile=options.quantile, axis_name=self.axis_name,
+            engine=options.engine)
+        return loss
+
+    def _original(self, forward):
+        """Codes of the original cloud, and its images if already decoded."""
+        if not self.options.sample:
+            return forward.mean, None
+        if self.options.fresh:
+            return losses.sample_gaussian(
+                self.rng_fresh, forward.mean, forward.log_var,
+                axis_name=self.axis_name), None
+        return forward.z, jax.nn.sigmoid(forward.logits)
+
+    def mean(self, tree):
+        """Mean over the devices."""
+        if self.axis_name is None:
+            return tree
+        return lax.pmean(tree, self.axis_name)
+
+
+def _plain_gradient(terms, params, topdis):
+    """One backward pass for all terms together."""
+    def loss_fn(params):
+        forward = terms.forward(params)
+        loss, metrics, carry = terms.objective(forward)
+        if topdis:
+            metrics['topdis'] = terms.topdis(params, forward)
+            loss += terms.options.weight * metrics['topdis']
+        return loss, ({'loss': loss, **metrics}, carry)
+
+    grads, (metrics, carry) = jax.grad(loss_fn, has_aux=True)(params)
+    return *terms.mean((grads, metrics)), carry
+
+
+def _orthogonal_gradient(terms, params, topdis):
+    """TopDis's gradient, kept from working against the reconstruction's.
+
+    Three gradients of one forward pass: the compiler merges the equal parts
+    of the three functions, and none differentiates what it does not need.
+    """
+    del topdis
+
+    def reconstruction(params):
+        _, metrics, _ = terms.objective(terms.forward(params))
+        return metrics['reconstruction']
+
+    def others(params):
+        # Without the logits' gradient, the reconstruction term has none.
+        forward = terms.forward(params)
+        forward = forward._replace(logits=lax.stop_gradient(forward.logits))
+        loss, metrics, carry = terms.objective(forward)
+        return loss, (loss, metrics, carry)
+
+    def topdis_term(params):
+        loss = terms.topdis(params, terms.forward(params))
+        return terms.options.weight * loss, loss
+
+    g_reconstruction = jax.grad(reconstruction)(params)
+    g_others, (loss, metrics, carry) = jax.grad(others, has_aux=True)(params)
+    g_topdis, rtd = jax.grad(topdis_term, has_aux=True)(params)
+    metrics = {'loss': loss + terms.options.weight * rtd, **metrics,
+               'topdis': rtd}
+    g_reconstruction, g_others, g_topdis, metrics = terms.mean(
+        (g_reconstruction, g_others, g_topdis, metrics))
+    g_topdis, before, after = losses.project_conflict(
+        g_topdis, g_reconstruction)
+    metrics.update(conflict_before=before, conflict_after=after)
+    grads = jax.tree.map(lambda *g: sum(g), g_reconstruction, g_others,
+                         g_topdis)
+    return grads, metrics, carry

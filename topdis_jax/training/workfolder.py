@@ -1,0 +1,114 @@
+"""The files of a run: config.json, metrics.jsonl and their like."""
+
+import json
+import os
+
+# Keys that may change between two parts of one run: they say how long it goes
+# on and what is looked at, not what is computed.
+_FREE = ('train.steps', 'train.log_every', 'train.checkpoint_every',
+         'train.eval_every', 'eval.', 'data.root', 'data.source')
+
+
+class WorkFolderError(ValueError):
+    """The work folder cannot serve this configuration."""
+
+
+def prepare(folder, config):
+    """Creates a run's folder, or checks that it belongs to this run.
+
+    Args:
+      folder: its path.
+      config: nested dict of plain values, written to config.json.
+
+    Raises:
+      WorkFolderError: not writable, or of another configuration.
+    """
+    path = os.path.join(folder, 'config.json')
+    try:
+        os.makedirs(folder, exist_ok=True)
+        if os.path.exists(path):
+            with open(path) as file:
+                _check_same(json.load(file), config, folder)
+        elif set(os.listdir(folder)) & {'metrics.jsonl', 'checkpoints'}:
+            raise WorkFolderError(
+                f'{folder} holds a run without its config.json; give another '
+                '--workdir')
+        write_json(path, config)
+    except OSError as error:
+        raise WorkFolderError(
+            f'cannot write to the work folder {folder} ({error.strerror}); '
+            'give another --workdir') from error
+    except json.JSONDecodeError as error:
+        raise WorkFolderError(
+            f'{path} is not JSON ({error}); give another --workdir') from error
+
+
+def write_json(path, value):
+    """Writes JSON in one go: a reader sees the old file or the new one."""
+    temporary = f'{path}.{os.getpid()}.tmp'
+    with open(temporary, 'w') as file:
+        json.dump(value, file, indent=2)
+        file.write('\n')
+    os.replace(temporary, path)
+
+
+def read_rows(path):
+    """The rows of a JSON-lines file; a torn last line does not count."""
+    if not os.path.exists(path):
+        return []
+    rows = []
+    with open(path) as file:
+        for line in file:
+            try:
+                rows.append(json.loads(line))
+            except json.JSONDecodeError:
+                break
+    return rows
+
+
+class Log:
+    """metrics.jsonl: one row for each logged step, whole or not at all."""
+
+    def __init__(self, path, last_step):
+        """Opens the log and drops the rows after `last_step`."""
+        rows = [r for r in read_rows(path) if r['step'] <= last_step]
+        temporary = f'{path}.{os.getpid()}.tmp'
+        with open(temporary, 'w') as file:
+            file.writelines(_line(row) for row in rows)
+        os.replace(temporary, path)
+        self._file = open(path, 'a')
+
+    def write(self, row):
+        self._file.write(_line(row))
+        self._file.flush()
+
+    def close(self):
+        self._file.close()
+
+
+def _line(row):
+    return json.dumps(row) + '\n'
+
+
+def _check_same(old, new, folder):
+    old, new = _flatten(old), _flatten(new)
+    keys = sorted(k for k in old.keys() | new.keys()
+                  if old.get(k) != new.get(k) and not k.startswith(_FREE))
+    if keys:
+        lines = [f'  {k}: {old.get(k, "absent")!r} there, '
+                 f'{new.get(k, "absent")!r} now' for k in keys]
+        raise WorkFolderError(
+            f'the work folder {folder} belongs to another configuration:\n'
+            + '\n'.join(lines)
+            + '\nGive another --workdir, or the same values.')
+
+
+def _flatten(tree, prefix=''):
+    flat = {}
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            flat.update(_flatten(value, f'{prefix}{key}.'))
+        else:
+            flat[prefix + key] = list(value) if isinstance(
+                value, tuple) else value
+    return flat
