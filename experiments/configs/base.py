@@ -25,8 +25,12 @@ def get_config(family='vae'):
     # 'conv': the published convolutional network; 'mlp'.
     config.model.network = 'conv'
     config.model.latents = 10
-    # Widths of the MLP's layers (the convolutional network has its own).
-    config.model.hidden = (400, 400)
+    # Of the convolutional network: size of the layer next to the latents; 0
+    # is 128 for gray images and 256 for coloured ones.
+    config.model.width = 0
+    # Of the MLP: sizes of the hidden layers.
+    config.model.hidden = (1200, 1200)
+    config.model.decoder_hidden = (1200, 1200, 1200)
 
     config.objective = ml_collections.ConfigDict()
     # beta_vae: weight of the KL term.

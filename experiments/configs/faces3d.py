@@ -10,4 +10,5 @@ from experiments.configs import base
 def get_config(family='vae'):
     config = base.get_config(family)
     config.data.name = 'faces3d'
+    config.model.width = 256
     return config

@@ -10,6 +10,8 @@ from experiments.configs import base
 def get_config(family='vae'):
     config = base.get_config(family)
     config.model.network = 'mlp'
+    config.model.hidden = (400, 400)
+    config.model.decoder_hidden = (400, 400)
     config.topdis.weight = 5.0
     config.topdis.delay = 2000
     config.topdis.fresh = False

@@ -1,6 +1,7 @@
 """Pairwise distances that can be differentiated, and their scaling."""
 
 import functools
+import math
 
 import jax
 from jax import lax
@@ -40,7 +41,7 @@ def pairwise_distances(x, *, axis_name=None):
     if not jnp.issubdtype(x.dtype, jnp.floating):
         raise TypeError('pairwise_distances expects floating numbers, received '
                         f'{x.dtype}; convert with x.astype(jnp.float32)')
-    flat = x.astype(jnp.float32).reshape(x.shape[0], -1)
+    flat = x.astype(jnp.float32).reshape(x.shape[0], math.prod(x.shape[1:]))
     return _distances(flat, axis_name)
 
 

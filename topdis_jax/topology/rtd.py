@@ -67,7 +67,8 @@ def relative_barcode(lower, upper, *, mask=None, num_bars=50, engine='auto'):
     if num_bars < 1:
         raise ValueError(f'num_bars must be at least 1, received {num_bars}')
     if engine not in ENGINES:
-        raise ValueError(f'engine must be one of {ENGINES}, received {engine!r}')
+        raise ValueError(
+            f'engine must be one of {ENGINES}, received {engine!r}')
     mask = _mask(mask, lower)
     return _barcode(lower, upper, mask, int(num_bars), engine)
 
@@ -162,7 +163,8 @@ def _barcode_forward(lower, upper, mask, num_bars, engine):
     births = _take(lower, entries.birth_edges)
     deaths = jnp.where(entries.capped, _take(upper, entries.death_edges),
                        _take(lower, entries.death_edges))
-    used = jnp.arange(num_bars) < entries.count[..., None]
+    place = lax.broadcasted_iota(jnp.int32, births.shape, births.ndim - 1)
+    used = place < entries.count[..., None]
     invalid = entries.count[..., None] < 0
 
     def fill(values):

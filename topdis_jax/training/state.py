@@ -26,9 +26,12 @@ class TrainState(NamedTuple):
 
 def make_model(config, image_shape):
     """The VAE that a configuration asks for, for images [h, w, c]."""
+    options = config.model
     return models.VAE(
-        network=config.model.network, latents=config.model.latents,
-        image_shape=tuple(image_shape), hidden=tuple(config.model.hidden))
+        network=options.network, latents=options.latents,
+        image_shape=tuple(image_shape), width=options.width or None,
+        hidden=tuple(options.hidden),
+        decoder_hidden=tuple(options.decoder_hidden))
 
 
 def make_optimizer(config):

@@ -1,0 +1,144 @@
+"""Laws, closed forms and gradients of the distances."""
+
+from absl.testing import absltest, parameterized
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.spatial import distance
+
+from topdis_jax import topology
+
+
+class VariantsTest(chex.TestCase, parameterized.TestCase):
+
+    @chex.variants(with_jit=True, without_jit=True, with_device=True,
+                   without_device=True)
+    def test_equals_scipy(self):
+        x = np.random.default_rng(0).normal(size=(9, 4, 3)).astype(np.float32)
+        dist = self.variant(topology.pairwise_distances)(x)
+        expected = distance.squareform(distance.pdist(x.reshape(9, 12)))
+        np.testing.assert_allclose(dist, expected, rtol=1e-5, atol=1e-6)
+
+    @chex.variants(with_jit=True, without_jit=True)
+    def test_scaling_equals_numpy_quantile(self):
+        dist = topology.pairwise_distances(_cloud(11, 3))
+        scaled = self.variant(topology.scale_by_quantile)(dist)
+        np.testing.assert_allclose(
+            scaled, dist / np.quantile(dist, 0.9), rtol=1e-5)
+
+
+def _cloud(n, d, seed=0):
+    rng = np.random.default_rng(seed)
+    return jnp.asarray(rng.normal(size=(n, d)), jnp.float32)
+
+
+def test_symmetric_with_zero_diagonal():
+    dist = np.asarray(topology.pairwise_distances(_cloud(33, 129)))
+    np.testing.assert_array_equal(dist, dist.T)
+    np.testing.assert_array_equal(np.diag(dist), 0)
+
+
+def test_near_points_far_from_the_origin_keep_their_digits():
+    x = 1000 + jnp.asarray([[0.0], [1 / 1024]])
+    dist = topology.pairwise_distances(x)
+    assert dist[0, 1] == 1 / 1024
+
+
+@pytest.mark.parametrize('n', [0, 1, 2])
+def test_degenerate_sizes(n):
+    dist = topology.pairwise_distances(_cloud(n, 3))
+    assert dist.shape == (n, n)
+    assert topology.scale_by_quantile(dist).shape == (n, n)
+
+
+def test_gradient_is_zero_at_distance_zero():
+    x = jnp.ones((5, 3))
+    grad = jax.grad(lambda x: jnp.sum(topology.pairwise_distances(x)))(x)
+    np.testing.assert_array_equal(grad, 0)
+
+
+def test_gradient_of_coinciding_points_is_that_of_the_others():
+    x = jnp.asarray([[0.0, 0], [0, 0], [3, 4]])
+    grad = jax.grad(lambda x: jnp.sum(topology.pairwise_distances(x)) / 2)(x)
+    np.testing.assert_allclose(
+        grad, [[-0.6, -0.8], [-0.6, -0.8], [1.2, 1.6]], rtol=1e-6)
+
+
+def test_gradient_equals_closed_form_in_double():
+    x = _cloud(8, 5)
+    weights = np.random.default_rng(1).normal(size=(8, 8))
+
+    def loss(x):
+        return jnp.sum(weights.astype(np.float32)
+                       * topology.pairwise_distances(x))
+
+    y = np.asarray(x, np.float64)
+    difference = y[:, None] - y[None]
+    norm = np.linalg.norm(difference, axis=2) + np.eye(8)
+    both = weights + weights.T
+    expected = np.sum((both / norm)[..., None] * difference, axis=1)
+    np.testing.assert_allclose(jax.grad(loss)(x), expected, rtol=2e-5,
+                               atol=2e-5)
+
+
+def test_spread_over_devices_equals_one_device():
+    x = _cloud(8, 5)
+    weights = _cloud(8, 8, seed=3)
+
+    def loss(x, axis_name):
+        dist = topology.pairwise_distances(x, axis_name=axis_name)
+        return jnp.sum(weights * dist), dist
+
+    one, dist = jax.grad(lambda x: loss(x, None), has_aux=True)(x)
+    many, dists = jax.pmap(jax.grad(lambda x: loss(x, 'd'), has_aux=True),
+                           axis_name='d')(x.reshape(4, 2, 5))
+    for each in dists:
+        np.testing.assert_allclose(each, dist, rtol=1e-6)
+    # Each of the four devices holds the loss: four times its gradient.
+    np.testing.assert_allclose(many.reshape(8, 5) / 4, one, rtol=1e-4,
+                               atol=1e-5)
+
+
+@pytest.mark.parametrize('kept', [0, 1, 2, 5, 9])
+def test_masked_scaling_equals_compressed(kept):
+    dist = np.array(topology.pairwise_distances(_cloud(9, 3)))
+    mask = np.zeros(9, bool)
+    mask[np.random.default_rng(0).permutation(9)[:kept]] = True
+    dist[~mask] = np.nan  # whatever stands there
+    scaled = topology.scale_by_quantile(dist, mask=mask, quantile=0.7)
+    compressed = topology.scale_by_quantile(dist[mask][:, mask], quantile=0.7)
+    np.testing.assert_array_equal(scaled[mask][:, mask], compressed)
+
+
+def test_scale_is_constant_to_autodiff():
+    dist = topology.pairwise_distances(_cloud(6, 3))
+    grad = jax.grad(lambda d: topology.scale_by_quantile(d)[0, 1])(dist)
+    expected = np.zeros((6, 6))
+    expected[0, 1] = 1 / np.quantile(dist, 0.9)
+    np.testing.assert_allclose(grad, expected, rtol=1e-5)
+
+
+def test_zero_quantile_is_replaced():
+    scaled = topology.scale_by_quantile(jnp.zeros((4, 4)))
+    np.testing.assert_array_equal(scaled, 0)
+    dist = jnp.zeros((4, 4)).at[0, 1].set(1e-5).at[1, 0].set(1e-5)
+    assert topology.scale_by_quantile(dist, quantile=0.5)[0, 1] == 1
+
+
+def test_messages():
+    with pytest.raises(TypeError, match='int32'):
+        topology.pairwise_distances(jnp.ones((2, 2), jnp.int32))
+    with pytest.raises(ValueError, match=r'shape \(\)'):
+        topology.pairwise_distances(1.0)
+    with pytest.raises(ValueError, match=r'\(2, 3\)'):
+        topology.scale_by_quantile(jnp.ones((2, 3)))
+    with pytest.raises(ValueError, match='quantile'):
+        topology.scale_by_quantile(jnp.ones((2, 2)), quantile=1.5)
+    with pytest.raises(ValueError, match='mask'):
+        topology.scale_by_quantile(jnp.ones((2, 2)), mask=jnp.ones(3, bool))
+
+
+if __name__ == '__main__':
+    absltest.main()

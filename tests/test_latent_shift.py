@@ -1,0 +1,151 @@
+"""The latent shift against SciPy, its laws and its singular points."""
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import stats
+
+from topdis_jax import losses
+
+
+def _codes(n=64, d=5, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(n, d)).astype(np.float32) * 2 + 1
+
+
+class VariantsTest(chex.TestCase):
+
+    @chex.variants(with_jit=True, without_jit=True, with_device=True,
+                   without_device=True)
+    def test_equals_scipy(self):
+        z = _codes()
+        for seed in range(6):
+            shifted, valid, dimension = self.variant(losses.latent_shift)(
+                z, jax.random.key(seed))
+            _check_against_scipy(z, np.asarray(shifted), np.asarray(valid),
+                                 int(dimension))
+
+
+def _check_against_scipy(z, shifted, valid, dimension):
+    others = np.arange(z.shape[1]) != dimension
+    np.testing.assert_array_equal(shifted[:, others], z[:, others])
+    np.testing.assert_array_equal(shifted[~valid], z[~valid])
+    column = z[:, dimension].astype(float)
+    mean, std = column.mean(), column.std(ddof=1)
+    p = stats.norm.cdf((column - mean) / std)
+    sign = np.sign(shifted[valid, dimension] - z[valid, dimension])[0]
+    moved = p + sign / 8
+    np.testing.assert_array_equal(valid, (moved > 1e-3) & (moved < 1 - 1e-3))
+    np.testing.assert_allclose(
+        shifted[valid, dimension],
+        stats.norm.ppf(moved[valid]) * std + mean, rtol=1e-3, atol=1e-3)
+
+
+def test_both_signs_and_all_latents_are_drawn():
+    z = jnp.asarray(_codes(n=16, d=3))
+    shifted, valid, dimension = jax.vmap(
+        lambda rng: losses.latent_shift(z, rng))(
+            jax.random.split(jax.random.key(0), 300))
+    drawn = np.bincount(dimension, minlength=3)
+    assert stats.chisquare(drawn).pvalue > 1e-3
+    up = np.asarray(jnp.sum(shifted - z[None], axis=(1, 2)) > 0)
+    assert 110 < up.sum() < 190  # 4 standard deviations of 150
+    assert 0.75 < np.mean(valid) < 0.95
+
+
+def test_weights_are_the_odds():
+    z, weights = jnp.asarray(_codes(d=3)), jnp.asarray([1.0, 0.0, 3.0])
+    _, _, dimension = jax.vmap(
+        lambda rng: losses.latent_shift(z, rng, weights=weights))(
+            jax.random.split(jax.random.key(1), 400))
+    drawn = np.bincount(dimension, minlength=3)
+    assert drawn[1] == 0
+    assert stats.chisquare(drawn[[0, 2]], [100, 300]).pvalue > 1e-3
+
+
+def test_weights_that_are_all_zero_draw_uniformly():
+    z = jnp.asarray(_codes(d=3))
+    _, _, dimension = jax.vmap(
+        lambda rng: losses.latent_shift(z, rng, weights=jnp.zeros(3)))(
+            jax.random.split(jax.random.key(1), 300))
+    assert stats.chisquare(np.bincount(dimension)).pvalue > 1e-3
+
+
+def test_margin_zero_is_the_published_rule():
+    z = jnp.asarray(_codes(n=500, d=1))
+    _, valid, _ = losses.latent_shift(z, jax.random.key(0), margin=0.0)
+    p = stats.norm.cdf(stats.zscore(np.asarray(z[:, 0], float), ddof=1))
+    published = [(p + 1 / 8 < 1), (p - 1 / 8 > 0)]
+    assert any(np.array_equal(valid, rule) for rule in published)
+
+
+def test_margin_bounds_the_derivative():
+    z = jnp.asarray(_codes(n=2000, d=1))
+
+    def moved(z, margin):
+        return jnp.sum(losses.latent_shift(
+            z, jax.random.key(0), margin=margin)[0])
+
+    assert np.abs(jax.grad(moved)(z, 1e-3)).max() < 300
+
+
+def test_constant_latent_stays_with_finite_gradient():
+    z = jnp.ones((8, 1))
+
+    def moved(z):
+        shifted, valid, _ = losses.latent_shift(z, jax.random.key(0))
+        return jnp.sum(shifted), (shifted, valid)
+
+    grad, (shifted, valid) = jax.grad(moved, has_aux=True)(z)
+    np.testing.assert_array_equal(shifted, z)
+    assert np.all(valid) and np.all(np.isfinite(grad))
+
+
+@pytest.mark.parametrize('n', [0, 1, 2])
+def test_small_batches_are_finite(n):
+    z = jnp.asarray(_codes(n=n))
+    grad = jax.grad(lambda z: jnp.sum(
+        losses.latent_shift(z, jax.random.key(0))[0]))(z)
+    assert np.all(np.isfinite(grad))
+
+
+def test_gradient_equals_finite_differences():
+    z, rng = jnp.asarray(_codes(n=12, d=2)), jax.random.key(3)
+    _, valid, _ = losses.latent_shift(z, rng)
+    weight = jnp.asarray(_codes(n=12, d=2, seed=1)) * valid[:, None]
+    direction = jnp.asarray(_codes(n=12, d=2, seed=2))
+
+    def loss(z):
+        return jnp.sum(weight * losses.latent_shift(z, rng)[0])
+
+    step = 1e-2
+    numeric = (loss(z + step * direction) - loss(z - step * direction)) / (
+        2 * step)
+    np.testing.assert_allclose(jnp.vdot(jax.grad(loss)(z), direction),
+                               numeric, rtol=1e-2)
+
+
+def test_spread_over_devices_equals_one_device():
+    z, rng = jnp.asarray(_codes(n=16)), jax.random.key(5)
+    one = losses.latent_shift(z, rng)
+    shifted, valid, dimension = jax.pmap(
+        lambda z: losses.latent_shift(z, rng, axis_name='d'),
+        axis_name='d')(z.reshape(4, 4, 5))
+    np.testing.assert_allclose(shifted.reshape(16, 5), one[0], rtol=1e-4,
+                               atol=1e-5)
+    np.testing.assert_array_equal(valid.reshape(16), one[1])
+    np.testing.assert_array_equal(dimension, [one[2]] * 4)
+
+
+def test_messages():
+    rng = jax.random.key(0)
+    with pytest.raises(ValueError, match=r'\(3,\)'):
+        losses.latent_shift(jnp.zeros(3), rng)
+    with pytest.raises(ValueError, match=r'weights .*\(2,\)'):
+        losses.latent_shift(jnp.zeros((4, 2)), rng, weights=jnp.ones(3))
+    with pytest.raises(ValueError, match='shift'):
+        losses.latent_shift(jnp.zeros((4, 2)), rng, shift=0)
+    with pytest.raises(ValueError, match='margin'):
+        losses.latent_shift(jnp.zeros((4, 2)), rng, margin=0.5)

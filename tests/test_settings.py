@@ -1,0 +1,54 @@
+"""Configurations: the shipped ones are sound, bad ones are told apart."""
+
+import glob
+import importlib
+import os
+
+import pytest
+
+from experiments.configs import base
+from topdis_jax.training import settings
+
+NAMES = sorted(
+    os.path.basename(path)[:-3]
+    for path in glob.glob(os.path.join(os.path.dirname(base.__file__), '*.py'))
+    if not path.endswith('__init__.py'))
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_shipped_configurations(name):
+    module = importlib.import_module(f'experiments.configs.{name}')
+    config = module.get_config()
+    settings.check(config, devices=4)
+    assert config.model.family == 'vae' or name in ('mpi3d',)
+    # Every key comes from the base file.
+    assert _keys(config) == _keys(base.get_config())
+    assert module.get_config('beta_vae').model.family == 'beta_vae'
+
+
+def _keys(config):
+    return {f'{section}.{key}' for section in config
+            if hasattr(config[section], 'keys') for key in config[section]}
+
+
+@pytest.mark.parametrize('key,value,message', [
+    ('model.family', 'gan', 'vae, beta_vae.*gan'),
+    ('model.network', 'rnn', "'conv' or 'mlp'.*rnn"),
+    ('model.latents', 0, 'at least 1.*0'),
+    ('train.batch_size', 62, 'divisible by the number of devices, 4.*62'),
+    ('train.learning_rate', -1.0, 'positive'),
+    ('train.steps', 0, 'at least 1'),
+    ('train.eval_every', -1, 'not be negative'),
+    ('topdis.weight', -1.0, 'not be negative'),
+    ('topdis.shift', 1.0, r'\(0, 1\)'),
+    ('topdis.margin', 0.5, r'\[0, 0.5\)'),
+    ('topdis.quantile', 1.5, r'\[0, 1\]'),
+    ('topdis.num_bars', 0, 'at least 1'),
+])
+def test_messages(key, value, message):
+    config = base.get_config()
+    section, name = key.split('.')
+    config[section][name] = value
+    with pytest.raises(settings.SettingsError, match=message) as error:
+        settings.check(config, devices=4)
+    assert str(error.value).startswith(f'config.{key} must ')

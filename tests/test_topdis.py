@@ -1,0 +1,170 @@
+"""The TopDis loss: assembly, masks, degenerate batches, gradients, devices."""
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from topdis_jax import losses, topology
+
+RNG = jax.random.key(2)
+
+
+def _codes(n=24, d=4, seed=0):
+    rng = np.random.default_rng(seed)
+    return jnp.asarray(rng.normal(size=(n, d)), jnp.float32)
+
+
+def _decoder(d=4, pixels=9, seed=1):
+    """A smooth function of codes, [m, d] -> [m, 3, pixels / 3]."""
+    rng = np.random.default_rng(seed)
+    first = jnp.asarray(rng.normal(size=(d, 16)), jnp.float32)
+    second = jnp.asarray(rng.normal(size=(16, pixels)), jnp.float32)
+
+    def decode(z):
+        images = jax.nn.sigmoid(jnp.tanh(z @ first) @ second)
+        return images.reshape(z.shape[0], 3, pixels // 3)
+
+    return decode
+
+
+class VariantsTest(chex.TestCase):
+
+    @chex.variants(with_jit=True, without_jit=True, with_device=True,
+                   without_device=True)
+    def test_equals_its_parts_on_the_kept_rows(self):
+        z, decode = _codes(), _decoder()
+        loss, aux = self.variant(
+            lambda z: losses.topdis_loss(decode, z, RNG))(z)
+        shifted, valid, dimension = losses.latent_shift(z, RNG)
+        kept = np.flatnonzero(valid)
+        scaled = [topology.scale_by_quantile(
+            topology.pairwise_distances(decode(codes[kept])))
+            for codes in (z, shifted)]
+        np.testing.assert_allclose(loss, topology.rtd(*scaled), rtol=1e-5)
+        assert aux.num_valid == len(kept) < len(z)
+        assert aux.dimension == dimension
+
+
+def test_images_save_a_decoding_and_change_nothing():
+    z, decode = _codes(), _decoder()
+    rows = []
+
+    def counting(z):
+        rows.append(len(z))
+        return decode(z)
+
+    one, _ = losses.topdis_loss(counting, z, RNG)
+    two, _ = losses.topdis_loss(counting, z, RNG, images=decode(z))
+    np.testing.assert_allclose(one, two, rtol=1e-6)
+    assert rows == [48, 24]
+
+
+def test_a_shift_that_moves_the_cloud_as_a_whole_costs_nothing():
+    # The last latent is brightness: every distance stays as it is.
+    def decode(z):
+        return jnp.concatenate([z[:, :3] / 9, z[:, 3:] / 9 + 0.5], axis=1)
+
+    weights = jnp.asarray([0.0, 0, 0, 1])
+    z = _codes().at[:, 3].set(jnp.linspace(-1, 1, 24))
+    loss, _ = losses.topdis_loss(decode, z, RNG, weights=weights)
+    curved, _ = losses.topdis_loss(_decoder(), z, RNG, weights=weights)
+    assert loss < 0.2 * curved
+
+
+@pytest.mark.parametrize('seed', range(3))
+def test_gradient_equals_finite_differences(seed):
+    # The scale is a constant to autodiff; at quantile 0 it is one in truth.
+    options = dict(quantile=0.0)
+    z, decode = _codes(n=16, seed=seed), _decoder()
+    direction = _codes(n=16, seed=seed + 10)
+
+    def loss(z):
+        return 1e-5 * losses.topdis_loss(decode, z, RNG, **options)[0]
+
+    step = 3e-4
+    numeric = (loss(z + step * direction) - loss(z - step * direction)) / (
+        2 * step)
+    exact = jnp.vdot(jax.grad(loss)(z), direction)
+    np.testing.assert_allclose(exact, numeric, rtol=3e-2, atol=1e-3)
+
+
+def _finite(decode, z, **options):
+    loss, grad = jax.jit(jax.value_and_grad(
+        lambda z: losses.topdis_loss(decode, z, RNG, **options)[0]))(z)
+    assert np.isfinite(loss) and np.all(np.isfinite(grad))
+    return float(loss)
+
+
+def test_identical_images():
+    assert _finite(lambda z: 0 * z + 0.5, _codes()) == 0
+
+
+def test_identical_codes():
+    assert _finite(_decoder(), jnp.ones((8, 4))) == 0
+
+
+@pytest.mark.parametrize('n', [1, 2, 3])
+def test_few_rows(n):
+    _finite(_decoder(), _codes(n=n))
+
+
+def test_two_valid_rows_and_none():
+    z = _codes(n=6)
+    column = jnp.asarray([-3.0, -3, -3, 3, 3, 3])
+    z = jnp.broadcast_to(column[:, None], z.shape) + 1e-3 * z
+    # Two tight groups lie at p = 0.18 and 0.82: a shift of 0.5 keeps one.
+    _, aux = losses.topdis_loss(_decoder(), z, RNG, shift=0.5)
+    assert aux.num_valid == 3
+    _finite(_decoder(), z, shift=0.5)
+    _, aux = losses.topdis_loss(_decoder(), z[1:5], RNG, shift=0.5)
+    assert aux.num_valid == 2
+    _finite(_decoder(), z[1:5], shift=0.5)
+    _, aux = losses.topdis_loss(_decoder(), z, RNG, shift=0.9)
+    assert aux.num_valid == 0
+    assert _finite(_decoder(), z, shift=0.9) == 0
+
+
+def test_dead_latent():
+    decode = _decoder()
+    weights = jnp.asarray([0.0, 0, 0, 1])
+    loss = _finite(lambda z: decode(z.at[:, 3].set(0.0)), _codes(),
+                   weights=weights)
+    assert loss == 0
+
+
+def test_images_that_are_not_finite_give_nan():
+    loss, _ = losses.topdis_loss(lambda z: z / 0, _codes(), RNG)
+    assert np.isnan(loss)
+
+
+@pytest.mark.parametrize('devices', [2, 4])
+@pytest.mark.parametrize('reuse', [False, True])
+def test_spread_over_devices_equals_one_device(devices, reuse):
+    params = np.random.default_rng(0).normal(size=(4, 9)).astype(np.float32)
+    z = _codes()
+
+    def loss(params, z, axis_name):
+        def decode(z):
+            return jax.nn.sigmoid(2 * jnp.sin(z @ params))
+        return losses.topdis_loss(
+            decode, z, RNG, images=decode(z) if reuse else None,
+            axis_name=axis_name)[0]
+
+    one, grad = jax.value_and_grad(loss)(params, z, None)
+    many, grads = jax.pmap(
+        jax.value_and_grad(lambda p, z: loss(p, z, 'd')), axis_name='d',
+        in_axes=(None, 0), devices=jax.devices()[:devices])(
+            params, z.reshape(devices, -1, 4))
+    np.testing.assert_allclose(many, [one] * devices, rtol=1e-4)
+    np.testing.assert_allclose(np.mean(grads, axis=0), grad,
+                               atol=1e-3 * np.abs(grad).max())
+
+
+def test_messages():
+    z = _codes()
+    with pytest.raises(ValueError, match=r'decode.*\[48, ...\].*\(48,\)'):
+        losses.topdis_loss(lambda z: z[:, 0], z, RNG)
+    with pytest.raises(ValueError, match=r'images .*\(24, 3\)'):
+        losses.topdis_loss(_decoder(), z, RNG, images=jnp.ones((24, 3)))

@@ -1,0 +1,83 @@
+"""A run's files: whole or not there, and of one configuration."""
+
+import json
+import os
+import stat
+
+import pytest
+
+from topdis_jax.training import workfolder
+
+CONFIG = {'seed': 0, 'model': {'latents': 10, 'hidden': [4, 4]},
+          'train': {'steps': 5, 'learning_rate': 0.1}}
+
+
+def test_prepare_writes_the_configuration(tmp_path):
+    folder = tmp_path / 'a' / 'b'
+    workfolder.prepare(folder, CONFIG)
+    assert json.loads((folder / 'config.json').read_text()) == CONFIG
+
+
+def test_more_steps_are_the_same_run(tmp_path):
+    workfolder.prepare(tmp_path, CONFIG)
+    longer = CONFIG | {'train': CONFIG['train'] | {'steps': 9}}
+    workfolder.prepare(tmp_path, longer)
+    assert json.loads((tmp_path / 'config.json').read_text()) == longer
+
+
+def test_another_configuration_is_refused_and_nothing_overwritten(tmp_path):
+    workfolder.prepare(tmp_path, CONFIG)
+    other = {'seed': 1, 'model': {'latents': 10, 'hidden': [4, 8]},
+             'train': CONFIG['train'], 'new': {'key': 2}}
+    with pytest.raises(workfolder.WorkFolderError) as error:
+        workfolder.prepare(tmp_path, other)
+    lines = str(error.value).splitlines()
+    assert [line.strip() for line in lines[1:-1]] == [
+        'model.hidden: [4, 4] there, [4, 8] now',
+        "new.key: 'absent' there, 2 now", 'seed: 0 there, 1 now']
+    assert json.loads((tmp_path / 'config.json').read_text()) == CONFIG
+
+
+def test_a_run_without_its_configuration_is_refused(tmp_path):
+    (tmp_path / 'metrics.jsonl').write_text('')
+    with pytest.raises(workfolder.WorkFolderError, match='config.json'):
+        workfolder.prepare(tmp_path, CONFIG)
+
+
+def test_torn_configuration_is_refused(tmp_path):
+    (tmp_path / 'config.json').write_text('{"seed"')
+    with pytest.raises(workfolder.WorkFolderError, match='not JSON'):
+        workfolder.prepare(tmp_path, CONFIG)
+
+
+def test_file_in_the_way(tmp_path):
+    (tmp_path / 'taken').write_text('')
+    with pytest.raises(workfolder.WorkFolderError, match='cannot write'):
+        workfolder.prepare(tmp_path / 'taken', CONFIG)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason='root may write anywhere')
+def test_folder_without_write_permission(tmp_path):
+    tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    with pytest.raises(workfolder.WorkFolderError, match='cannot write'):
+        workfolder.prepare(tmp_path, CONFIG)
+
+
+def test_log_drops_what_comes_after_the_checkpoint(tmp_path):
+    path = tmp_path / 'metrics.jsonl'
+    log = workfolder.Log(path, 0)
+    for step in (1, 2, 3):
+        log.write({'step': step, 'loss': step / 3})
+    log.close()
+    with open(path, 'a') as file:
+        file.write('{"step": 4, "lo')  # killed while it was written
+    log = workfolder.Log(path, 2)
+    log.write({'step': 3, 'loss': 7.0})
+    log.close()
+    assert workfolder.read_rows(path) == [
+        {'step': 1, 'loss': 1 / 3}, {'step': 2, 'loss': 2 / 3},
+        {'step': 3, 'loss': 7.0}]
+
+
+def test_no_log_has_no_rows(tmp_path):
+    assert workfolder.read_rows(tmp_path / 'metrics.jsonl') == []
