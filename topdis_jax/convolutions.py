@@ -1,7 +1,21 @@
-"""4x4 convolutions, stride 1 without padding or stride 2 with one row of it.
+"""4x4 convolutions that are quick on CPU too, as flax layers.
 
 `Conv` and `ConvTranspose` hold the parameters of flax's layers of these names
 (same names, shapes and function; only the initial values differ).
+
+XLA's CPU backend is slow at the backward pass of strided convolutions and at
+transposed ones, forward and backward. Two facts mend that. First, all of it
+is three linear maps of an image x [b, 2h, 2w, c] and a small map y
+[b, h, w, f], which are each other's derivatives:
+
+    down       y = down(x, kernel)         the convolution, kernel [4, 4, c, f]
+    up         x = up(y, flip(kernel))     its adjoint: transposed convolution
+    correlate  kernel = correlate(x, y)    gradient of the kernel in both
+
+Second, a convolution of kernel 4 and stride 2 is one of kernel 2 and stride 1
+on 2x2 blocks of pixels, that is one matrix product. (Each 2x2 window of y
+makes the 2x2 block of x around its middle.) TPU and GPU get XLA's own
+convolutions, and so does the CPU where they are the faster choice.
 """
 
 import flax.linen as nn
@@ -21,7 +35,7 @@ class Conv(nn.Module):
     Attributes:
       features: channels of the result.
       stride: 2, or 1 for the layer that turns a 4x4 map into a vector.
-      native: use XLA's convolution on every platform.
+      native: use XLA's own convolution and its derivative everywhere.
     """
     features: int
     stride: int
@@ -32,10 +46,12 @@ class Conv(nn.Module):
         kernel = self.param('kernel', nn.initializers.normal(0.02),
                             (4, 4, x.shape[-1], self.features))
         bias = self.param('bias', nn.initializers.zeros, (self.features,))
-        padding = ((self.stride - 1,) * 2,) * 2
-        y = lax.conv_general_dilated(
-            x, kernel, (self.stride,) * 2, padding,
-            dimension_numbers=_DIMENSIONS)
+        if self.native:
+            y = _native_conv(x, kernel, self.stride)
+        elif self.stride == 2:
+            y = conv(x, kernel)
+        else:  # every weight meets every pixel once: a dense layer
+            y = jnp.einsum('bhwc,hwcf->bf', x, kernel)[:, None, None]
         return y + bias.reshape(1, 1, 1, -1)
 
 
@@ -51,7 +67,7 @@ class ConvTranspose(nn.Module):
     Attributes:
       features: channels of the result.
       stride: 2, or 1 for the layer that turns a vector into a 4x4 map.
-      native: use XLA's convolution on every platform.
+      native: use XLA's own convolution and its derivative everywhere.
     """
     features: int
     stride: int
@@ -63,10 +79,12 @@ class ConvTranspose(nn.Module):
         kernel = self.param(
             'kernel', init, (4, 4, x.shape[-1], self.features))
         bias = self.param('bias', init, (self.features,))
-        padding = 'SAME' if self.stride == 2 else 'VALID'
-        y = lax.conv_transpose(
-            x, kernel, (self.stride,) * 2, padding,
-            dimension_numbers=_DIMENSIONS)
+        if self.native:
+            y = _native_conv_transpose(x, kernel, self.stride)
+        elif self.stride == 2:
+            y = conv_transpose(x, kernel)
+        else:  # as in Conv; a transposed convolution turns its kernel
+            y = jnp.einsum('bc,hwcf->bhwf', x[:, 0, 0], kernel[::-1, ::-1])
         return y + bias.reshape(1, 1, 1, -1)
 
 
@@ -78,3 +96,154 @@ def symmetric_uniform(fan_in):
         return jax.random.uniform(rng, shape, dtype, -bound, bound)
 
     return init
+
+
+@jax.custom_vjp
+def conv(x, kernel):
+    """Convolution of kernel 4 and stride 2, zero padding 1.
+
+    Args:
+      x: [b, h, w, c] with h and w even.
+      kernel: [4, 4, c, f].
+
+    Returns:
+      [b, h / 2, w / 2, f].
+    """
+    return _down(x, kernel)
+
+
+def _conv_fwd(x, kernel):
+    return _down(x, kernel), (x, kernel)
+
+
+def _conv_bwd(residuals, grad):
+    x, kernel = residuals
+    return _up(grad, _flip(kernel)), _correlate(x, grad)
+
+
+conv.defvjp(_conv_fwd, _conv_bwd)
+
+
+@jax.custom_vjp
+def conv_transpose(x, kernel):
+    """Transposed convolution of kernel 4 and stride 2, padding 'SAME'.
+
+    Args:
+      x: [b, h, w, c].
+      kernel: [4, 4, c, f].
+
+    Returns:
+      [b, 2h, 2w, f].
+    """
+    return _up(x, kernel)
+
+
+def _conv_transpose_fwd(x, kernel):
+    return _up(x, kernel), (x, kernel)
+
+
+def _conv_transpose_bwd(residuals, grad):
+    x, kernel = residuals
+    return _down(grad, _flip(kernel)), _flip(_correlate(grad, x))
+
+
+conv_transpose.defvjp(_conv_transpose_fwd, _conv_transpose_bwd)
+
+
+def _down(x, kernel):
+    if x.shape[-1] > 4:
+        return _native_conv(x, kernel)
+    return lax.platform_dependent(
+        x, kernel, cpu=_matrix_down, default=_native_conv)
+
+
+def _up(x, kernel):
+    return lax.platform_dependent(
+        x, kernel, cpu=_matrix_up, default=_native_conv_transpose)
+
+
+def _correlate(x, y):
+    if x.shape[-1] > 4:
+        return _native_correlate(x, y)
+    return lax.platform_dependent(
+        x, y, cpu=_matrix_correlate, default=_native_correlate)
+
+
+def _native_conv(x, kernel, stride=2):
+    padding = (stride - 1, stride - 1)
+    return lax.conv_general_dilated(
+        x, kernel, (stride, stride), (padding, padding),
+        dimension_numbers=_DIMENSIONS)
+
+
+def _native_conv_transpose(x, kernel, stride=2):
+    padding = 'SAME' if stride == 2 else 'VALID'
+    return lax.conv_transpose(
+        x, kernel, (stride, stride), padding, dimension_numbers=_DIMENSIONS)
+
+
+def _native_correlate(x, y):
+    shape = (4, 4, x.shape[-1], y.shape[-1])
+    kernel = jax.ShapeDtypeStruct(shape, x.dtype)
+    return jax.linear_transpose(lambda k: _native_conv(x, k), kernel)(y)[0]
+
+
+def _matrix_down(x, kernel):
+    c, f = kernel.shape[2:]
+    kernel = kernel.reshape(2, 2, 2, 2, c, f).transpose(0, 2, 1, 3, 4, 5)
+    return _windows(_blocks(_pad(x))) @ kernel.reshape(16 * c, f)
+
+
+def _matrix_correlate(x, y):
+    c, f = x.shape[-1], y.shape[-1]
+    kernel = jnp.einsum('bhwk,bhwf->kf', _windows(_blocks(_pad(x))), y)
+    kernel = kernel.reshape(2, 2, 2, 2, c, f).transpose(0, 2, 1, 3, 4, 5)
+    return kernel.reshape(4, 4, c, f)
+
+
+def _matrix_up(x, kernel):
+    """Window (i, j) of x to block (a, b) through kernel[2i+1-a, 2j+1-b]."""
+    c, f = kernel.shape[2:]
+    kernel = kernel.reshape(2, 2, 2, 2, c, f)[:, ::-1, :, ::-1]
+    if c < 4 * f:
+        kernel = kernel.transpose(0, 2, 4, 1, 3, 5)  # i j c, a b f
+        y = _windows(_pad(x)) @ kernel.reshape(4 * c, 4 * f)
+    else:  # few channels come out: multiply first, windows are smaller then
+        kernel = kernel.transpose(4, 0, 2, 1, 3, 5)  # c, i j a b f
+        y = _pad(x @ kernel.reshape(c, 16 * f))
+        h, w = y.shape[1] - 1, y.shape[2] - 1
+        y = sum(y[:, i:h + i, j:w + j, 4 * f * k:4 * f * (k + 1)]
+                for k, (i, j) in enumerate(_CORNERS))
+    return _unblock(y)[:, 1:-1, 1:-1]
+
+
+_CORNERS = ((0, 0), (0, 1), (1, 0), (1, 1))
+
+
+def _flip(kernel):
+    return kernel[::-1, ::-1].swapaxes(2, 3)
+
+
+def _pad(x):
+    return jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+
+
+def _blocks(x):
+    """[b, 2h, 2w, c] -> [b, h, w, 4c], rows of a block first."""
+    b, h, w, c = x.shape
+    x = x.reshape(b, h // 2, 2, w // 2, 2, c).transpose(0, 1, 3, 2, 4, 5)
+    return x.reshape(b, h // 2, w // 2, 4 * c)
+
+
+def _unblock(x):
+    """Inverse of `_blocks`."""
+    b, h, w, c = x.shape
+    x = x.reshape(b, h, w, 2, 2, c // 4).transpose(0, 1, 3, 2, 4, 5)
+    return x.reshape(b, 2 * h, 2 * w, c // 4)
+
+
+def _windows(x):
+    """[b, h, w, c] -> all 2x2 windows [b, h - 1, w - 1, 4c]."""
+    h, w = x.shape[1] - 1, x.shape[2] - 1
+    return jnp.concatenate(
+        [x[:, i:h + i, j:w + j] for i, j in _CORNERS], axis=-1)
