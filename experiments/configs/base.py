@@ -20,7 +20,7 @@ def get_config(family='vae'):
     config.data.source = 'auto'
 
     config.model = ml_collections.ConfigDict()
-    # vae or beta_vae.
+    # vae, beta_vae, factor_vae, beta_tcvae or control_vae.
     config.model.family = family
     # 'conv': the published convolutional network; 'mlp'.
     config.model.network = 'conv'
@@ -33,8 +33,23 @@ def get_config(family='vae'):
     config.model.decoder_hidden = (1200, 1200, 1200)
 
     config.objective = ml_collections.ConfigDict()
-    # beta_vae: weight of the KL term.
-    config.objective.beta = 4.0
+    # beta_vae: weight of the KL term; beta_tcvae: of the total correlation.
+    config.objective.beta = 6.0
+    # factor_vae: weight of the total correlation.
+    config.objective.gamma = 5.0
+    # factor_vae: the discriminator of codes.
+    config.objective.discriminator_hidden = (1000,) * 6
+    config.objective.discriminator_learning_rate = 1e-4
+    # beta_tcvae: 'weighted' or 'stratified' sampling of the aggregate.
+    config.objective.tc_estimator = 'weighted'
+    # control_vae: gains of the controller, and its set point of the KL (nats),
+    # which rises by kl_rise every kl_rise_every steps.
+    config.objective.proportional = 0.01
+    config.objective.integral = -0.001
+    config.objective.kl_start = 0.5
+    config.objective.kl_rise = 0.15
+    config.objective.kl_rise_every = 5000
+    config.objective.kl_stop = 18.0
 
     config.topdis = ml_collections.ConfigDict()
     # Weight of the topological loss; 0 turns it off.

@@ -4,9 +4,13 @@ Each is a mean over the batch of sums over an image, in nats. The terms are
 scalars for the log; 'reconstruction' and 'kl' are always among them.
 """
 
+from jax import lax
 import jax.numpy as jnp
 
+from topdis_jax.losses import control
 from topdis_jax.losses.elbo import bernoulli_nll, gaussian_kl
+from topdis_jax.losses.total_correlation import decompose_kl
+from topdis_jax.losses.total_correlation import density_ratio_tc
 
 
 def vae(logits, images, mean, log_var):
@@ -37,7 +41,85 @@ def beta_vae(logits, images, mean, log_var, *, beta):
     Returns:
       (loss [], {'reconstruction': [], 'kl': []}).
     """
-    reconstruction = jnp.mean(bernoulli_nll(logits, images))
-    kl = jnp.mean(jnp.sum(gaussian_kl(mean, log_var), axis=1))
-    terms = {'reconstruction': reconstruction, 'kl': kl}
-    return reconstruction + beta * kl, terms
+    terms = _elbo_terms(logits, images, mean, log_var)
+    return terms['reconstruction'] + beta * terms['kl'], terms
+
+
+def factor_vae(logits, images, mean, log_var, density_logits, *, gamma):
+    """reconstruction + KL + gamma * TC, TC by a classifier of codes.
+
+    Source: Kim & Mnih, Disentangling by Factorising, ICML 2018, eq. 2.
+
+    Args:
+      logits, images: [b, h, w, c] float; images in [0, 1].
+      mean, log_var: [b, d] float, of the posterior.
+      density_logits: [b, 2] float, the classifier's, of the codes.
+      gamma: weight of the total correlation.
+
+    Returns:
+      (loss [], {'reconstruction', 'kl', 'total_correlation'}).
+    """
+    loss, terms = vae(logits, images, mean, log_var)
+    tc = density_ratio_tc(density_logits)
+    return loss + gamma * tc, {**terms, 'total_correlation': tc}
+
+
+def beta_tcvae(logits, images, mean, log_var, z, *, beta, dataset_size,
+               estimator='weighted', axis_name=None):
+    """reconstruction + MI + beta * TC + dimension-wise KL.
+
+    Source: Chen et al., Isolating Sources of Disentanglement in VAEs, NeurIPS
+    2018, eq. 4, with alpha = gamma = 1.
+
+    Args:
+      logits, images: [b, h, w, c] float; images in [0, 1].
+      mean, log_var, z: [b, d] float, posterior and its sample.
+      beta: weight of the total correlation.
+      dataset_size, estimator, axis_name: see `decompose_kl`.
+
+    Returns:
+      (loss [], {'reconstruction', 'kl', and the three parts}); 'kl' is the
+      closed form, for the log, not the sum of the parts.
+    """
+    terms = _elbo_terms(logits, images, mean, log_var)
+    parts = decompose_kl(z, mean, log_var, dataset_size=dataset_size,
+                         estimator=estimator, axis_name=axis_name)
+    loss = (terms['reconstruction'] + parts.mutual_information
+            + beta * parts.total_correlation + parts.dimension_wise)
+    return loss, {**terms, **parts._asdict()}
+
+
+def control_vae(logits, images, mean, log_var, state, step, *,
+                proportional=0.01, integral=-0.001, start=0.5, rise=0.15,
+                every=5000, stop=18.0, axis_name=None):
+    """reconstruction + weight * KL, the weight held by a controller.
+
+    Source: Shao et al., ControlVAE, ICML 2020, eq. 5.
+
+    Args:
+      logits, images: [b, h, w, c] float; images in [0, 1].
+      mean, log_var: [b, d] float, of the posterior.
+      state: control.PIState.
+      step: [] int, steps done.
+      proportional, integral: see `control.pi_controller`.
+      start, rise, every, stop: see `control.set_point`.
+      axis_name: name of the mapped axis over which the batch is spread; the
+        controller sees the KL of the whole batch.
+
+    Returns:
+      (loss [], {'reconstruction', 'kl', 'kl_weight', 'set_point'}, PIState).
+    """
+    terms = _elbo_terms(logits, images, mean, log_var)
+    kl = terms['kl'] if axis_name is None else lax.pmean(
+        lax.stop_gradient(terms['kl']), axis_name)
+    target = control.set_point(step, start=start, rise=rise, every=every,
+                               stop=stop)
+    weight, state = control.pi_controller(
+        state, kl, target, proportional=proportional, integral=integral)
+    loss = terms['reconstruction'] + weight * terms['kl']
+    return loss, {**terms, 'kl_weight': weight, 'set_point': target}, state
+
+
+def _elbo_terms(logits, images, mean, log_var):
+    return {'reconstruction': jnp.mean(bernoulli_nll(logits, images)),
+            'kl': jnp.mean(jnp.sum(gaussian_kl(mean, log_var), axis=1))}

@@ -46,11 +46,11 @@ class Checkpoints:
                                 like._asdict())
         for step in sorted(manager.all_steps(), reverse=True):
             try:
-                found = manager.restore(
-                    step, args=ocp.args.StandardRestore(abstract))
-            except FileNotFoundError:
+                found = manager.restore(step, args=ocp.args.Composite(
+                    state=ocp.args.StandardRestore(abstract)))
+            except (FileNotFoundError, KeyError):
                 continue  # half deleted when a process was killed
-            return type(like)(**found)
+            return type(like)(**found['state'])
         return None
 
     def latest_step(self):
@@ -64,4 +64,5 @@ class Checkpoints:
 
 
 def _to_save(state):
-    return ocp.args.StandardSave(state._asdict())
+    return ocp.args.Composite(
+        state=ocp.args.StandardSave(state._asdict()))

@@ -51,7 +51,7 @@ def train(config, folder, dataset, draw=None):
     """
     path = functools.partial(os.path.join, os.path.abspath(folder))
     model = states.make_model(config, dataset.image_shape)
-    family = families.make_family(config.model.family, config.objective)
+    family = families.make_family(config, len(dataset), _AXIS)
     state = states.create_state(config, model, family)
     with contextlib.ExitStack() as stack:
         checkpoints = stack.enter_context(
@@ -62,7 +62,8 @@ def train(config, folder, dataset, draw=None):
         score = functools.partial(
             _score, config, dataset, inference.Compiled(model), checkpoints,
             draw, path('metrics.jsonl'))
-        state = _run_steps(config, dataset, state, checkpoints, log, score,
+        batch_at = functools.partial(_batch, config, dataset, family)
+        state = _run_steps(config, batch_at, state, checkpoints, log, score,
                            _compile_steps(config, model, family))
         scores = score(state)
         evaluate.write_scores(path('scores.json'), scores, {
@@ -70,7 +71,7 @@ def train(config, folder, dataset, draw=None):
     return scores
 
 
-def _run_steps(config, dataset, state, checkpoints, log, score, step_for):
+def _run_steps(config, batch_at, state, checkpoints, log, score, step_for):
     """All steps that are left; returns the state on the host."""
     options = config.train
     start = int(state.step)
@@ -81,9 +82,9 @@ def _run_steps(config, dataset, state, checkpoints, log, score, step_for):
     with bar, interrupts.installed():
         try:
             for step in range(start + 1, options.steps + 1):
-                images = _batch(config, dataset, step - 1)
+                batch = batch_at(step - 1)
                 with interrupts.deferred():
-                    state, metrics = step_for(step)(state, images)
+                    state, metrics = step_for(step)(state, batch)
                     # Not queued: waiting steps starve one another of host
                     # threads where several CPU devices share them.
                     jax.block_until_ready(metrics)
@@ -101,10 +102,14 @@ def _run_steps(config, dataset, state, checkpoints, log, score, step_for):
     return _first(state)
 
 
-def _batch(config, dataset, step):
-    images = pipeline.batch(
-        dataset, config.seed, step, config.train.batch_size)
-    return pipeline.shard(images, jax.local_device_count())
+def _batch(config, dataset, family, step):
+    """What a step takes, [devices, b, ...] each."""
+    names = ['images'] if family.update is None else ['images', 'second']
+    return {
+        name: pipeline.shard(
+            pipeline.batch(dataset, config.seed, step, config.train.batch_size,
+                           stream=stream), jax.local_device_count())
+        for stream, name in enumerate(names)}
 
 
 def _compile_steps(config, model, family):

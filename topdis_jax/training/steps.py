@@ -1,4 +1,4 @@
-"""One training step: a plain function of (state, images)."""
+"""One training step: a plain function of (state, batch)."""
 
 import jax
 from jax import lax
@@ -11,7 +11,7 @@ from topdis_jax.training.state import TrainState
 
 
 def make_step(config, model, family, optimizer, *, topdis, axis_name=None):
-    """Builds step(state, images) -> (state, metrics).
+    """Builds step(state, batch) -> (state, metrics).
 
     Two steps serve a run: one without the topological loss until its delay
     is over, which pays nothing for it, and one with it.
@@ -26,23 +26,26 @@ def make_step(config, model, family, optimizer, *, topdis, axis_name=None):
         use under pmap. The mathematics is that of the whole batch.
 
     Returns:
-      step: images [b, h, w, c] uint8; metrics are scalars by name, means over
-      the whole batch: loss, the family's terms, topdis (RTD before its weight),
-      and grad_norm, which is not finite if any gradient is not.
+      step: batch is {'images': [b, h, w, c] uint8}, with a second, independent
+      batch 'second' if family.update is there; metrics are scalars by name,
+      means over the whole batch: loss, the family's terms, topdis (RTD before
+      its weight), and grad_norm, which is not finite if any gradient is not.
     """
-    def step(state, images):
+    def step(state, batch):
         rng = jax.random.fold_in(jax.random.key(config.seed), state.step)
-        images = images.astype(jnp.float32) / 255
-        terms = Terms(config, model, family, state.carry, images, rng,
-                      axis_name)
+        terms = Terms(config, model, family, state, batch, rng, axis_name)
         gradient = _plain_gradient
         if topdis and config.topdis.orthogonalize:
             gradient = _orthogonal_gradient
-        grads, metrics, carry = gradient(terms, state.params, topdis)
+        grads, metrics, forward, carry = gradient(terms, state.params, topdis)
         metrics['grad_norm'] = optax.global_norm(grads)
         updates, opt_state = optimizer.update(
             grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
+        if family.update is not None:
+            carry, more = family.update(
+                carry, forward, terms.second_codes(params), terms.rng_update)
+            metrics.update(more)
         return TrainState(state.step + 1, params, opt_state, carry), metrics
 
     return step
@@ -51,23 +54,34 @@ def make_step(config, model, family, optimizer, *, topdis, axis_name=None):
 class Terms:
     """The terms of one batch's loss, as functions of the parameters."""
 
-    def __init__(self, config, model, family, carry, images, rng, axis_name):
+    def __init__(self, config, model, family, state, batch, rng, axis_name):
         self.options = config.topdis
-        self.model, self.family, self.carry = model, family, carry
-        self.images, self.axis_name = images, axis_name
-        (self.rng_sample, self.rng_family, self.rng_fresh,
-         self.rng_shift) = jax.random.split(rng, 4)
+        self.model, self.family, self.state = model, family, state
+        self.batch, self.axis_name = batch, axis_name
+        (self.rng_sample, self.rng_family, self.rng_fresh, self.rng_shift,
+         self.rng_second, self.rng_update) = jax.random.split(rng, 6)
+
+    def encode(self, params, images, rng):
+        """Images [b, h, w, c] uint8 -> mean, log variance, sample [b, d]."""
+        mean, log_var = self.model.apply(
+            {'params': params}, _to_float(images), method='encode')
+        z = losses.sample_gaussian(rng, mean, log_var,
+                                   axis_name=self.axis_name)
+        return mean, log_var, z
 
     def forward(self, params):
-        mean, log_var = self.model.apply(
-            {'params': params}, self.images, method='encode')
-        z = losses.sample_gaussian(self.rng_sample, mean, log_var,
-                                   axis_name=self.axis_name)
+        images = self.batch['images']
+        mean, log_var, z = self.encode(params, images, self.rng_sample)
         logits = self.model.apply({'params': params}, z, method='decode')
-        return Forward(self.images, mean, log_var, z, logits)
+        return Forward(_to_float(images), mean, log_var, z, logits)
+
+    def second_codes(self, params):
+        """Codes of the second batch."""
+        return self.encode(params, self.batch['second'], self.rng_second)[2]
 
     def objective(self, forward):
-        return self.family.objective(forward, self.carry, self.rng_family)
+        return self.family.objective(forward, self.state.carry,
+                                     self.state.step, self.rng_family)
 
     def topdis(self, params, forward):
         """RTD of the decoded batch and its shift, before its weight."""
@@ -112,10 +126,10 @@ def _plain_gradient(terms, params, topdis):
         if topdis:
             metrics['topdis'] = terms.topdis(params, forward)
             loss += terms.options.weight * metrics['topdis']
-        return loss, ({'loss': loss, **metrics}, carry)
+        return loss, ({'loss': loss, **metrics}, forward, carry)
 
-    grads, (metrics, carry) = jax.grad(loss_fn, has_aux=True)(params)
-    return *terms.mean((grads, metrics)), carry
+    grads, (metrics, forward, carry) = jax.grad(loss_fn, has_aux=True)(params)
+    return *terms.mean((grads, metrics)), forward, carry
 
 
 def _orthogonal_gradient(terms, params, topdis):
@@ -135,17 +149,17 @@ def _orthogonal_gradient(terms, params, topdis):
         forward = terms.forward(params)
         forward = forward._replace(logits=lax.stop_gradient(forward.logits))
         loss, metrics, carry = terms.objective(forward)
-        return loss, (loss, metrics, carry)
+        return loss, ({'loss': loss, **metrics}, forward, carry)
 
     def topdis_term(params):
         loss = terms.topdis(params, terms.forward(params))
         return terms.options.weight * loss, loss
 
     g_reconstruction = jax.grad(reconstruction)(params)
-    g_others, (loss, metrics, carry) = jax.grad(others, has_aux=True)(params)
-    g_topdis, rtd = jax.grad(topdis_term, has_aux=True)(params)
-    metrics = {'loss': loss + terms.options.weight * rtd, **metrics,
-               'topdis': rtd}
+    g_others, (metrics, forward, carry) = jax.grad(
+        others, has_aux=True)(params)
+    g_topdis, metrics['topdis'] = jax.grad(topdis_term, has_aux=True)(params)
+    metrics['loss'] += terms.options.weight * metrics['topdis']
     g_reconstruction, g_others, g_topdis, metrics = terms.mean(
         (g_reconstruction, g_others, g_topdis, metrics))
     g_topdis, before, after = losses.project_conflict(
@@ -153,4 +167,8 @@ def _orthogonal_gradient(terms, params, topdis):
     metrics.update(conflict_before=before, conflict_after=after)
     grads = jax.tree.map(lambda *g: sum(g), g_reconstruction, g_others,
                          g_topdis)
-    return grads, metrics, carry
+    return grads, metrics, forward, carry
+
+
+def _to_float(images):
+    return images.astype(jnp.float32) / 255

@@ -1,0 +1,144 @@
+"""What a training step costs, side by side in one process.
+
+    python -m experiments.bench_step [--part=topdis,convolutions] [--steps=30]
+
+Prints milliseconds per step (median of alternating rounds), one device:
+  topdis: each family, MLP on sprites_small, batch 64, 10 latents: without the
+    topological loss, with it, and with it orthogonalised; ratios; and the
+    persistence's own time on the host as a share of the step.
+  convolutions: a step of the convolutional VAE, batch 64, 64 x 64, with XLA's
+    own convolutions and with the form that the package uses on this backend.
+"""
+
+import dataclasses
+import time
+
+from absl import app, flags
+import jax
+import numpy as np
+
+from experiments.configs import sprites
+from topdis_jax.data import pipeline, sources
+from topdis_jax.topology import persistence
+from topdis_jax.training import families, state as states, steps
+
+_PART = flags.DEFINE_list('part', ['topdis', 'convolutions'],
+                          'Which of the tables: topdis, convolutions.')
+_STEPS = flags.DEFINE_integer('steps', 30, 'Steps in a round.')
+_ROUNDS = flags.DEFINE_integer('rounds', 5, 'Rounds; the median counts.')
+
+
+@dataclasses.dataclass
+class Candidate:
+    """A step that is timed, with the state that it goes on from."""
+    step: object
+    state: object
+    times: list = dataclasses.field(default_factory=list)
+    host: list = dataclasses.field(default_factory=list)
+
+    def median(self):
+        return 1e3 * float(np.median(self.times))
+
+
+class HostClock:
+    """Adds up the time that is spent in the persistence engine."""
+
+    def __init__(self):
+        self.seconds = 0.0
+        self._function = persistence.barcode_entries
+        persistence.barcode_entries = self
+
+    def __call__(self, *args, **kwargs):
+        start = time.perf_counter()
+        try:
+            return self._function(*args, **kwargs)
+        finally:
+            self.seconds += time.perf_counter() - start
+
+
+def make_candidate(config, image_shape, *, topdis, native=False):
+    model = states.make_model(config, image_shape).clone(native=native)
+    family = families.make_family(config, dataset_size=46080)
+    step = steps.make_step(config, model, family,
+                           states.make_optimizer(config), topdis=topdis)
+    return Candidate(jax.jit(step, donate_argnums=0),
+                     states.create_state(config, model, family))
+
+
+def measure(candidates, batches, clock):
+    """Times all candidates in turn, round after round."""
+    for candidate in candidates.values():
+        _run(candidate, batches, 3)
+    for _ in range(_ROUNDS.value):
+        for candidate in candidates.values():
+            clock.seconds, start = 0.0, time.perf_counter()
+            _run(candidate, batches, _STEPS.value)
+            elapsed = time.perf_counter() - start
+            candidate.times.append(elapsed / _STEPS.value)
+            candidate.host.append(clock.seconds / _STEPS.value)
+
+
+def _run(candidate, batches, count):
+    for i in range(count):
+        candidate.state, metrics = candidate.step(
+            candidate.state, batches[i % len(batches)])
+        jax.block_until_ready(metrics)
+
+
+def topdis_table(clock):
+    dataset = sources.load('sprites_small')
+    batches = [{'images': pipeline.batch(dataset, 0, step, 64),
+                'second': pipeline.batch(dataset, 0, step, 64, stream=1)}
+               for step in range(16)]
+    print('\nMLP (400-400), sprites_small, batch 64, 10 latents; ms per step')
+    print(f'{"family":<14}{"without":>9}{"with":>9}{"ratio":>7}'
+          f'{"orthogonal":>12}{"ratio":>7}{"persistence":>13}{"share":>8}')
+    for family in families.FAMILIES:
+        config = sprites.get_config(family)
+        crossed = config.copy_and_resolve_references()
+        crossed.topdis.orthogonalize = True
+        candidates = {
+            'without': make_candidate(config, dataset.image_shape,
+                                      topdis=False),
+            'with': make_candidate(config, dataset.image_shape, topdis=True),
+            'orthogonal': make_candidate(crossed, dataset.image_shape,
+                                         topdis=True)}
+        measure(candidates, batches, clock)
+        off, on, crossed = (c.median() for c in candidates.values())
+        host = 1e3 * float(np.median(candidates['with'].host))
+        print(f'{family:<14}{off:>9.2f}{on:>9.2f}{on / off:>7.2f}'
+              f'{crossed:>12.2f}{crossed / off:>7.2f}{host:>13.3f}'
+              f'{host / on:>8.1%}')
+
+
+def convolution_table(clock):
+    config = sprites.get_config()
+    config.model.network = 'conv'
+    print('\nConvolutional VAE, batch 64, without TopDis; ms per step')
+    print(f'{"images":<14}{"XLA":>9}{"ours":>9}{"ratio":>7}')
+    for shape in ((64, 64, 1), (64, 64, 3), (32, 32, 1)):
+        rng = np.random.default_rng(0)
+        batches = [{'images': rng.integers(0, 256, (64, *shape), np.uint8)}
+                   for _ in range(4)]
+        candidates = {
+            native: make_candidate(config, shape, topdis=False, native=native)
+            for native in (True, False)}
+        measure(candidates, batches, clock)
+        native, ours = (c.median() for c in candidates.values())
+        print(f'{"x".join(map(str, shape)):<14}{native:>9.1f}{ours:>9.1f}'
+              f'{native / ours:>7.2f}')
+
+
+def main(argv):
+    del argv
+    tables = {'topdis': topdis_table, 'convolutions': convolution_table}
+    print(f'{jax.default_backend()}, {jax.devices()[0].device_kind}')
+    clock = HostClock()
+    for part in _PART.value:
+        if part not in tables:
+            raise app.UsageError(f'--part: {part!r} is none of {list(tables)}')
+        tables[part](clock)
+
+
+if __name__ == '__main__':
+    app.run(main)

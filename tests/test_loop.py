@@ -1,0 +1,119 @@
+"""Runs: exact resume, interruption, divergence, files of the folder."""
+
+import json
+import os
+import signal
+
+import jax
+import numpy as np
+import pytest
+
+from tests import training_cases as cases
+from topdis_jax.data.factors import FactorDataset
+from topdis_jax.training import loop, steps, workfolder
+
+
+@pytest.fixture(scope='module')
+def dataset():
+    """64 images of a blob, from its place and its brightness."""
+    row, column, level = np.indices((4, 4, 4)).reshape(3, -1)
+    y, x = np.indices((8, 8))[:, None]
+    blob = np.exp(-((y - 2 - row[:, None, None]) ** 2
+                    + (x - 2 - column[:, None, None]) ** 2) / 2)
+    images = blob * (100 + 50 * level[:, None, None])
+    return FactorDataset(
+        name='blobs', images=images.astype(np.uint8)[..., None],
+        factor_names=('row', 'column', 'level'), factor_sizes=(4, 4, 4))
+
+
+def _config(family='vae', **changes):
+    changes = {'train__steps': 12, 'train__log_every': 1,
+               'train__checkpoint_every': 4, 'train__eval_every': 0,
+               'topdis__delay': 5, 'eval__batch_size': 64, **changes}
+    return cases.config(family, **changes)
+
+
+def _rows(folder):
+    return workfolder.read_rows(folder / 'metrics.jsonl')
+
+
+def test_a_run_leaves_its_files(tmp_path, dataset):
+    drawn = []
+    scores = loop.train(_config(train__eval_every=6), tmp_path, dataset,
+                        lambda model, rows: drawn.append(len(rows)))
+    rows = [row for row in _rows(tmp_path) if 'loss' in row]
+    assert [row['step'] for row in rows] == list(range(1, 13))
+    assert ['topdis' in row for row in rows] == [False] * 5 + [True] * 7
+    assert rows[-1]['reconstruction'] < rows[0]['reconstruction']
+    saved = json.loads((tmp_path / 'scores.json').read_text())
+    assert saved['mig'] == scores['mig']
+    assert saved['reconstruction'] == scores['reconstruction']
+    assert [row['step'] for row in _rows(tmp_path) if 'scores' in row] == [6]
+    assert drawn == [6, 13]
+
+
+@pytest.mark.parametrize('family', ['vae', 'factor_vae', 'beta_tcvae',
+                                    'control_vae'])
+def test_resumed_equals_uninterrupted_bit_for_bit(tmp_path, dataset, family):
+    loop.train(_config(family), tmp_path / 'whole', dataset)
+    loop.train(_config(family, train__steps=7), tmp_path / 'parts', dataset)
+    loop.train(_config(family), tmp_path / 'parts', dataset)
+    assert _rows(tmp_path / 'whole') == _rows(tmp_path / 'parts')
+
+
+def test_a_finished_run_is_only_scored(tmp_path, dataset):
+    scores = loop.train(_config(), tmp_path, dataset)
+    rows = _rows(tmp_path)
+    assert loop.train(_config(), tmp_path, dataset) == scores
+    assert _rows(tmp_path) == rows
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_run_is_saved_and_goes_on(tmp_path, dataset, number,
+                                              monkeypatch, capsys):
+    loop.train(_config(), tmp_path / 'whole', dataset)
+    batch = loop._batch
+
+    def interrupting(config, dataset, family, step):
+        if step == 6:
+            os.kill(os.getpid(), number)
+        return batch(config, dataset, family, step)
+
+    monkeypatch.setattr(loop, '_batch', interrupting)
+    with pytest.raises(KeyboardInterrupt):
+        loop.train(_config(), tmp_path / 'parts', dataset)
+    assert 'step 6, which is saved' in capsys.readouterr().err
+    monkeypatch.undo()
+    loop.train(_config(), tmp_path / 'parts', dataset)
+    assert _rows(tmp_path / 'whole') == _rows(tmp_path / 'parts')
+
+
+def test_a_signal_waits_for_the_step_under_way():
+    interrupts = loop.Interrupts()
+    done = []
+    with interrupts.installed(), pytest.raises(KeyboardInterrupt):
+        with interrupts.deferred():
+            os.kill(os.getpid(), signal.SIGINT)
+            done.append('step')
+    assert done == ['step']
+
+
+def test_divergence_stops_with_the_last_good_checkpoint(
+        tmp_path, dataset, monkeypatch):
+    make_step = steps.make_step
+
+    def diverging(*args, **kwargs):
+        step = make_step(*args, **kwargs)
+
+        def poisoned(state, batch):
+            state, metrics = step(state, batch)
+            bad = jax.numpy.where(state.step > 6, np.nan, 0.0)
+            return state, {**metrics, 'loss': metrics['loss'] + bad}
+
+        return poisoned
+
+    monkeypatch.setattr(steps, 'make_step', diverging)
+    with pytest.raises(loop.TrainingDiverged, match='step 7') as error:
+        loop.train(_config(), tmp_path, dataset)
+    assert 'step 4' in str(error.value)
+    assert [row['step'] for row in _rows(tmp_path)] == list(range(1, 7))

@@ -1,0 +1,118 @@
+"""The command line as a user meets it: one message, nothing overwritten."""
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from topdis_jax.training import workfolder
+
+CONFIG = '--config=experiments/configs/sprites.py'
+ROOT = os.path.dirname(os.path.dirname(__file__))
+SMALL = ['--config.train.batch_size=16', '--config.model.hidden=(8,)',
+         '--config.model.decoder_hidden=(8,)', '--config.topdis.delay=3',
+         '--config.train.log_every=1', '--config.train.checkpoint_every=5']
+
+
+def _command(*args):
+    return [sys.executable, '-m', 'experiments.run', *args]
+
+
+def _environment(**changes):
+    # As a user has it: one device.
+    env = {k: v for k, v in os.environ.items() if k != 'XLA_FLAGS'}
+    return env | changes
+
+
+def _run(*args, **changes):
+    return subprocess.run(_command(*args), capture_output=True, text=True,
+                          env=_environment(**changes), cwd=ROOT, timeout=300)
+
+
+def _refused(tmp_path, *args, **changes):
+    """The message of a run that must not start."""
+    folder = tmp_path / 'run'
+    done = _run(*args, f'--workdir={folder}', **changes)
+    assert done.returncode != 0
+    assert 'Traceback' not in done.stderr
+    assert not folder.exists()
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize('args,expected', [
+    ([CONFIG, '--config.train.stepz=5'], ['stepz', 'steps']),
+    ([CONFIG, '--config.train.steps=many'], ['steps', 'many']),
+    ([CONFIG + ':gan'], ['gan', 'beta_vae']),
+    (['--config=experiments/configs/none.py'], ['none.py']),
+    ([CONFIG, '--config.data.name=spritez'], ['spritez', 'sprites']),
+    ([CONFIG, '--config.eval.scores=("mgi",)'], ['mgi', 'mig']),
+], ids=['key', 'type', 'family', 'file', 'data', 'score'])
+def test_bad_configurations(tmp_path, args, expected):
+    message = _refused(tmp_path, *args)
+    assert all(word in message for word in expected), message
+
+
+def test_batch_that_devices_cannot_share(tmp_path):
+    message = _refused(
+        tmp_path, CONFIG, '--config.train.batch_size=63',
+        XLA_FLAGS='--xla_force_host_platform_device_count=4')
+    assert 'batch_size' in message and '63' in message and '4' in message
+
+
+@pytest.mark.parametrize('name', ['dsprites', 'shapes3d', 'mpi3d', 'faces3d',
+                                  'celeba'])
+def test_missing_files_are_named_at_once(tmp_path, name):
+    message = _refused(tmp_path, f'--config=experiments/configs/{name}.py')
+    assert 'https://' in message and '--config.data.root' in message
+
+
+def test_flags_are_required():
+    done = _run(CONFIG)
+    assert done.returncode != 0 and 'workdir' in done.stdout + done.stderr
+
+
+def test_folder_of_another_configuration(tmp_path):
+    workfolder.prepare(tmp_path, {'seed': 5})
+    before = (tmp_path / 'config.json').read_bytes()
+    done = _run(CONFIG, f'--workdir={tmp_path}')
+    assert done.returncode != 0 and 'Traceback' not in done.stderr
+    assert 'seed: 5 there, 0 now' in done.stderr
+    assert os.listdir(tmp_path) == ['config.json']
+    assert (tmp_path / 'config.json').read_bytes() == before
+
+
+def test_killed_run_goes_on_bit_for_bit(tmp_path):
+    args = [CONFIG, *SMALL, '--config.train.steps=40',
+            '--config.train.eval_every=0']
+    whole, parts = tmp_path / 'whole', tmp_path / 'parts'
+    done = _run(*args, f'--workdir={whole}')
+    assert done.returncode == 0, done.stderr
+    _kill_after(12, parts, args)
+    assert not (parts / 'scores.json').exists()
+    done = _run(*args, f'--workdir={parts}')
+    assert done.returncode == 0, done.stderr
+    for name in ('metrics.jsonl', 'scores.json'):
+        assert (whole / name).read_bytes() == (parts / name).read_bytes()
+    for name in ('config.json', 'reconstructions.png', 'traversals.png',
+                 'traversals.gif', 'loss_curves.png'):
+        assert (parts / name).stat().st_size > 0
+    # The scores that were printed are those of the file.
+    mig = workfolder.read_rows(parts / 'metrics.jsonl') and done.stdout
+    assert 'mig' in mig and 'reconstruction' in mig
+
+
+def _kill_after(step, folder, args):
+    """Starts a run and kills it once its log has that step."""
+    process = subprocess.Popen(
+        _command(*args, f'--workdir={folder}'), env=_environment(), cwd=ROOT,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.time() + 120
+    while time.time() < deadline and process.poll() is None:
+        rows = workfolder.read_rows(folder / 'metrics.jsonl')
+        if rows and rows[-1]['step'] >= step:
+            break
+        time.sleep(0.001)
+    process.kill()
+    assert process.wait() == -9

@@ -1,0 +1,47 @@
+"""A small run, for the tests of training."""
+
+import numpy as np
+
+from experiments.configs import base
+from topdis_jax.training import families, state as states, steps
+
+SHAPE = (8, 8, 1)
+
+
+def config(family='vae', **changes):
+    """A configuration of a tiny network; changes as 'topdis__weight': 0."""
+    config = base.get_config(family)
+    config.model.network = 'mlp'
+    config.model.latents = 3
+    config.model.hidden = (16,)
+    config.model.decoder_hidden = (16,)
+    config.objective.discriminator_hidden = (16, 16)
+    config.topdis.delay = 0
+    config.topdis.fresh = False
+    config.train.batch_size = 16
+    config.train.learning_rate = 1e-3
+    for key, value in changes.items():
+        section, name = key.split('__')
+        config[section][name] = value
+    return config
+
+
+def batch(size=16, seed=0, devices=None):
+    """Batches of uint8 images [b, 8, 8, 1] (or [devices, b, 8, 8, 1])."""
+    rng = np.random.default_rng(seed)
+    shape = (size, *SHAPE)
+    if devices is not None:
+        shape = (devices, size // devices, *SHAPE)
+    return {name: rng.integers(0, 256, shape, dtype=np.uint8)
+            for name in ('images', 'second')}
+
+
+def make(config, *, topdis=True, axis_name=None, optimizer=None):
+    """(state, step function) of a configuration."""
+    model = states.make_model(config, SHAPE)
+    family = families.make_family(config, 1000, axis_name)
+    optimizer = optimizer or states.make_optimizer(config)
+    step = steps.make_step(config, model, family, optimizer, topdis=topdis,
+                           axis_name=axis_name)
+    state = states.create_state(config, model, family)
+    return state._replace(opt_state=optimizer.init(state.params)), step

@@ -1,0 +1,73 @@
+"""Controllers and schedules: state in, state out.
+
+Each is a NamedTuple of scalars that the caller keeps between steps.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+
+class PIState(NamedTuple):
+    """State of ControlVAE's controller.
+
+    Attributes:
+      integral: [] float, the integral term.
+      output: [] float, the last output before its floor at 1.
+    """
+    integral: jax.Array
+    output: jax.Array
+
+
+def pi_init():
+    """The controller's state before the first step."""
+    return PIState(jnp.zeros(()), jnp.zeros(()) + 1)
+
+
+def pi_controller(state, kl, set_point, *, proportional=0.01, integral=-0.001):
+    """The weight of the KL term by a non-linear PI controller.
+
+        error  = set_point - kl
+        P      = proportional / (1 + exp(error)) + 1
+        I     += integral * error, unless the last P + I was below 1
+        weight = max(P + I, 1)
+
+    The exception (anti-windup) keeps the integral where it is while the
+    weight stands at its floor. As exp overflows, P tends to its limit 1.
+
+    Source: Shao et al., ControlVAE, ICML 2020, eq. 7 and algorithm 1, with
+    the published code's added 1, by which the weight never falls below that
+    of the plain VAE.
+
+    Args:
+      state: PIState.
+      kl: [] float, KL of the (whole) batch in nats. Not differentiated.
+      set_point: [] float, nats, see `set_point`.
+      proportional, integral: gains.
+
+    Returns:
+      (weight [] float, PIState).
+    """
+    error = set_point - jax.lax.stop_gradient(kl)
+    p = proportional / (1 + jnp.exp(error)) + 1
+    grown = state.integral + integral * error
+    i = jnp.where(state.output < 1, state.integral, grown)
+    output = p + i
+    return jnp.maximum(output, 1.0), PIState(i, output)
+
+
+def set_point(step, *, start=0.5, rise=0.15, every=5000, stop=18.0):
+    """ControlVAE's set point of the KL, which rises in stairs.
+
+    Source: Shao et al. 2020, section 5 (dSprites: 0.15 every 5000 steps).
+
+    Args:
+      step: [] int, steps done.
+      start, rise, stop: nats.
+      every: steps between two stairs.
+
+    Returns:
+      [] float, nats.
+    """
+    return jnp.minimum(start + rise * (step // every), stop)
