@@ -49,8 +49,9 @@ def data(name, stride, size, c, f):
     keys = jax.random.split(jax.random.key(0), 4)
     x = jax.random.normal(keys[0], (3, size, size, c))
     theirs = flax_layer(name, f, stride)
-    variables = theirs.init(keys[1], x)
-    variables['params']['bias'] = jax.random.normal(keys[2], (f,))
+    variables = {'params': {
+        'kernel': jax.random.normal(keys[1], (4, 4, c, f)),
+        'bias': jax.random.normal(keys[2], (f,))}}
     shape = jax.eval_shape(theirs.apply, variables, x).shape
     return x, theirs, variables, jax.random.normal(keys[3], shape)
 

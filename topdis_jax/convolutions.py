@@ -16,6 +16,9 @@ Second, a convolution of kernel 4 and stride 2 is one of kernel 2 and stride 1
 on 2x2 blocks of pixels, that is one matrix product. (Each 2x2 window of y
 makes the 2x2 block of x around its middle.) TPU and GPU get XLA's own
 convolutions, and so does the CPU where they are the faster choice.
+
+The derivative is a custom VJP, because autodiff of either form would not find
+the fast adjoint. Hence no forward-mode derivative, except with `native=True`.
 """
 
 import flax.linen as nn
@@ -24,6 +27,11 @@ from jax import lax
 import jax.numpy as jnp
 
 _DIMENSIONS = ('NHWC', 'HWIO', 'NHWC')
+_CORNERS = ((0, 0), (0, 1), (1, 0), (1, 1))  # of a 2x2 window or block
+
+# Up to this many channels of x (an image), XLA's own CPU convolution loses to
+# a matrix product; above it wins, as it needs no memory for the windows.
+_FEW_CHANNELS = 4
 
 
 class Conv(nn.Module):
@@ -151,7 +159,7 @@ conv_transpose.defvjp(_conv_transpose_fwd, _conv_transpose_bwd)
 
 
 def _down(x, kernel):
-    if x.shape[-1] > 4:
+    if x.shape[-1] > _FEW_CHANNELS:
         return _native_conv(x, kernel)
     return lax.platform_dependent(
         x, kernel, cpu=_matrix_down, default=_native_conv)
@@ -163,7 +171,7 @@ def _up(x, kernel):
 
 
 def _correlate(x, y):
-    if x.shape[-1] > 4:
+    if x.shape[-1] > _FEW_CHANNELS:
         return _native_correlate(x, y)
     return lax.platform_dependent(
         x, y, cpu=_matrix_correlate, default=_native_correlate)
@@ -215,9 +223,6 @@ def _matrix_up(x, kernel):
         y = sum(y[:, i:h + i, j:w + j, 4 * f * k:4 * f * (k + 1)]
                 for k, (i, j) in enumerate(_CORNERS))
     return _unblock(y)[:, 1:-1, 1:-1]
-
-
-_CORNERS = ((0, 0), (0, 1), (1, 0), (1, 1))
 
 
 def _flip(kernel):
