@@ -14,17 +14,21 @@ bar, and what comes after an edge's own upper value plays no part in its bar.
 """
 
 import concurrent.futures
-import functools
+import math
 import os
 import sys
+import threading
 from typing import NamedTuple
 
+import numba
+from numba.core import event
 import numpy as np
 
 from topdis_jax.topology import kernels
 
-# Below this many points a barcode takes less time than a thread's start.
-_THREAD_POINTS = 48
+# Entries of all matrices below which handing work to threads costs more time
+# than it saves.
+_THREAD_ENTRIES = 8192
 
 
 class Entries(NamedTuple):
@@ -54,136 +58,143 @@ class Bars(NamedTuple):
 
 
 def relative_h1(lower, upper):
-    """All bars of the pair (Rips(lower), Rips(upper)).
+    """All bars of the pair (Rips(lower), Rips(upper)) in degree 1, over Z/2.
 
     >>> lower = np.array([[0., 1.], [1., 0.]])
-    >>> relative_h1(lower, 3 * lower)[:2]  # one edge, its own cap kills it
+    >>> relative_h1(lower, 3 * lower)[:2]  # one edge, its own cap ends it
     (array([1.], dtype=float32), array([3.], dtype=float32))
 
+    With lower = min(x, y) and upper = x, these are the bars of positive
+    length of the R-Cross-Barcode of two clouds with distances x and y
+    (Barannikov et al., ICML 2022).
+
     Args:
-      lower: [n, n] real, symmetric, zero diagonal, not negative.
-      upper: [n, n], likewise, nowhere below `lower`. Both are taken in
-        float32.
+      lower: [n, n] real, symmetric, zero diagonal, not negative, finite.
+      upper: [n, n], likewise, nowhere below `lower`. Both are rounded to
+        float32, which keeps their order.
 
     Returns:
       Bars (births [b], deaths [b], birth_edges [b, 2], death_edges [b, 2],
-      capped [b]). Bars of equal length are in the order of the entry's value
-      and place, the younger birth first.
+      capped [b]). Bars of equal length are in the order of their births, by
+      value and then by the edge (i, j), i < j.
 
     Raises:
-      ValueError: a matrix that is not valid; names the first bad entry.
+      ValueError: wrong shapes or types, or a value that is not valid; names
+        the first bad entry.
     """
-    lower, upper = _valid('lower', lower), _valid('upper', upper)
+    received = _received('lower', lower), _received('upper', upper)
+    with np.errstate(over='ignore'):
+        lower, upper = (np.ascontiguousarray(m, np.float32) for m in received)
     if lower.shape != upper.shape:
         raise ValueError('lower and upper must have one shape, received '
                          f'{lower.shape} and {upper.shape}')
-    _require(lower <= upper, 'lower must not exceed upper', lower=lower,
-             upper=upper)
-    n = lower.shape[0]
-    # No more bars than edges; few of them are ever used.
-    entries = barcode_entries(lower, upper, None, max(n * (n - 1) // 2, 1))
-    used = slice(int(entries.count))
-    births = tuple(entries.birth_edges[used].T)
-    deaths = tuple(entries.death_edges[used].T)
-    capped = entries.capped[used]
-    return Bars(lower[births], np.where(capped, upper[deaths], lower[deaths]),
-                entries.birth_edges[used], entries.death_edges[used], capped)
+    # Seldom too few places.
+    places = 4 * lower.shape[0] + 16
+    entries = barcode_entries(lower, upper, None, places)
+    if entries.count < 0:
+        _explain(*received)
+    if entries.count > places:
+        entries = barcode_entries(lower, upper, None, int(entries.count))
+    return _bars(lower, upper, entries)
+
+
+def _bars(lower, upper, entries):
+    births, deaths, capped = (x[:entries.count] for x in entries[:3])
+    at_birth, at_death = tuple(births.T), tuple(deaths.T)
+    values = np.where(capped, upper[at_death], lower[at_death])
+    return Bars(lower[at_birth], values, births, deaths, capped)
 
 
 def barcode_entries(lower, upper, mask, num_bars, threads=None):
     """The entries of many barcodes, shared out over threads.
 
-    Never raises on values: this is what a compiled step calls.
+    Never raises on values: this is what a compiled step calls. Barcodes with
+    the same `lower` and mask share the order of its edges.
 
     Args:
       lower, upper: [..., n, n] float32; leading dimensions are broadcast.
       mask: [..., n] bool or None; the result is that of the matrices
-        restricted to these points, with their numbers in the whole.
+        restricted to these points, with their numbers in the whole. Other
+        entries are not looked at.
       num_bars: places for each barcode.
       threads: at most so many; as many as there are cores if None.
 
     Returns:
       Entries.
+
+    Raises:
+      ValueError: more than 32768 points.
     """
     n = lower.shape[-1]
+    if n > kernels.MAX_POINTS:
+        raise ValueError(f'received {n} points; barcodes are made for at most '
+                         f'{kernels.MAX_POINTS}, take a sample of them')
     mask = np.ones(n, bool) if mask is None else mask
     batch = np.broadcast_shapes(lower.shape[:-2], upper.shape[:-2],
                                 mask.shape[:-1])
     lower = _items(lower, batch, (n, n))
     upper = _items(upper, batch, (n, n))
     mask = _items(mask, batch, (n,))
+    items = len(lower)
+    entries = Entries(np.zeros((items, num_bars, 2), np.int32),
+                      np.zeros((items, num_bars, 2), np.int32),
+                      np.zeros((items, num_bars), bool),
+                      np.zeros(items, np.int32))
+    engine = warm_up()
+
+    def run(group):
+        # A slice: views of the uppers and of the results.
+        engine(lower[group.start], upper[group], mask[group.start], num_bars,
+               *(x[group] for x in entries))
+
     groups = _groups(lower, mask)
-    found = _map(lambda group: _run_group(group, lower, upper, mask, num_bars),
-                 groups, threads, n)
-    entries = Entries(np.empty((len(lower), num_bars, 2), np.int32),
-                      np.empty((len(lower), num_bars, 2), np.int32),
-                      np.empty((len(lower), num_bars), bool),
-                      np.empty(len(lower), np.int32))
-    for group, part in zip(groups, found):
-        for whole, values in zip(entries, part):
-            whole[group] = values
+    if upper.size < _THREAD_ENTRIES:
+        threads = 1
+    _for_each(run, groups, threads or _cores())
     return Entries(*(x.reshape((*batch, *x.shape[1:])) for x in entries))
 
 
 def _items(array, batch, shape):
-    """[items, *shape], read-only.
+    """[items, *shape], C-contiguous and read-only.
 
     Always: a read-only array is another type to the compiler, and what comes
     from a callback is read-only.
     """
     items = np.broadcast_to(array, (*batch, *shape))
-    items = np.ascontiguousarray(items).reshape(-1, *shape)
+    items = np.ascontiguousarray(items).reshape(math.prod(batch), *shape)
     items.flags.writeable = False
     return items
 
 
-def _run_group(group, lower, upper, mask, num_bars):
-    part = Entries(np.zeros((len(group), num_bars, 2), np.int32),
-                   np.zeros((len(group), num_bars, 2), np.int32),
-                   np.zeros((len(group), num_bars), bool),
-                   np.zeros(len(group), np.int32))
-    uppers = _items(upper[group], (len(group),), upper.shape[1:])
-    kernels.barcodes(lower[group[0]], uppers, mask[group[0]], num_bars, *part)
-    return part
-
-
 def _groups(lower, mask):
-    """Items with one lower matrix and one mask: they share its order."""
-    groups = []
-    for item in range(len(lower)):
-        # Among the last few; a batch of many pairs has many matrices.
-        for group in groups[-3:]:
-            if (np.array_equal(lower[group[0]], lower[item])
-                    and np.array_equal(mask[group[0]], mask[item])):
-                group.append(item)
-                break
-        else:
-            groups.append([item])
-    return groups
+    """Slices of consecutive items with one lower matrix and one mask."""
+    starts = [0]
+    for item in range(1, len(lower)):
+        # Bits, not values: NaN is equal to itself, and only speed is at stake.
+        if (memoryview(lower[item]) != memoryview(lower[item - 1])
+                or memoryview(mask[item]) != memoryview(mask[item - 1])):
+            starts.append(item)
+    return [slice(*ends) for ends in zip(starts, starts[1:] + [len(lower)])
+            if len(lower)]
 
 
-def _map(function, groups, threads, n):
-    """[function(group)], the longest groups first, this thread included."""
-    threads = threads or _cores()
-    if threads == 1 or len(groups) == 1 or n < _THREAD_POINTS:
-        return [function(group) for group in groups]
-    order = sorted(range(len(groups)), key=lambda g: -len(groups[g]))
-    waiting = iter(order)
-    results = [None] * len(groups)
+def _for_each(function, groups, threads):
+    """function(group) for each, the largest first, this thread included."""
+    waiting = iter(sorted(groups, key=lambda g: g.start - g.stop))
 
     def work():
-        # next() on one iterator is atomic under the lock of the interpreter.
-        for g in waiting:
-            results[g] = function(groups[g])
+        # next() of one list iterator is atomic under the interpreter's lock.
+        for group in waiting:
+            function(group)
 
     helpers = [_pool().submit(work)
                for _ in range(min(threads, len(groups)) - 1)]
     work()
     for helper in helpers:
-        # One that never started has nothing left to do.
+        # One that never started has nothing left to do. So a pool that other
+        # callers keep busy delays nobody.
         if not helper.cancel():
             helper.result()
-    return results
 
 
 def _cores():
@@ -192,44 +203,110 @@ def _cores():
     return os.cpu_count() or 1
 
 
-@functools.cache
+_lock = threading.RLock()
+_state = {}
+
+
 def _pool():
-    return concurrent.futures.ThreadPoolExecutor(
-        _cores(), thread_name_prefix='persistence')
+    with _lock:
+        if 'pool' not in _state:
+            _state['pool'] = concurrent.futures.ThreadPoolExecutor(
+                _cores(), thread_name_prefix='persistence')
+        return _state['pool']
+
+
+def _after_fork():
+    """A child has none of the threads, and perhaps a lock that none holds."""
+    global _lock
+    _lock = threading.RLock()
+    _state.pop('pool', None)
+
+
+if hasattr(os, 'register_at_fork'):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def warm_up():
-    """Compiles the engine, or loads what an earlier process compiled."""
-    if not kernels.barcodes.signatures:
-        print('Loading the persistence engine (the first time it is compiled, '
-              'which takes about half a minute)', file=sys.stderr, flush=True)
-    square = np.zeros((2, 2), np.float32)
-    barcode_entries(square, square, None, 1)
+    """Compiles the engine, or loads what an earlier process compiled.
+
+    Called by the first barcode, if not before. What it compiles it says on
+    standard error. Returns the compiled `kernels.barcodes`.
+    """
+    if 'engine' not in _state:
+        with _lock:
+            if 'engine' not in _state:
+                _state['engine'] = _compile()
+    return _state['engine']
 
 
-def _valid(name, matrix):
-    """The matrix in float32, or a ValueError that names the bad entry."""
+def _compile():
+    try:
+        return _compiled(cache=True)
+    except (RuntimeError, OSError) as error:
+        # Numba finds no folder, or cannot write to the one it found.
+        _say(f'compiled code cannot be kept ({error}), so that each process '
+             'compiles it anew; set NUMBA_CACHE_DIR to a writable folder')
+        return _compiled(cache=False)
+
+
+def _compiled(cache):
+    engine = numba.njit(nogil=True, cache=cache)(kernels.barcodes)
+    with event.install_listener('numba:compile', _Announcer()):
+        engine.compile(kernels.SIGNATURE)
+    return engine
+
+
+class _Announcer(event.Listener):
+    """Says once that a compilation starts; loading from the cache is none."""
+
+    def __init__(self):
+        self._said = False
+
+    def on_start(self, event):
+        if not self._said:
+            self._said = True
+            _say('compiling the persistence engine, once (about 15 s) ...')
+
+    def on_end(self, event):
+        pass
+
+
+def _say(message):
+    print(f'topdis_jax: {message}', file=sys.stderr, flush=True)
+
+
+def _received(name, matrix):
+    """The matrix as an array, if its shape and type are right."""
     matrix = np.asarray(matrix)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
-        raise ValueError(
-            f'{name} must have shape [n, n], received {matrix.shape}')
+        raise ValueError(f'{name} must have shape [n, n], received '
+                         f'{matrix.shape}')
     if matrix.dtype.kind not in 'fiu':
-        raise ValueError(f'{name} must hold real numbers, received '
-                         f'{matrix.dtype}')
-    with np.errstate(over='ignore'):
-        matrix = np.ascontiguousarray(matrix, np.float32)
-    _require(np.isfinite(matrix), f'{name} must be finite', **{name: matrix})
-    _require(matrix >= 0, f'{name} must not be negative', **{name: matrix})
-    _require(matrix == matrix.T, f'{name} must be symmetric',
-             **{name: matrix, 'its transpose': matrix.T})
-    _require((matrix == 0) | ~np.eye(len(matrix), dtype=bool),
-             f"{name}'s diagonal must be zero", **{name: matrix})
+        raise ValueError(f'{name} must hold real numbers, received dtype '
+                         f'{matrix.dtype}; convert it to float32')
     return matrix
 
 
-def _require(holds, message, **matrices):
+def _explain(lower, upper):
+    """Raises the ValueError that names the first entry that is not valid."""
+    for name, matrix in (('lower', lower), ('upper', upper)):
+        _require(np.isfinite(matrix), f'{name} must be finite', matrix)
+        _require(abs(matrix) <= np.finfo(np.float32).max,
+                 f'{name} must be within the range of float32', matrix)
+        _require(matrix >= 0, f'{name} must not be negative', matrix)
+        _require((matrix == 0) | ~np.eye(len(matrix), dtype=bool),
+                 f'{name} must have a zero diagonal', matrix)
+        _require(matrix == matrix.T, f'{name} must be symmetric; take '
+                 'np.maximum(m, m.T) if rounding made it differ', matrix,
+                 matrix.T)
+    _require(lower <= upper, 'lower must not exceed upper; take '
+             'np.maximum(lower, upper) for upper', lower, upper)
+    raise AssertionError('the engine rejects matrices that are valid')
+
+
+def _require(holds, message, matrix, other=None):
     if not np.all(holds):
-        i, j = np.argwhere(~holds)[0]
-        entries = ', '.join(
-            f'{name}[{i}, {j}] = {m[i, j]}' for name, m in matrices.items())
-        raise ValueError(f'{message}, received {entries}')
+        i, j = (int(x) for x in np.argwhere(~holds)[0])
+        against = '' if other is None else f' against {other[i, j]}'
+        raise ValueError(f'{message}: received {matrix[i, j]}{against} '
+                         f'at [{i}, {j}]')
