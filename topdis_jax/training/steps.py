@@ -38,7 +38,7 @@ def make_step(config, model, family, optimizer, *, topdis, axis_name=None):
         if topdis and config.topdis.orthogonalize:
             gradient = _orthogonal_gradient
         grads, metrics, forward, carry = gradient(terms, state.params, topdis)
-        metrics['grad_norm'] = optax.global_norm(grads)
+        metrics['grad_norm'] = optax.tree.norm(grads)
         updates, opt_state = optimizer.update(
             grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
