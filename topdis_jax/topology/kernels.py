@@ -22,7 +22,8 @@ _NO_SIGN = 0x7FFFFFFF  # -0 counts as 0
 # What decides whether an edge has a witness is looked up in this order: a few
 # nearest neighbours of one end, all edges of that end at once; then the rest.
 _NEIGHBOURS = 6
-_BLOCK = 32
+_BLOCK = 16
+_TILE = 16
 
 # Whose column has a relation as its pivot, if no reduced one has.
 _NOBODY = -1
@@ -90,26 +91,40 @@ def _is_valid(lower, upper):
     """Whether a pair of matrices has none of the errors of relative_h1."""
     n = lower.shape[0]
     for i in range(n):
-        if lower[i, i] != 0 or upper[i, i] != 0:
-            return False
-        wrong = 0
+        lows, highs = lower[i], upper[i]
+        good = np.int32(0)
         for j in range(n):
-            low, high = lower[i, j], upper[i, j]
             # A comparison with NaN is false.
-            wrong |= not ((low >= 0) & (low <= high) & (high < np.inf))
-        if wrong:
+            good += np.int32((lows[j] >= np.float32(0))
+                             & (lows[j] <= highs[j])
+                             & (highs[j] < np.float32(np.inf)))
+        if good < n or highs[i] != 0:
             return False
-    # By tiles: columns of a large matrix are slow to read.
-    for top in range(0, n, _BLOCK):
-        for left in range(0, top + 1, _BLOCK):
-            wrong = 0
-            for i in range(top, min(top + _BLOCK, n)):
-                for j in range(left, min(left + _BLOCK, n)):
-                    wrong |= ((lower[i, j] != lower[j, i])
-                              | (upper[i, j] != upper[j, i]))
-            if wrong:
-                return False
-    return True
+    return (_is_symmetric(lower.view(np.int32))
+            and _is_symmetric(upper.view(np.int32)))
+
+
+@_jit
+def _is_symmetric(bits):
+    """By tiles that are transposed first: columns are slow to read."""
+    n = bits.shape[0]
+    tile = np.empty((_TILE, _TILE), np.int32)
+    wrong = np.int32(0)
+    whole = n - n % _TILE
+    for top in range(0, whole, _TILE):
+        for left in range(0, top + 1, _TILE):
+            for i in range(_TILE):
+                row = bits[left + i]
+                for j in range(_TILE):
+                    tile[j, i] = row[top + j]
+            for i in range(_TILE):
+                row = bits[top + i]
+                for j in range(_TILE):
+                    wrong |= row[left + j] ^ tile[i, j]
+    for i in range(whole, n):
+        for j in range(i):
+            wrong |= bits[i, j] ^ bits[j, i]
+    return wrong & _NO_SIGN == 0
 
 
 @_jit
@@ -140,67 +155,96 @@ def _candidates(lower, uppers, keys):
     n = lower.shape[0]
     found = np.empty(4 * n + 16, np.int64)
     size = 0
-    open_ = np.empty(n, np.bool_)
+    is_open = np.empty(n, np.bool_)
+    reach = np.empty(n, np.float32)
     for i in range(n - 1):
-        _open_edges(lower, uppers, keys, i, open_)
-        for j in range(i + 1, n):
-            if open_[j] and not _has_witness(keys, i, j, n):
-                if size == found.size:
-                    found = _grow(found)
-                found[size] = keys[i, j]
-                size += 1
+        if size + n > found.size:
+            found = _grow(found)
+        _reach(lower, keys, i, reach)
+        _open_edges(lower[i], uppers, i, reach, is_open)
+        size = _append_candidates(lower, keys, i, is_open, found, size)
     return _sort(found[:size])
 
 
 @_jit
-def _open_edges(lower, uppers, keys, i, open_):
-    """Which edges {i, j}, j > i, have a bar unless they have a witness.
-
-    Witnesses among the nearest neighbours of i are already looked for here,
-    those that are strictly closer: most edges have one.
-    """
-    n = lower.shape[0]
-    row = lower[i]
-    open_[i + 1:] = False
-    for item in range(uppers.shape[0]):
-        upper = uppers[item, i]
-        for j in range(i + 1, n):
-            open_[j] |= row[j] < upper[j]
-    floor = np.int64(-1)
-    for _ in range(min(_NEIGHBOURS, n - 1)):
-        floor = _least_above(keys[i], keys[i], floor)
-        a, b = _ends(floor)
-        k = a + b - i
-        other, near = lower[k], row[k]
-        for j in range(i + 1, n):
-            open_[j] &= max(near, other[j]) >= row[j]
+def _append_candidates(lower, keys, i, is_open, found, size):
+    for j in range(i + 1, is_open.size):
+        if is_open[j] and not _has_witness(lower, keys, i, j):
+            found[size] = keys[i, j]
+            size += 1
+    return size
 
 
 @_jit
-def _has_witness(keys, i, j, end):
-    """Whether {i, j} has a witness among the vertices 0 .. end - 1."""
-    row_i, row_j = keys[i], keys[j]
-    key = row_i[j]
-    begin = 0
-    while begin + _BLOCK <= end:
-        found = 0
-        for k in range(begin, begin + _BLOCK):
-            found |= max(row_i[k], row_j[k]) < key
-        if found:
-            return True
-        begin += _BLOCK
-    for k in range(begin, end):
-        if max(row_i[k], row_j[k]) < key:
-            return True
+def _reach(lower, keys, i, reach):
+    """min over some neighbours k of i of max(lower[i, k], lower[k, j]).
+
+    An edge {i, j} that is longer than reach[j] has a witness. The nearest
+    neighbours are enough for most edges that have one.
+    """
+    reach[:] = np.inf
+    nearest = np.int64(-1)
+    for _ in range(min(_NEIGHBOURS, reach.size - 1)):
+        nearest = _least_above(keys, i, i, nearest)
+        a, b = _ends(nearest)
+        k = a + b - i
+        row, near = lower[k], lower[i, k]
+        for j in range(reach.size):
+            reach[j] = min(reach[j], max(near, row[j]))
+
+
+@_jit
+def _open_edges(row, uppers, i, reach, is_open):
+    """Which edges {i, j} may be candidates. All j: loops over whole rows are
+    what the compiler makes the most of."""
+    for j in range(row.size):
+        is_open[j] = row[j] < uppers[0, i, j]
+    for item in range(1, uppers.shape[0]):
+        upper = uppers[item, i]
+        for j in range(row.size):
+            is_open[j] |= row[j] < upper[j]
+    for j in range(row.size):
+        is_open[j] &= row[j] <= reach[j]
+
+
+@_jit
+def _has_witness(lower, keys, i, j):
+    row_i, row_j = lower[i], lower[j]
+    value = row_i[j]
+    within = np.int32(0)
+    for begin in range(0, row_i.size, 4 * _BLOCK):
+        block_i = row_i[begin:begin + 4 * _BLOCK]
+        block_j = row_j[begin:begin + 4 * _BLOCK]
+        for k in range(block_i.size):
+            within += np.int32(max(block_i[k], block_j[k]) <= value)
+        if within > 2:  # more than i and j: a witness, or equal values
+            return _first_witness(keys, i, j, 0, row_i.size) >= 0
     return False
 
 
 @_jit
-def _least_above(row_i, row_j, floor):
-    """min over k of max(row_i[k], row_j[k]) where that is above the floor."""
+def _first_witness(keys, i, j, begin, end):
+    """The first witness of {i, j} among begin .. end - 1, or -1."""
+    key = keys[i, j]
+    while begin + _BLOCK <= end:
+        found = 0
+        for k in range(_BLOCK):
+            found |= max(keys[i, begin + k], keys[j, begin + k]) < key
+        if found:
+            break
+        begin += _BLOCK
+    for k in range(begin, end):
+        if max(keys[i, k], keys[j, k]) < key:
+            return k
+    return -1
+
+
+@_jit
+def _least_above(keys, i, j, floor):
+    """min over k of max(keys[i, k], keys[j, k]) where that is above floor."""
     least = np.int64(NO_KEY)
-    for k in range(row_i.size):
-        key = max(row_i[k], row_j[k])
+    for k in range(keys.shape[0]):
+        key = max(keys[i, k], keys[j, k])
         key = key if key > floor else NO_KEY
         least = min(least, key)
     return least
@@ -214,26 +258,26 @@ def _opposite(key, i, j):
 
 
 @_jit
-def _next_triangle(keys, i, j, key, tie):
-    """The smallest triangle of {i, j} above the relation (key, tie).
+def _next_triangle(keys, i, j, key, tie, cap):
+    """The smallest triangle of {i, j} between the relation (key, tie) and cap.
 
     {i, j} is not younger than `key`. The key is NO_KEY if there is none.
     """
-    row_i, row_j = keys[i], keys[j]
-    own = row_i[j]
-    if own == key:
-        for k in range(tie + 1, row_i.size):
-            if max(row_i[k], row_j[k]) < own:
-                return key, k
+    if keys[i, j] == key:
+        k = _first_witness(keys, i, j, tie + 1, keys.shape[0])
+        if k >= 0:
+            return key, np.int64(k)
     elif key & 0xFFFFFFFF:  # a triangle: {i, j} may be in another of its edge
         a, b = _ends(key)
-        k = a + b - i if a == i or b == i else a + b - j
         if a == i or b == i or a == j or b == j:
+            k = a + b - i if a == i or b == i else a + b - j
             v = _opposite(key, i, j)
-            if v > tie and max(row_i[k], row_j[k]) == key:
+            if v > tie and max(keys[i, k], keys[j, k]) == key:
                 return key, v
-    key = _least_above(row_i, row_j, key)
-    return key, (_opposite(key, i, j) if key != NO_KEY else np.int64(0))
+    key = _least_above(keys, i, j, key)
+    if key >= cap:
+        return np.int64(NO_KEY), np.int64(0)
+    return key, _opposite(key, i, j)
 
 
 @_jit
@@ -260,7 +304,7 @@ def _reduce(keys, upper, candidates):
         if cap < birth:  # lower == upper: it ends when it is born
             continue
         # No other column has the cap, so that the pivot is at most the cap.
-        key, tie = _least_above(keys[i], keys[j], birth), name
+        key, tie = _least_above(keys, i, j, birth), name
         if key >= cap:
             key = cap
         else:
@@ -327,7 +371,7 @@ def _add(keys, bits, edge, key, tie, cap, name, heap, size):
     All that is below cancels, and so does (key, tie) itself.
     """
     i, j = _ends(edge)
-    next_key, next_tie = _next_triangle(keys, i, j, key, tie)
+    next_key, next_tie = _next_triangle(keys, i, j, key, tie, cap)
     if next_key < cap:
         _sift_up(heap, size, next_key, next_tie, edge)
         size += 1
@@ -369,10 +413,11 @@ def _advance(keys, key, tie, cap, heap, size):
         next_key, next_tie = np.int64(NO_KEY), np.int64(0)
         if key & 0xFFFFFFFF:  # after its cap an edge has no entry of its own
             i, j = _ends(edge)
-            next_key, next_tie = _next_triangle(keys, i, j, key, tie)
+            next_key, next_tie = _next_triangle(keys, i, j, key, tie, cap)
         if next_key >= cap:
             size -= 1
-            next_key, next_tie, edge = heap[size]
+            next_key, next_tie = heap[size, 0], heap[size, 1]
+            edge = heap[size, 2]
         if size:
             _sift_down(heap, size, next_key, next_tie, edge)
     return size, times
@@ -389,7 +434,8 @@ def _sift_up(heap, place, key, tie, edge):
         parent = (place - 1) >> 1
         if not _before(key, tie, heap[parent, 0], heap[parent, 1]):
             break
-        heap[place] = heap[parent]
+        for part in range(3):
+            heap[place, part] = heap[parent, part]
         place = parent
     heap[place, 0], heap[place, 1], heap[place, 2] = key, tie, edge
 
@@ -407,7 +453,8 @@ def _sift_down(heap, size, key, tie, edge):
             child += 1
         if not _before(heap[child, 0], heap[child, 1], key, tie):
             break
-        heap[place] = heap[child]
+        for part in range(3):
+            heap[place, part] = heap[child, part]
         place = child
     heap[place, 0], heap[place, 1], heap[place, 2] = key, tie, edge
 
@@ -451,7 +498,7 @@ def _owner(keys, bits, table, key, tie):
     """
     if key & 0xFFFFFFFF:
         a, b = _ends(key)
-        if _cap(bits, a, b) > key and not _has_witness(keys, a, b, tie):
+        if _cap(bits, a, b) > key and _first_witness(keys, a, b, 0, tie) < 0:
             return _OWN_EDGE
     place = _find(table, key, tie)
     return table[2][place] if table[0][place] else _NOBODY
