@@ -1,0 +1,79 @@
+"""A data set of images and the grid of factors that made them."""
+
+import dataclasses
+import math
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class FactorDataset:
+    """Images in the order of a full grid of factors, the last one fastest.
+
+    Attributes:
+      name: of the data set.
+      images: [N, h, w, c] uint8, an array or a memory map.
+      factor_names: [k] names; () for a data set without factors.
+      factor_sizes: [k] numbers of values, whose product is N; () likewise.
+    """
+    name: str
+    images: np.ndarray
+    factor_names: tuple = ()
+    factor_sizes: tuple = ()
+
+    def __post_init__(self):
+        shape, dtype = self.images.shape, self.images.dtype
+        if len(shape) != 4 or dtype != np.uint8:
+            raise ValueError(f'{self.name}: images must be [N, h, w, c] uint8, '
+                             f'received {list(shape)} {dtype}')
+        if len(self.factor_names) != len(self.factor_sizes):
+            raise ValueError(f'{self.name}: {len(self.factor_names)} names for '
+                             f'{len(self.factor_sizes)} factors')
+        if self.factor_sizes and math.prod(self.factor_sizes) != shape[0]:
+            raise ValueError(
+                f'{self.name}: factors of sizes {self.factor_sizes} make '
+                f'{math.prod(self.factor_sizes)} images, received {shape[0]}')
+
+    def __len__(self):
+        return self.images.shape[0]
+
+    @property
+    def image_shape(self):
+        """(h, w, c)."""
+        return self.images.shape[1:]
+
+    def factors_of(self, indices):
+        """Factors [n, k] int64 of the images of indices [n].
+
+        Raises:
+          ValueError: an index that no image has, or no factors.
+        """
+        indices = np.asarray(indices)
+        self._check_range('index', indices, len(self))
+        return np.stack(np.unravel_index(indices, self._sizes()), axis=1)
+
+    def index_of(self, factors):
+        """Indices [n] int64 of the images with factors [n, k].
+
+        Raises:
+          ValueError: a value that its factor has not, or no factors.
+        """
+        factors = np.asarray(factors)
+        sizes = self._sizes()
+        if factors.ndim != 2 or factors.shape[1] != len(sizes):
+            raise ValueError(f'{self.name}: factors must be [n, {len(sizes)}], '
+                             f'received {list(factors.shape)}')
+        for j, size in enumerate(sizes):
+            self._check_range(self.factor_names[j], factors[:, j], size)
+        return np.ravel_multi_index(tuple(factors.T), sizes)
+
+    def _sizes(self):
+        if not self.factor_sizes:
+            raise ValueError(f'{self.name} has no factors')
+        return self.factor_sizes
+
+    def _check_range(self, what, values, size):
+        bad = (values < 0) | (values >= size)
+        if np.any(bad):
+            raise ValueError(f'{self.name}: {what} must lie in 0..{size - 1}, '
+                             f'received {values[bad][0]}')

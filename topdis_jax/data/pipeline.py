@@ -1,0 +1,88 @@
+"""Batches as a pure function of (seed, step): no state to save."""
+
+import numpy as np
+
+_ROUNDS = 6
+
+
+def batch(dataset, seed, step, batch_size, *, stream=0):
+    """The images of one step.
+
+    Each epoch visits every image once, in an order of its own; a batch that
+    crosses the end of an epoch goes on with the next.
+
+    Args:
+      dataset: FactorDataset.
+      seed, stream: streams of one seed are independent of one another.
+      step: from 0.
+      batch_size: number of images.
+
+    Returns:
+      [batch_size, h, w, c] uint8.
+    """
+    return dataset.images[
+        indices(len(dataset), seed, step, batch_size, stream=stream)]
+
+
+def indices(size, seed, step, batch_size, *, stream=0):
+    """The numbers [batch_size] int64 of the images of one step."""
+    places = np.arange(batch_size) + int(step) * batch_size
+    epochs, places = np.divmod(places, size)
+    found = np.empty(batch_size, np.int64)
+    for epoch in np.unique(epochs):
+        of_epoch = epochs == epoch
+        key = _mix(_mix(_mix(_word(seed)) ^ _word(stream)) ^ _word(epoch))
+        found[of_epoch] = permute(places[of_epoch], size, key)
+    return found
+
+
+def permute(places, size, key):
+    """Values of a pseudo-random permutation of range(size) at `places`.
+
+    A Feistel network permutes the smallest even number of bits that holds
+    `size`; values outside are sent through again until they are inside, which
+    keeps it a permutation. Nothing of length `size` is stored.
+
+    Args:
+      places: [n] int in range(size). key: uint64.
+
+    Returns:
+      [n] int64.
+    """
+    half = max((int(size) - 1).bit_length() + 1, 2) // 2
+    low = np.uint64((1 << half) - 1)
+    values = np.asarray(places).astype(np.uint64)
+    outside = np.ones(values.shape, bool)
+    while np.any(outside):
+        left, right = values[outside] >> np.uint64(half), values[outside] & low
+        for turn in range(_ROUNDS):
+            mixed = _mix(right ^ _mix(key ^ np.uint64(turn)))
+            left, right = right, left ^ (mixed & low)
+        values[outside] = (left << np.uint64(half)) | right
+        outside = values >= np.uint64(size)
+    return values.astype(np.int64)
+
+
+def shard(images, devices):
+    """[b, ...] -> [devices, b / devices, ...].
+
+    Raises:
+      ValueError: b is not divisible by devices.
+    """
+    if images.shape[0] % devices:
+        raise ValueError(f'a batch of {images.shape[0]} cannot be shared '
+                         f'equally by {devices} devices')
+    return images.reshape(devices, -1, *images.shape[1:])
+
+
+def _word(number):
+    return np.uint64(int(number) & 0xFFFFFFFFFFFFFFFF)
+
+
+def _mix(x):
+    """A bijection of 64-bit words that scatters them (SplitMix64's)."""
+    with np.errstate(over='ignore'):
+        x = x + np.uint64(0x9E3779B97F4A7C15)
+        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))

@@ -1,0 +1,121 @@
+"""Codes of a data set, each image encoded at most once."""
+
+import numpy as np
+
+from topdis_jax.metrics import checks
+
+_FIRST_ROWS = 4096
+
+
+class CodeTable:
+    """Codes of the images asked for so far, by index.
+
+    Scores ask for the same images again and again: FactorVAE's draws 970 000
+    of a data set that may have 20 000. So codes are kept, and the scores
+    share them.
+
+    Attributes:
+      num_encoded: how many images have been encoded.
+    """
+
+    def __init__(self, encode, images, *, batch_size=256, progress=False):
+        """Starts with no codes.
+
+        Args:
+          encode: uint8 images [b, h, w, c] -> codes [b, d]. Called with
+            batches of exactly `batch_size` images, so that a compiled
+            function is compiled once; the last batch is padded with copies of
+            its last image.
+          images: [N, h, w, c], array or memory map.
+          batch_size: images per call.
+          progress: show a progress bar.
+        """
+        checks.check_count('batch_size', batch_size)
+        self._encode = encode
+        self._images = images
+        self._batch_size = batch_size
+        self._progress = progress
+        # Row of the codes plus one; 0 where the image is not encoded yet.
+        # Memory of pages never touched costs nothing.
+        self._rows = np.zeros(len(images), np.int32)
+        self._codes = None
+        self.num_encoded = 0
+
+    def get(self, indices, purpose=''):
+        """Codes of images.
+
+        Args:
+          indices: [n] integers.
+          purpose: what the codes are for; shown beside the progress bar.
+
+        Returns:
+          [n, d] in the dtype of the encoder's output.
+
+        Raises:
+          ValueError: `encode` gave something else than finite [b, d] codes.
+        """
+        indices = np.asarray(indices)
+        new = np.unique(indices[self._rows[indices] == 0])
+        if new.size:
+            self._extend(new, purpose)
+        return self._codes[self._rows[indices] - 1]
+
+    def _extend(self, new, purpose):
+        described = f'Encoding for {purpose}' if purpose else 'Encoding'
+        with progress_bar(self._progress, len(new), described, 'img') as bar:
+            for start in range(0, len(new), self._batch_size):
+                part = new[start:start + self._batch_size]
+                codes = run_padded(
+                    self._encode, self._images[part], self._batch_size)
+                self._store(part, codes)
+                bar.update(len(part))
+
+    def _store(self, indices, codes):
+        codes = np.asarray(codes)
+        if codes.ndim != 2:
+            raise ValueError(
+                f'encode must give codes [b, d], got shape {codes.shape}')
+        checks.check_codes(codes, 'output of encode')
+        end = self.num_encoded + len(indices)
+        if self._codes is None:
+            self._codes = np.empty((_FIRST_ROWS, codes.shape[1]), codes.dtype)
+        while end > len(self._codes):
+            # Doubling: copying stays proportional to what is stored.
+            self._codes = np.concatenate(
+                [self._codes, np.empty_like(self._codes)])
+        self._codes[self.num_encoded:end] = codes
+        self._rows[indices] = np.arange(self.num_encoded, end) + 1
+        self.num_encoded = end
+
+
+def run_padded(function, batch, batch_size):
+    """function(batch) for a batch that may be short, padded to `batch_size`.
+
+    Args:
+      function: [batch_size, ...] -> [batch_size, ...], row by row.
+      batch: [b, ...] with 1 <= b <= batch_size.
+      batch_size: rows that `function` is given.
+
+    Returns:
+      [b, ...] NumPy array.
+
+    Raises:
+      ValueError: the output does not have one row per row of the input.
+    """
+    count = len(batch)
+    if count < batch_size:
+        padding = np.repeat(batch[-1:], batch_size - count, axis=0)
+        batch = np.concatenate([batch, padding])
+    result = np.asarray(function(batch))
+    if result.shape[:1] != (batch_size,):
+        raise ValueError(
+            f'a batch of {batch_size} rows must give {batch_size} rows, got '
+            f'shape {result.shape}')
+    return result[:count]
+
+
+def progress_bar(shown, total, description, unit='it'):
+    """A tqdm bar that vanishes when done, or a silent one."""
+    from tqdm import auto
+    return auto.tqdm(total=total, desc=description, unit=unit, leave=False,
+                     disable=not shown, dynamic_ncols=True)
