@@ -32,17 +32,59 @@ _OWN_EDGE = -2
 _jit = numba.njit(nogil=True)
 
 
-def barcodes(lower, uppers, mask, num_bars, birth_edges, death_edges, capped,
-             counts):
-    """Barcodes of pairs with one lower matrix, into the four last arrays.
+def barcodes(lower, upper, mask, first, last, birth_edges, death_edges, capped,
+             values, counts):
+    """Barcodes of the items first .. last - 1, into the five last arrays.
+
+    Consecutive items with the same lower matrix and mask share what depends on
+    these alone, and belong to the one that comes first.
 
     Args:
-      lower: [n, n] float32. uppers: [g, n, n]. mask: [n] bool.
-      num_bars: places for each barcode.
-      birth_edges, death_edges: [g, num_bars, 2] int32, zero. capped: [g,
-        num_bars] bool, False. counts: [g] int32.
+      lower, upper: [items, n, n] float32. mask: [items, n] bool.
+      birth_edges, death_edges: [items, num_bars, 2] int32, zero.
+      capped: [items, num_bars] bool, False.
+      values: [items, num_bars, 2] float32, births and deaths; or with 0 in
+        place of num_bars, if they are not wanted.
+      counts: [items] int32.
     """
-    points = np.flatnonzero(mask)
+    for item in range(first, last):
+        if item == 0 or not _is_alike(lower, mask, item - 1, item):
+            end = item + 1
+            while end < lower.shape[0] and _is_alike(lower, mask, item, end):
+                end += 1
+            _barcodes_of_one_lower(
+                lower[item], upper[item:end], np.flatnonzero(mask[item]),
+                birth_edges[item:end], death_edges[item:end],
+                capped[item:end], values[item:end], counts[item:end])
+
+
+def _read_only(dtype, ndim):
+    return numba.types.Array(dtype, ndim, 'C', readonly=True)
+
+
+SIGNATURE = numba.void(
+    _read_only(numba.float32, 3), _read_only(numba.float32, 3),
+    _read_only(numba.bool_, 2), numba.int64, numba.int64,
+    numba.int32[:, :, ::1], numba.int32[:, :, ::1], numba.bool_[:, ::1],
+    numba.float32[:, :, ::1], numba.int32[::1])
+
+
+@_jit
+def _is_alike(lower, mask, item, other):
+    n = mask.shape[1]
+    bits = lower.view(np.int32)
+    for i in range(n):
+        differs = np.int32(mask[item, i] != mask[other, i])
+        for j in range(n):
+            differs |= bits[item, i, j] ^ bits[other, i, j]
+        if differs:
+            return False
+    return True
+
+
+@_jit
+def _barcodes_of_one_lower(lower, uppers, points, birth_edges, death_edges,
+                           capped, values, counts):
     if points.size < lower.shape[0]:
         lower, uppers = _restrict(lower, uppers, points)
     valid = np.empty(uppers.shape[0], np.bool_)
@@ -58,18 +100,8 @@ def barcodes(lower, uppers, mask, num_bars, birth_edges, death_edges, capped,
         if valid[item]:
             bars = _reduce(keys, uppers[item], candidates)
             counts[item] = bars.shape[0]
-            _write(bars, min(num_bars, bars.shape[0]), points,
-                   birth_edges[item], death_edges[item], capped[item])
-
-
-_array = numba.types.Array
-SIGNATURE = numba.void(
-    _array(numba.float32, 2, 'C', readonly=True),
-    _array(numba.float32, 3, 'C', readonly=True),
-    _array(numba.bool_, 1, 'C', readonly=True),
-    numba.int64,
-    numba.int32[:, :, ::1], numba.int32[:, :, ::1], numba.bool_[:, ::1],
-    numba.int32[::1])
+            _write(bars, points, birth_edges[item], death_edges[item],
+                   capped[item], values[item])
 
 
 @_jit
@@ -530,25 +562,31 @@ def _store(name, added, pool, starts, columns):
 
 
 @_jit
-def _write(bars, places, points, birth_edges, death_edges, capped):
-    """Entries of the longest bars, as many as there are places."""
+def _write(bars, points, birth_edges, death_edges, capped, values):
+    """The longest bars, as many as there are places."""
     order = np.empty(bars.shape[0], np.int64)
-    length = np.empty(2, np.int32)
-    value = length.view(np.float32)
+    length = np.empty(1, np.float32)
     for b in range(order.size):
-        length[0], length[1] = bars[b, 0] >> 32, bars[b, 2] >> 32
-        value[0] -= value[1]
+        length[0] = _value(bars[b, 0]) - _value(bars[b, 2])
         # Longest first, then the oldest, which is the last.
-        order[b] = (np.int64(_NO_SIGN - length[0]) << 32) | (order.size - b)
+        order[b] = ((_NO_SIGN - np.int64(length.view(np.int32)[0])) << 32
+                    | (order.size - b))
     order = _sort(order)
-    for place in range(places):
+    for place in range(min(capped.size, order.size)):
         b = order.size - (order[place] & 0xFFFFFFFF)
-        key, tie, birth = bars[b]
+        key, tie, birth = bars[b, 0], bars[b, 1], bars[b, 2]
         capped[place] = key & 0xFFFFFFFF == 0
-        for edges, edge in ((birth_edges, birth),
-                            (death_edges, tie if capped[place] else key)):
-            i, j = _ends(edge)
-            edges[place, 0], edges[place, 1] = points[i], points[j]
+        i, j = _ends(birth)
+        birth_edges[place, 0], birth_edges[place, 1] = points[i], points[j]
+        i, j = _ends(tie if capped[place] else key)
+        death_edges[place, 0], death_edges[place, 1] = points[i], points[j]
+        if values.shape[0]:
+            values[place, 0], values[place, 1] = _value(birth), _value(key)
+
+
+@_jit
+def _value(key):
+    return np.int32(key >> 32).view(np.float32)
 
 
 @_jit

@@ -83,33 +83,29 @@ def relative_h1(lower, upper):
         the first bad entry.
     """
     received = _received('lower', lower), _received('upper', upper)
-    with np.errstate(over='ignore'):
-        lower, upper = (np.ascontiguousarray(m, np.float32) for m in received)
+    lower, upper = (_float32(matrix) for matrix in received)
+    n = lower.shape[0]
     if lower.shape != upper.shape:
         raise ValueError('lower and upper must have one shape, received '
                          f'{lower.shape} and {upper.shape}')
-    # Seldom too few places.
-    places = 4 * lower.shape[0] + 16
-    entries = barcode_entries(lower, upper, None, places)
-    if entries.count < 0:
+    args = (_items(lower, (), (n, n)), _items(upper, (), (n, n)),
+            _items(np.ones(n, bool), (), (n,)))
+    places = 4 * n + 16  # seldom too few
+    entries, values = _all_entries(*args, places, with_values=True)
+    count = int(entries.count[0])
+    if count < 0:
         _explain(*received)
-    if entries.count > places:
-        entries = barcode_entries(lower, upper, None, int(entries.count))
-    return _bars(lower, upper, entries)
-
-
-def _bars(lower, upper, entries):
-    births, deaths, capped = (x[:entries.count] for x in entries[:3])
-    at_birth, at_death = tuple(births.T), tuple(deaths.T)
-    values = np.where(capped, upper[at_death], lower[at_death])
-    return Bars(lower[at_birth], values, births, deaths, capped)
+    if count > places:
+        entries, values = _all_entries(*args, count, with_values=True)
+    births, deaths = values[0, :count].T
+    return Bars(births, deaths, *(x[0, :count] for x in entries[:3]))
 
 
 def barcode_entries(lower, upper, mask, num_bars, threads=None):
     """The entries of many barcodes, shared out over threads.
 
-    Never raises on values: this is what a compiled step calls. Barcodes with
-    the same `lower` and mask share the order of its edges.
+    Never raises on values: this is what a compiled step calls. Consecutive
+    barcodes with the same `lower` and mask share the search for candidates.
 
     Args:
       lower, upper: [..., n, n] float32; leading dimensions are broadcast.
@@ -126,69 +122,64 @@ def barcode_entries(lower, upper, mask, num_bars, threads=None):
       ValueError: more than 32768 points.
     """
     n = lower.shape[-1]
-    if n > kernels.MAX_POINTS:
-        raise ValueError(f'received {n} points; barcodes are made for at most '
-                         f'{kernels.MAX_POINTS}, take a sample of them')
     mask = np.ones(n, bool) if mask is None else mask
-    batch = np.broadcast_shapes(lower.shape[:-2], upper.shape[:-2],
-                                mask.shape[:-1])
-    lower = _items(lower, batch, (n, n))
-    upper = _items(upper, batch, (n, n))
-    mask = _items(mask, batch, (n,))
-    items = len(lower)
-    entries = Entries(np.zeros((items, num_bars, 2), np.int32),
-                      np.zeros((items, num_bars, 2), np.int32),
-                      np.zeros((items, num_bars), bool),
-                      np.zeros(items, np.int32))
-    engine = warm_up()
-
-    def run(group):
-        # A slice: views of the uppers and of the results.
-        engine(lower[group.start], upper[group], mask[group.start], num_bars,
-               *(x[group] for x in entries))
-
-    groups = _groups(lower, mask)
-    if upper.size < _THREAD_ENTRIES:
-        threads = 1
-    _for_each(run, groups, threads or _cores())
+    batch = lower.shape[:-2]
+    if not batch == upper.shape[:-2] == mask.shape[:-1]:
+        batch = np.broadcast_shapes(batch, upper.shape[:-2], mask.shape[:-1])
+    entries, _ = _all_entries(
+        _items(lower, batch, (n, n)), _items(upper, batch, (n, n)),
+        _items(mask, batch, (n,)), num_bars, threads)
     return Entries(*(x.reshape((*batch, *x.shape[1:])) for x in entries))
 
 
 def _items(array, batch, shape):
     """[items, *shape], C-contiguous and read-only.
 
-    Always: a read-only array is another type to the compiler, and what comes
-    from a callback is read-only.
+    Always read-only: that is another type to the compiler, and what comes
+    from a callback is so.
     """
-    items = np.broadcast_to(array, (*batch, *shape))
-    items = np.ascontiguousarray(items).reshape(math.prod(batch), *shape)
+    if array.shape != batch + shape:
+        array = np.broadcast_to(array, batch + shape)
+    items = np.ascontiguousarray(array).reshape(math.prod(batch), *shape)
     items.flags.writeable = False
     return items
 
 
-def _groups(lower, mask):
-    """Slices of consecutive items with one lower matrix and one mask."""
-    starts = [0]
-    for item in range(1, len(lower)):
-        # Bits, not values: NaN is equal to itself, and only speed is at stake.
-        if (memoryview(lower[item]) != memoryview(lower[item - 1])
-                or memoryview(mask[item]) != memoryview(mask[item - 1])):
-            starts.append(item)
-    return [slice(*ends) for ends in zip(starts, starts[1:] + [len(lower)])
-            if len(lower)]
+def _all_entries(lower, upper, mask, num_bars, threads=None,
+                 with_values=False):
+    """(Entries, values [items, num_bars, 2]) of items as _items makes them."""
+    items, n = mask.shape
+    if n > kernels.MAX_POINTS:
+        raise ValueError(f'received {n} points; barcodes are made for at most '
+                         f'{kernels.MAX_POINTS}, take a sample of them')
+    entries = Entries(np.zeros((items, num_bars, 2), np.int32),
+                      np.zeros((items, num_bars, 2), np.int32),
+                      np.zeros((items, num_bars), bool),
+                      np.zeros(items, np.int32))
+    values = np.zeros((items, num_bars * with_values, 2), np.float32)
+    engine = warm_up()
+
+    def run(first, last):
+        engine(lower, upper, mask, first, last, *entries[:3], values,
+               entries.count)
+
+    if items == 1 or upper.size < _THREAD_ENTRIES:
+        run(0, items)
+    else:
+        _share_out(run, items, threads or _cores())
+    return entries, values
 
 
-def _for_each(function, groups, threads):
-    """function(group) for each, the largest first, this thread included."""
-    waiting = iter(sorted(groups, key=lambda g: g.start - g.stop))
+def _share_out(run, items, threads):
+    """run(item, item + 1) for each item, in this thread and helpers."""
+    waiting = iter(range(items))
 
     def work():
-        # next() of one list iterator is atomic under the interpreter's lock.
-        for group in waiting:
-            function(group)
+        # next() of an iterator is atomic under the interpreter's lock.
+        for item in waiting:
+            run(item, item + 1)
 
-    helpers = [_pool().submit(work)
-               for _ in range(min(threads, len(groups)) - 1)]
+    helpers = [_pool().submit(work) for _ in range(min(threads, items) - 1)]
     work()
     for helper in helpers:
         # One that never started has nothing left to do. So a pool that other
@@ -285,6 +276,13 @@ def _received(name, matrix):
         raise ValueError(f'{name} must hold real numbers, received dtype '
                          f'{matrix.dtype}; convert it to float32')
     return matrix
+
+
+def _float32(matrix):
+    if matrix.dtype == np.float32:
+        return matrix
+    with np.errstate(over='ignore'):  # infinity: no longer valid
+        return matrix.astype(np.float32)
 
 
 def _explain(lower, upper):
