@@ -27,7 +27,8 @@ _WORKDIR = flags.DEFINE_string(
 
 # What a user can put right: told in one message, without a traceback.
 _USER_ERRORS = (settings.SettingsError, sources.DataError,
-                workfolder.WorkFolderError, loop.TrainingDiverged)
+                workfolder.WorkFolderError, loop.TrainingDiverged,
+                evaluate.ScoreError)
 
 
 def main(argv):

@@ -26,7 +26,8 @@ PUBLISHED = {
     'shapes3d': Published(
         '3dshapes.h5', 'https://github.com/google-deepmind/3d-shapes'),
     'mpi3d_toy': Published(
-        'mpi3d_toy.npz', 'https://github.com/rr-learning/disentanglement_dataset'),
+        'mpi3d_toy.npz',
+        'https://github.com/rr-learning/disentanglement_dataset'),
     'mpi3d_realistic': Published(
         'mpi3d_realistic.npz',
         'https://github.com/rr-learning/disentanglement_dataset'),

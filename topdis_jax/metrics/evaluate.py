@@ -1,7 +1,7 @@
 """Scores of a model on a data set: gathers codes once and runs the scores."""
 
-import os
 import json
+import os
 
 import numpy as np
 
@@ -15,11 +15,15 @@ NUM_RECONSTRUCTION = 10_000
 SCORES = {'mig': lambda codes, factors: {'mig': mig(codes, factors)}}
 
 
+class ScoreError(ValueError):
+    """A score that is not known."""
+
+
 def check_names(names):
-    """Raises ValueError for a score that is not known."""
+    """Raises ScoreError for a score that is not known."""
     unknown = [name for name in names if name not in SCORES]
     if unknown:
-        raise ValueError(f'config.eval.scores must be taken from '
+        raise ScoreError(f'config.eval.scores must be taken from '
                          f'{", ".join(SCORES)}, received {unknown[0]!r}')
 
 
@@ -65,9 +69,9 @@ def evaluate(encode, decode, dataset, scores, *, seed=0, batch_size=256,
     return results
 
 
-def settings(seed):
-    """What the scores were computed with."""
-    return {'seed': seed, 'num_train': NUM_TRAIN, 'bins': 20,
+def settings(seed, step):
+    """What the scores of a run's step were computed with."""
+    return {'step': step, 'seed': seed, 'num_train': NUM_TRAIN, 'bins': 20,
             'num_reconstruction': NUM_RECONSTRUCTION}
 
 

@@ -66,8 +66,9 @@ def train(config, folder, dataset, draw=None):
         state = _run_steps(config, batch_at, state, checkpoints, log, score,
                            _compile_steps(config, model, family))
         scores = score(state)
-        evaluate.write_scores(path('scores.json'), scores, {
-            'step': int(state.step), 'seed': config.seed})
+        evaluate.write_scores(
+            path('scores.json'), scores,
+            evaluate.settings(config.seed, int(state.step)))
     return scores
 
 
