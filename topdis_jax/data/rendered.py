@@ -110,7 +110,7 @@ def _render_to(path, name, grid):
     shape = (int(np.prod(sizes)), grid.pixels, grid.pixels, 1)
     try:
         os.makedirs(folder, exist_ok=True)
-        _remove_leftovers(path)
+        _remove_leftovers(folder)
         with open(temporary, 'wb') as file:
             np.lib.format.write_array_header_1_0(
                 file, {'descr': '|u1', 'fortran_order': False, 'shape': shape})
@@ -131,9 +131,9 @@ def _render_to(path, name, grid):
             os.remove(temporary)
 
 
-def _remove_leftovers(path):
+def _remove_leftovers(folder):
     """Removes what killed processes left."""
-    for leftover in glob.glob(glob.escape(path) + '.*.tmp'):
+    for leftover in glob.glob(os.path.join(glob.escape(folder), '*.tmp')):
         try:
             os.kill(int(leftover.split('.')[-2]), 0)
         except ProcessLookupError:

@@ -1,0 +1,58 @@
+"""Pictures: right sizes, every kind of image, nothing half-written."""
+
+import numpy as np
+from PIL import Image
+import pytest
+
+from topdis_jax import plots
+
+
+def _decode(shape):
+    def decode(codes):
+        level = 1 / (1 + np.exp(-codes.sum(axis=1)))
+        return np.broadcast_to(level[:, None, None, None],
+                               (len(codes), *shape))
+    return decode
+
+
+@pytest.mark.parametrize('shape', [(32, 32, 1), (64, 64, 3)])
+@pytest.mark.parametrize('latents', [1, 10])
+def test_traversals(tmp_path, shape, latents):
+    codes, kl = np.zeros((3, latents)), np.arange(latents, 0, -1) - 1.0
+    plots.traversals(tmp_path / 't.png', _decode(shape), codes, kl)
+    plots.traversal_gif(tmp_path / 't.gif', _decode(shape), codes, kl,
+                        frames=3)
+    assert Image.open(tmp_path / 't.png').width > 300
+    animation = Image.open(tmp_path / 't.gif')
+    assert animation.n_frames == 4  # three there, one back
+    assert (tmp_path / 't.gif').stat().st_size < 3 * 2 ** 20
+    assert sorted(p.name for p in tmp_path.iterdir()) == ['t.gif', 't.png']
+
+
+def test_a_traversal_moves_one_latent_over_its_range(tmp_path):
+    seen = []
+
+    def decode(codes):
+        seen.append(codes)
+        return np.zeros((len(codes), 4, 4, 1))
+
+    plots.traversals(tmp_path / 't.png', decode, np.array([[0.3, 0.7]]),
+                     np.array([1.0, 2.0]))
+    largest, smallest = seen  # rows are sorted by KL
+    np.testing.assert_array_equal(largest[:, 0], 0.3)
+    np.testing.assert_allclose(largest[:, 1], np.linspace(-2, 2, 9))
+    np.testing.assert_array_equal(smallest[:, 1], 0.7)
+
+
+def test_reconstructions(tmp_path):
+    images = np.random.default_rng(0).random((4, 32, 32, 3))
+    plots.reconstructions(tmp_path / 'r.png', images, images)
+    assert Image.open(tmp_path / 'r.png').height > 100
+
+
+def test_loss_curves(tmp_path):
+    rows = [{'step': s, 'loss': 1.0 / s} | ({'topdis': 0.1} if s > 5 else {})
+            for s in range(1, 10)] + [{'step': 9, 'scores': {'mig': 0.1}}]
+    plots.loss_curves(tmp_path / 'l.png', rows, delay=5)
+    plots.loss_curves(tmp_path / 'none.png', [])
+    assert Image.open(tmp_path / 'l.png').width > 300
