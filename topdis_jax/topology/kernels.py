@@ -24,6 +24,9 @@ _NO_SIGN = 0x7FFFFFFF  # -0 counts as 0
 _NEIGHBOURS = 6
 _BLOCK = 16
 _TILE = 16
+# A row of keys is ordered when it was used so often.
+_USES = 8
+_ORDERED = 1 << 40
 
 # Whose column has a relation as its pivot, if no reduced one has.
 _NOBODY = -1
@@ -161,14 +164,19 @@ def _is_symmetric(bits):
 
 @_jit
 def _edge_keys(lower):
+    """[2 n + 1, n]: the keys, n ordered rows and how often rows were used.
+
+    See _sort_row about the latter two.
+    """
     n = lower.shape[0]
     bits = lower.view(np.int32)
-    keys = np.empty((n, n), np.int64)
+    keys = np.empty((2 * n + 1, n), np.int64)
     for i in range(n):
         for j in range(n):
             name = (min(i, j) << 16) | max(i, j)
             keys[i, j] = (np.int64(bits[i, j] & _NO_SIGN) << 32) | name
         keys[i, i] = NO_KEY
+    keys[2 * n] = 0
     return keys
 
 
@@ -275,7 +283,7 @@ def _first_witness(keys, i, j, begin, end):
 def _least_above(keys, i, j, floor):
     """min over k of max(keys[i, k], keys[j, k]) where that is above floor."""
     least = np.int64(NO_KEY)
-    for k in range(keys.shape[0]):
+    for k in range(keys.shape[1]):
         key = max(keys[i, k], keys[j, k])
         key = key if key > floor else NO_KEY
         least = min(least, key)
@@ -290,26 +298,134 @@ def _opposite(key, i, j):
 
 
 @_jit
-def _next_triangle(keys, i, j, key, tie, cap):
+def _same_youngest(keys, i, j, key, tie):
+    """The vertex opposite to `key` in its triangle with {i, j}.
+
+    -1 if there is none that is the youngest's and above the relation
+    (key, tie).
+    """
+    a, b = _ends(key)
+    if a != i and b != i and a != j and b != j or keys[i, j] == key:
+        return np.int64(-1)
+    k = a + b - i if a == i or b == i else a + b - j
+    v = _opposite(key, i, j)
+    above = v > tie and max(keys[i, k], keys[j, k]) == key
+    return v if above else np.int64(-1)
+
+
+@_jit
+def _next_triangle(keys, i, j, key, tie, cap, place_i, place_j):
     """The smallest triangle of {i, j} between the relation (key, tie) and cap.
 
-    {i, j} is not younger than `key`. The key is NO_KEY if there is none.
+    But none of which `key` is the youngest edge, unless key = {i, j}. That
+    edge is not younger than `key`. The places are those in the ordered rows
+    of i and j from which on the keys are larger; -1 if they are not ordered.
+
+    Returns its key and vertex, or NO_KEY, and the places that follow.
     """
     if keys[i, j] == key:
-        k = _first_witness(keys, i, j, tie + 1, keys.shape[0])
+        k = _first_witness(keys, i, j, tie + 1, keys.shape[1])
         if k >= 0:
-            return key, np.int64(k)
-    elif key & 0xFFFFFFFF:  # a triangle: {i, j} may be in another of its edge
-        a, b = _ends(key)
-        if a == i or b == i or a == j or b == j:
-            k = a + b - i if a == i or b == i else a + b - j
-            v = _opposite(key, i, j)
-            if v > tie and max(keys[i, k], keys[j, k]) == key:
-                return key, v
-    key = _least_above(keys, i, j, key)
-    if key >= cap:
-        return np.int64(NO_KEY), np.int64(0)
-    return key, _opposite(key, i, j)
+            return key, np.int64(k), place_i, place_j
+    if place_i < 0:
+        key = _least_above(keys, i, j, key)
+        if key >= cap:
+            key = NO_KEY
+        return key, _opposite(key, i, j), place_i, place_j
+    # The youngest edge is at i or at j: the first one in either row of which
+    # the third edge is older.
+    at_i, place_i = _first_younger(keys, i, j, place_i, cap)
+    at_j, place_j = _first_younger(keys, j, i, place_j, min(at_i, cap))
+    if at_j < min(at_i, cap):
+        return at_j, i, place_i, place_j + 1
+    if at_i < cap:
+        return at_i, j, place_i + 1, place_j
+    return np.int64(NO_KEY), i, place_i, place_j
+
+
+@_jit
+def _first_younger(keys, i, j, place, cap):
+    """In row i from `place` on, the first edge {i, k} younger than {j, k}.
+
+    Returns its key and place; any from `cap` on will do.
+    """
+    row = keys.shape[1] + i
+    while keys[row, place] < cap:
+        a, b = _ends(keys[row, place])
+        if keys[j, a + b - i] < keys[row, place]:
+            break
+        place += 1
+    return keys[row, place], place
+
+
+@_jit
+def _places(keys, i, j, key):
+    """The places in the ordered rows of i and j of the first larger keys.
+
+    (-1, -1) while a row has not been used so often that ordering it pays.
+    """
+    n = keys.shape[1]
+    place_i, place_j = np.int64(-1), np.int64(-1)
+    keys[2 * n, i] += 1
+    keys[2 * n, j] += 1
+    if keys[2 * n, i] >= _USES and keys[2 * n, j] >= _USES:
+        for vertex in (i, j):
+            if keys[2 * n, vertex] < _ORDERED:
+                _sort_row(keys, vertex)
+                keys[2 * n, vertex] = _ORDERED
+        place_i = _place_above(keys, n + i, key)
+        place_j = _place_above(keys, n + j, key)
+    return place_i, place_j
+
+
+@_jit
+def _place_above(keys, row, key):
+    low, high = np.int64(0), np.int64(keys.shape[1] - 1)
+    while low < high:
+        middle = (low + high) >> 1
+        if keys[row, middle] <= key:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@_jit
+def _sort_row(keys, i):
+    """Puts row i in ascending order, into row n + i.
+
+    By buckets of equal width, one a key, and each of them in order.
+    """
+    n = keys.shape[1]
+    low, high = np.int64(NO_KEY), np.int64(0)
+    for k in range(n):
+        low = min(low, keys[i, k])
+        high = max(high, np.int64(0) if k == i else keys[i, k])
+    first, span = _value(low), _value(high) - _value(low)
+    scale = np.float32(n - 1) / span if span > 0 else np.float32(0)
+    starts = np.zeros(n + 1, np.int32)
+    bucket = np.empty(n, np.int32)
+    for k in range(n):
+        # The diagonal's, a NaN, is not used.
+        bucket[k] = min((_value(keys[i, k]) - first) * scale,
+                        np.float32(n - 1)) if k != i else n - 1
+        starts[bucket[k] + 1] += 1
+    for b in range(n):
+        starts[b + 1] += starts[b]
+    ordered = np.empty(n, np.int64)
+    for k in range(n):
+        ordered[starts[bucket[k]]] = keys[i, k]
+        starts[bucket[k]] += 1
+    begin = 0
+    for b in range(n):
+        end = starts[b]
+        if end - begin > 16:
+            ordered[begin:end] = _sort(ordered[begin:end])
+        else:
+            _insertion_sort(ordered, begin, end)
+        begin = end
+    for k in range(n):
+        keys[n + i, k] = ordered[k]
 
 
 @_jit
@@ -321,7 +437,7 @@ def _reduce(keys, upper, candidates):
     """
     bits = upper.view(np.int32)
     table = _table(candidates.size)
-    heap = np.empty((64, 3), np.int64)
+    heap = np.empty((64, 5), np.int64)
     column = np.empty(64, np.int64)
     pool = np.empty(2 * candidates.size + 64, np.int64)
     starts = np.zeros(candidates.size + 1, np.int64)
@@ -344,7 +460,8 @@ def _reduce(keys, upper, candidates):
             owner = _owner(keys, bits, table, key, tie)
             added = 0
             if owner != _NOBODY:
-                heap[0, 0], heap[0, 1], heap[0, 2] = key, tie, name
+                place_i, place_j = _places(keys, i, j, key)
+                _sift_up(heap, 0, key, tie, name, place_i, place_j)
                 key, tie, added, heap, column = _reduce_column(
                     keys, bits, table, pool, starts, cap, name, owner, heap,
                     column)
@@ -403,13 +520,17 @@ def _add(keys, bits, edge, key, tie, cap, name, heap, size):
     All that is below cancels, and so does (key, tie) itself.
     """
     i, j = _ends(edge)
-    next_key, next_tie = _next_triangle(keys, i, j, key, tie, cap)
+    place_i, place_j = _places(keys, i, j, key)
+    next_key, next_tie = key, _same_youngest(keys, i, j, key, tie)
+    if next_tie < 0:
+        next_key, next_tie, place_i, place_j = _next_triangle(
+            keys, i, j, key, tie, cap, place_i, place_j)
     if next_key < cap:
-        _sift_up(heap, size, next_key, next_tie, edge)
+        _sift_up(heap, size, next_key, next_tie, edge, place_i, place_j)
         size += 1
     own = _cap(bits, i, j)
     if _before(key, tie, own, edge) and _before(own, edge, cap, name):
-        _sift_up(heap, size, own, edge, edge)
+        _sift_up(heap, size, own, edge, edge, -1, -1)
         size += 1
     return size
 
@@ -441,17 +562,19 @@ def _advance(keys, key, tie, cap, heap, size):
     times = 0
     while size and heap[0, 0] == key and heap[0, 1] == tie:
         times += 1
-        edge = heap[0, 2]
+        edge, place_i, place_j = heap[0, 2], heap[0, 3], heap[0, 4]
         next_key, next_tie = np.int64(NO_KEY), np.int64(0)
-        if key & 0xFFFFFFFF:  # after its cap an edge has no entry of its own
+        if key & 0xFFFFFFFF:  # a cap stands for itself alone
             i, j = _ends(edge)
-            next_key, next_tie = _next_triangle(keys, i, j, key, tie, cap)
+            next_key, next_tie, place_i, place_j = _next_triangle(
+                keys, i, j, key, tie, cap, place_i, place_j)
         if next_key >= cap:
             size -= 1
             next_key, next_tie = heap[size, 0], heap[size, 1]
             edge = heap[size, 2]
+            place_i, place_j = heap[size, 3], heap[size, 4]
         if size:
-            _sift_down(heap, size, next_key, next_tie, edge)
+            _sift_down(heap, size, next_key, next_tie, edge, place_i, place_j)
     return size, times
 
 
@@ -461,19 +584,20 @@ def _before(key, tie, other_key, other_tie):
 
 
 @_jit
-def _sift_up(heap, place, key, tie, edge):
+def _sift_up(heap, place, key, tie, edge, place_i, place_j):
     while place > 0:
         parent = (place - 1) >> 1
         if not _before(key, tie, heap[parent, 0], heap[parent, 1]):
             break
-        for part in range(3):
+        for part in range(5):
             heap[place, part] = heap[parent, part]
         place = parent
     heap[place, 0], heap[place, 1], heap[place, 2] = key, tie, edge
+    heap[place, 3], heap[place, 4] = place_i, place_j
 
 
 @_jit
-def _sift_down(heap, size, key, tie, edge):
+def _sift_down(heap, size, key, tie, edge, place_i, place_j):
     """Puts an entry in the place of the top."""
     place = 0
     while True:
@@ -485,10 +609,11 @@ def _sift_down(heap, size, key, tie, edge):
             child += 1
         if not _before(heap[child, 0], heap[child, 1], key, tie):
             break
-        for part in range(3):
+        for part in range(5):
             heap[place, part] = heap[child, part]
         place = child
     heap[place, 0], heap[place, 1], heap[place, 2] = key, tie, edge
+    heap[place, 3], heap[place, 4] = place_i, place_j
 
 
 @_jit
@@ -595,12 +720,7 @@ def _sort(values):
     values, spare = values.copy(), np.empty_like(values)
     run = 16
     for begin in range(0, values.size, run):
-        for place in range(begin + 1, min(begin + run, values.size)):
-            value = values[place]
-            while place > begin and values[place - 1] > value:
-                values[place] = values[place - 1]
-                place -= 1
-            values[place] = value
+        _insertion_sort(values, begin, min(begin + run, values.size))
     while run < values.size:
         for begin in range(0, values.size, 2 * run):
             _merge(values, spare, begin, min(begin + run, values.size),
@@ -608,6 +728,16 @@ def _sort(values):
         values, spare = spare, values
         run *= 2
     return values
+
+
+@_jit
+def _insertion_sort(values, begin, end):
+    for place in range(begin + 1, end):
+        value = values[place]
+        while place > begin and values[place - 1] > value:
+            values[place] = values[place - 1]
+            place -= 1
+        values[place] = value
 
 
 @_jit
