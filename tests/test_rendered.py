@@ -45,7 +45,7 @@ def test_sprites_lie_inside_their_box_and_grow(name):
 
 def test_areas_equal_the_closed_forms():
     grid = rendered.GRIDS['sprites']
-    radius = (64 - 32 + 1) / 2 - 0.5
+    radius = (64 - 32 + 1) / 2 - 1
     square, ellipse = (rendered.sprite(grid, s, 5, 0).sum() / 255
                        for s in (0, 1))
     np.testing.assert_allclose(square, 2 * radius ** 2, rtol=0.02)

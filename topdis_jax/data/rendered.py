@@ -69,7 +69,7 @@ def sprite(grid, shape, scale, orientation):
     """
     box = grid.pixels - grid.places + 1
     points = (np.arange(box * _SAMPLES) + 0.5) / _SAMPLES - box / 2
-    radius = (box / 2 - 0.5) * (0.5 + 0.5 * scale / (_SCALES - 1))
+    radius = (box / 2 - 1) * (0.5 + 0.5 * scale / (_SCALES - 1))
     y, x = np.meshgrid(-points / radius, points / radius, indexing='ij')
     turn = 2 * np.pi * orientation / grid.orientations
     u = np.cos(turn) * x + np.sin(turn) * y
@@ -86,7 +86,7 @@ def _inside(shape, u, v):
     if shape == 'ellipse':
         return u ** 2 + (2 * v) ** 2 <= 1
     # The heart curve (x^2 + y^2 - 1)^3 = x^2 y^3, brought into the circle.
-    x, y = 1.25 * u, 1.25 * v + 0.15
+    x, y = 1.3 * u, 1.3 * v + 0.2
     return (x ** 2 + y ** 2 - 1) ** 3 <= x ** 2 * y ** 3
 
 
