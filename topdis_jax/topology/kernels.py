@@ -14,6 +14,8 @@ never stored; `_next_triangle` finds its next member by one scan.
 """
 
 import numba
+from numba import extending
+from numba.core import cgutils
 import numpy as np
 
 NO_KEY = np.iinfo(np.int64).max
@@ -24,9 +26,6 @@ _NO_SIGN = 0x7FFFFFFF  # -0 counts as 0
 _NEIGHBOURS = 6
 _BLOCK = 16
 _TILE = 16
-# A row of keys is ordered when it was used so often.
-_USES = 8
-_ORDERED = 1 << 40
 
 # Whose column has a relation as its pivot, if no reduced one has.
 _NOBODY = -1
@@ -164,19 +163,14 @@ def _is_symmetric(bits):
 
 @_jit
 def _edge_keys(lower):
-    """[2 n + 1, n]: the keys, n ordered rows and how often rows were used.
-
-    See _sort_row about the latter two.
-    """
     n = lower.shape[0]
     bits = lower.view(np.int32)
-    keys = np.empty((2 * n + 1, n), np.int64)
+    keys = np.empty((n, n), np.int64)
     for i in range(n):
         for j in range(n):
             name = (min(i, j) << 16) | max(i, j)
             keys[i, j] = (np.int64(bits[i, j] & _NO_SIGN) << 32) | name
         keys[i, i] = NO_KEY
-    keys[2 * n] = 0
     return keys
 
 
@@ -298,134 +292,35 @@ def _opposite(key, i, j):
 
 
 @_jit
-def _same_youngest(keys, i, j, key, tie):
-    """The vertex opposite to `key` in its triangle with {i, j}.
+def _next_triangle(keys, i, j, key, tie):
+    """The smallest triangle of {i, j} above the relation (key, tie).
 
-    -1 if there is none that is the youngest's and above the relation
-    (key, tie).
-    """
-    a, b = _ends(key)
-    if a != i and b != i and a != j and b != j or keys[i, j] == key:
-        return np.int64(-1)
-    k = a + b - i if a == i or b == i else a + b - j
-    v = _opposite(key, i, j)
-    above = v > tie and max(keys[i, k], keys[j, k]) == key
-    return v if above else np.int64(-1)
-
-
-@_jit
-def _next_triangle(keys, i, j, key, tie, cap, place_i, place_j):
-    """The smallest triangle of {i, j} between the relation (key, tie) and cap.
-
-    But none of which `key` is the youngest edge, unless key = {i, j}. That
-    edge is not younger than `key`. The places are those in the ordered rows
-    of i and j from which on the keys are larger; -1 if they are not ordered.
-
-    Returns its key and vertex, or NO_KEY, and the places that follow.
+    {i, j} is not younger than `key`. The key is NO_KEY if there is none.
     """
     if keys[i, j] == key:
-        k = _first_witness(keys, i, j, tie + 1, keys.shape[1])
+        k = _first_witness(keys, i, j, tie + 1, keys.shape[0])
         if k >= 0:
-            return key, np.int64(k), place_i, place_j
-    if place_i < 0:
-        key = _least_above(keys, i, j, key)
-        if key >= cap:
-            key = NO_KEY
-        return key, _opposite(key, i, j), place_i, place_j
-    # The youngest edge is at i or at j: the first one in either row of which
-    # the third edge is older.
-    at_i, place_i = _first_younger(keys, i, j, place_i, cap)
-    at_j, place_j = _first_younger(keys, j, i, place_j, min(at_i, cap))
-    if at_j < min(at_i, cap):
-        return at_j, i, place_i, place_j + 1
-    if at_i < cap:
-        return at_i, j, place_i + 1, place_j
-    return np.int64(NO_KEY), i, place_i, place_j
+            return key, np.int64(k)
+    else:
+        v = _same_youngest(keys, i, j, key)
+        if v > tie:
+            return key, v
+    key = _least_above(keys, i, j, key)
+    return key, _opposite(key, i, j)
 
 
 @_jit
-def _first_younger(keys, i, j, place, cap):
-    """In row i from `place` on, the first edge {i, k} younger than {j, k}.
-
-    Returns its key and place; any from `cap` on will do.
-    """
-    row = keys.shape[1] + i
-    while keys[row, place] < cap:
-        a, b = _ends(keys[row, place])
-        if keys[j, a + b - i] < keys[row, place]:
-            break
-        place += 1
-    return keys[row, place], place
-
-
-@_jit
-def _places(keys, i, j, key):
-    """The places in the ordered rows of i and j of the first larger keys.
-
-    (-1, -1) while a row has not been used so often that ordering it pays.
-    """
-    n = keys.shape[1]
-    place_i, place_j = np.int64(-1), np.int64(-1)
-    keys[2 * n, i] += 1
-    keys[2 * n, j] += 1
-    if keys[2 * n, i] >= _USES and keys[2 * n, j] >= _USES:
-        for vertex in (i, j):
-            if keys[2 * n, vertex] < _ORDERED:
-                _sort_row(keys, vertex)
-                keys[2 * n, vertex] = _ORDERED
-        place_i = _place_above(keys, n + i, key)
-        place_j = _place_above(keys, n + j, key)
-    return place_i, place_j
-
-
-@_jit
-def _place_above(keys, row, key):
-    low, high = np.int64(0), np.int64(keys.shape[1] - 1)
-    while low < high:
-        middle = (low + high) >> 1
-        if keys[row, middle] <= key:
-            low = middle + 1
-        else:
-            high = middle
-    return low
-
-
-@_jit
-def _sort_row(keys, i):
-    """Puts row i in ascending order, into row n + i.
-
-    By buckets of equal width, one a key, and each of them in order.
-    """
-    n = keys.shape[1]
-    low, high = np.int64(NO_KEY), np.int64(0)
-    for k in range(n):
-        low = min(low, keys[i, k])
-        high = max(high, np.int64(0) if k == i else keys[i, k])
-    first, span = _value(low), _value(high) - _value(low)
-    scale = np.float32(n - 1) / span if span > 0 else np.float32(0)
-    starts = np.zeros(n + 1, np.int32)
-    bucket = np.empty(n, np.int32)
-    for k in range(n):
-        # The diagonal's, a NaN, is not used.
-        bucket[k] = min((_value(keys[i, k]) - first) * scale,
-                        np.float32(n - 1)) if k != i else n - 1
-        starts[bucket[k] + 1] += 1
-    for b in range(n):
-        starts[b + 1] += starts[b]
-    ordered = np.empty(n, np.int64)
-    for k in range(n):
-        ordered[starts[bucket[k]]] = keys[i, k]
-        starts[bucket[k]] += 1
-    begin = 0
-    for b in range(n):
-        end = starts[b]
-        if end - begin > 16:
-            ordered[begin:end] = _sort(ordered[begin:end])
-        else:
-            _insertion_sort(ordered, begin, end)
-        begin = end
-    for k in range(n):
-        keys[n + i, k] = ordered[k]
+def _same_youngest(keys, i, j, key):
+    """The vertex opposite to `key` in its triangle with {i, j}, if `key` is
+    the youngest there, else -1."""
+    a, b = _ends(key)
+    at_i, at_j = a == i or b == i, a == j or b == j
+    if not (at_i or at_j):
+        return np.int64(-1)
+    k = a + b - (i if at_i else j)
+    if max(keys[i, k], keys[j, k]) != key:
+        return np.int64(-1)
+    return np.int64(j if at_i else i)
 
 
 @_jit
@@ -435,15 +330,23 @@ def _reduce(keys, upper, candidates):
     The candidates are taken from the youngest to the oldest. The coboundary
     of each is reduced until its smallest relation is no other column's.
     """
-    bits = upper.view(np.int32)
-    table = _table(candidates.size)
-    heap = np.empty((64, 5), np.int64)
-    column = np.empty(64, np.int64)
-    pool = np.empty(2 * candidates.size + 64, np.int64)
-    starts = np.zeros(candidates.size + 1, np.int64)
-    columns = 0
     bars = np.empty((candidates.size, 3), np.int64)
-    num_bars = 0
+    num_bars = _reduce_into(
+        bars, keys, upper.view(np.int32), candidates, _table(candidates.size),
+        np.empty((64, 3), np.int64), np.empty(64, np.int64),
+        np.empty(2 * candidates.size + 64, np.int64),
+        np.zeros(candidates.size + 1, np.int64))
+    return bars[:num_bars]
+
+
+@_jit
+def _reduce_into(bars, keys, bits, candidates, table, heap, column, pool,
+                 starts):
+    bars, keys, bits = _borrowed(bars), _borrowed(keys), _borrowed(bits)
+    heap, column = _borrowed(heap), _borrowed(column)
+    pool, starts = _borrowed(pool), _borrowed(starts)
+    table = _borrowed(table)
+    columns, num_bars = 0, 0
     for place in range(candidates.size - 1, -1, -1):
         birth = candidates[place]
         i, j = _ends(birth)
@@ -460,8 +363,7 @@ def _reduce(keys, upper, candidates):
             owner = _owner(keys, bits, table, key, tie)
             added = 0
             if owner != _NOBODY:
-                place_i, place_j = _places(keys, i, j, key)
-                _sift_up(heap, 0, key, tie, name, place_i, place_j)
+                _sift_up(heap, 0, key, tie, name)
                 key, tie, added, heap, column = _reduce_column(
                     keys, bits, table, pool, starts, cap, name, owner, heap,
                     column)
@@ -473,7 +375,23 @@ def _reduce(keys, upper, candidates):
             bars[num_bars, 0], bars[num_bars, 1] = key, tie
             bars[num_bars, 2] = birth
             num_bars += 1
-    return bars[:num_bars]
+    return num_bars
+
+
+@extending.intrinsic
+def _borrowed(typingctx, array):
+    """The same without a count of references, which costs time in each call.
+
+    For the arguments of a function: the caller keeps these.
+    """
+    def generate(context, builder, signature, args):
+        array_type = signature.args[0]
+        struct = cgutils.create_struct_proxy(array_type)(
+            context, builder, args[0])
+        struct.meminfo = cgutils.get_null_value(struct.meminfo.type)
+        return struct._getvalue()
+
+    return array(array), generate
 
 
 @_jit
@@ -520,17 +438,13 @@ def _add(keys, bits, edge, key, tie, cap, name, heap, size):
     All that is below cancels, and so does (key, tie) itself.
     """
     i, j = _ends(edge)
-    place_i, place_j = _places(keys, i, j, key)
-    next_key, next_tie = key, _same_youngest(keys, i, j, key, tie)
-    if next_tie < 0:
-        next_key, next_tie, place_i, place_j = _next_triangle(
-            keys, i, j, key, tie, cap, place_i, place_j)
+    next_key, next_tie = _next_triangle(keys, i, j, key, tie)
     if next_key < cap:
-        _sift_up(heap, size, next_key, next_tie, edge, place_i, place_j)
+        _sift_up(heap, size, next_key, next_tie, edge)
         size += 1
     own = _cap(bits, i, j)
     if _before(key, tie, own, edge) and _before(own, edge, cap, name):
-        _sift_up(heap, size, own, edge, edge, -1, -1)
+        _sift_up(heap, size, own, edge, edge)
         size += 1
     return size
 
@@ -562,19 +476,17 @@ def _advance(keys, key, tie, cap, heap, size):
     times = 0
     while size and heap[0, 0] == key and heap[0, 1] == tie:
         times += 1
-        edge, place_i, place_j = heap[0, 2], heap[0, 3], heap[0, 4]
+        edge = heap[0, 2]
         next_key, next_tie = np.int64(NO_KEY), np.int64(0)
         if key & 0xFFFFFFFF:  # a cap stands for itself alone
             i, j = _ends(edge)
-            next_key, next_tie, place_i, place_j = _next_triangle(
-                keys, i, j, key, tie, cap, place_i, place_j)
+            next_key, next_tie = _next_triangle(keys, i, j, key, tie)
         if next_key >= cap:
             size -= 1
             next_key, next_tie = heap[size, 0], heap[size, 1]
             edge = heap[size, 2]
-            place_i, place_j = heap[size, 3], heap[size, 4]
         if size:
-            _sift_down(heap, size, next_key, next_tie, edge, place_i, place_j)
+            _sift_down(heap, size, next_key, next_tie, edge)
     return size, times
 
 
@@ -584,20 +496,19 @@ def _before(key, tie, other_key, other_tie):
 
 
 @_jit
-def _sift_up(heap, place, key, tie, edge, place_i, place_j):
+def _sift_up(heap, place, key, tie, edge):
     while place > 0:
         parent = (place - 1) >> 1
         if not _before(key, tie, heap[parent, 0], heap[parent, 1]):
             break
-        for part in range(5):
+        for part in range(3):
             heap[place, part] = heap[parent, part]
         place = parent
     heap[place, 0], heap[place, 1], heap[place, 2] = key, tie, edge
-    heap[place, 3], heap[place, 4] = place_i, place_j
 
 
 @_jit
-def _sift_down(heap, size, key, tie, edge, place_i, place_j):
+def _sift_down(heap, size, key, tie, edge):
     """Puts an entry in the place of the top."""
     place = 0
     while True:
@@ -609,32 +520,30 @@ def _sift_down(heap, size, key, tie, edge, place_i, place_j):
             child += 1
         if not _before(heap[child, 0], heap[child, 1], key, tie):
             break
-        for part in range(5):
+        for part in range(3):
             heap[place, part] = heap[child, part]
         place = child
     heap[place, 0], heap[place, 1], heap[place, 2] = key, tie, edge
-    heap[place, 3], heap[place, 4] = place_i, place_j
 
 
 @_jit
 def _table(columns):
-    """Open hash table (keys, ties, columns); no relation's key is 0."""
+    """Open hash table [size, 3] of (key, tie, column); no key is 0."""
     size = 64
     while size < 2 * columns:
         size *= 2
-    return (np.zeros(size, np.int64), np.empty(size, np.int64),
-            np.empty(size, np.int64))
+    return np.zeros((size, 3), np.int64)
 
 
 @_jit
 def _find(table, key, tie):
     """The place of a relation, or the free one where it belongs."""
-    keys, ties, _ = table
     mixed = (np.uint64(key) + (np.uint64(tie) << np.uint64(17))) \
         * np.uint64(0x9E3779B97F4A7C15)
-    last = keys.size - 1
+    last = table.shape[0] - 1
     place = np.int64(mixed >> np.uint64(32)) & last
-    while keys[place] and not (keys[place] == key and ties[place] == tie):
+    while table[place, 0] and not (table[place, 0] == key
+                                   and table[place, 1] == tie):
         place = (place + 1) & last
     return place
 
@@ -642,8 +551,7 @@ def _find(table, key, tie):
 @_jit
 def _insert(table, key, tie, column):
     place = _find(table, key, tie)
-    table[0][place], table[1][place] = key, tie
-    table[2][place] = column
+    table[place, 0], table[place, 1], table[place, 2] = key, tie, column
 
 
 @_jit
@@ -658,7 +566,7 @@ def _owner(keys, bits, table, key, tie):
         if _cap(bits, a, b) > key and _first_witness(keys, a, b, 0, tie) < 0:
             return _OWN_EDGE
     place = _find(table, key, tie)
-    return table[2][place] if table[0][place] else _NOBODY
+    return table[place, 2] if table[place, 0] else np.int64(_NOBODY)
 
 
 @_jit
