@@ -42,8 +42,9 @@ def create_state(config, model, family):
     """The state before the first step, a function of config.seed."""
     rng_model, rng_family = jax.random.split(jax.random.key(config.seed))
     images = jnp.zeros((1, *model.image_shape))
-    params = model.init(rng_model, images)['params']
+    # Compiled as a whole: the initialisers one by one take seconds.
+    params = jax.jit(model.init)(rng_model, images)['params']
     return TrainState(
         step=jnp.zeros((), jnp.int32), params=params,
         opt_state=make_optimizer(config).init(params),
-        carry=family.init(rng_family))
+        carry=jax.jit(family.init)(rng_family))
