@@ -46,6 +46,14 @@ def main(argv):
               else f'  {name:<24}{value}')
 
 
+def _parse(argv):
+    """Flags, with one message for a key or a file that is not there."""
+    try:
+        return app.parse_flags_with_usage(argv)
+    except (AttributeError, ImportError, OSError, TypeError) as error:
+        sys.exit(f'Error in --config: {error}')
+
+
 def run(config, folder):
     """Checks, then trains; returns the final scores."""
     settings.check(config, jax.device_count())
@@ -66,4 +74,4 @@ def run(config, folder):
 if __name__ == '__main__':
     flags.mark_flags_as_required(['config', 'workdir'])
     logging.set_verbosity(logging.WARNING)
-    app.run(main)
+    app.run(main, flags_parser=_parse)

@@ -9,7 +9,9 @@ import os
 
 os.environ['XLA_FLAGS'] = (
     os.environ.get('XLA_FLAGS', '')
-    + ' --xla_force_host_platform_device_count=4').strip()
+    + ' --xla_force_host_platform_device_count=4'
+    # Nearly all the time of the tests is compilation.
+    + ' --xla_backend_optimization_level=0').strip()
 os.environ.setdefault('NPROC', '32')
 os.environ.setdefault('MPLBACKEND', 'Agg')
 os.environ.setdefault('JAX_PLATFORMS', 'cpu')

@@ -1,0 +1,33 @@
+"""The README's example runs as printed."""
+
+import os
+import re
+import subprocess
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(__file__))
+
+
+def _readme():
+    with open(os.path.join(ROOT, 'README.md')) as file:
+        return file.read()
+
+
+def test_the_example_runs_as_printed():
+    (code,) = re.findall(r'```python\n(.*?)```', _readme(), re.DOTALL)
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True,
+                          text=True)
+    assert done.returncode == 0, done.stderr
+    loss = float(re.fullmatch(r'TopDis (\S+)\n', done.stdout).group(1))
+    assert 0 < loss < 100
+
+
+def test_files_that_it_names_are_there():
+    for path in re.findall(r'\]\((?!http)([^)]+)\)', _readme()):
+        assert os.path.exists(os.path.join(ROOT, path)), path
+
+
+def test_commands_that_it_names_are_there():
+    for module in re.findall(r'python -m (experiments\.\w+)', _readme()):
+        path = os.path.join(ROOT, *module.split('.')) + '.py'
+        assert os.path.exists(path), module
