@@ -49,7 +49,9 @@ def main(argv):
 def _parse(argv):
     """Flags, with one message for a key or a file that is not there."""
     try:
-        return app.parse_flags_with_usage(argv)
+        rest = app.parse_flags_with_usage(argv)
+        _CONFIG.value  # a file that cannot be read is told of here only
+        return rest
     except (AttributeError, ImportError, OSError, TypeError) as error:
         sys.exit(f'Error in --config: {error}')
 
