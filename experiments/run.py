@@ -50,7 +50,7 @@ def _parse(argv):
     """Flags, with one message for a key or a file that is not there."""
     try:
         rest = app.parse_flags_with_usage(argv)
-        _CONFIG.value  # a file that cannot be read is told of here only
+        _CONFIG.value['seed']  # a file that cannot be read raises here
         return rest
     except (AttributeError, ImportError, OSError, TypeError) as error:
         sys.exit(f'Error in --config: {error}')
