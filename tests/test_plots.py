@@ -56,3 +56,33 @@ def test_loss_curves(tmp_path):
     plots.loss_curves(tmp_path / 'l.png', rows, delay=5)
     plots.loss_curves(tmp_path / 'none.png', [])
     assert Image.open(tmp_path / 'l.png').width > 300
+
+
+def test_loss_curves_bear_values_that_are_not_numbers(tmp_path):
+    rows = [{'step': s, 'loss': float('nan') if s % 2 else 1.0,
+             'kl': float('inf')} for s in range(6)]
+    plots.loss_curves(tmp_path / 'l.png', rows)
+    assert Image.open(tmp_path / 'l.png').width > 300
+
+
+def test_a_picture_that_fails_leaves_the_old_one(tmp_path):
+    path = tmp_path / 'p.png'
+    path.write_bytes(b'old')
+
+    def write(file):
+        file.write(b'half')
+        raise OSError('disk full')
+
+    with pytest.raises(OSError, match='disk full'):
+        plots._write(path, write)
+    assert path.read_bytes() == b'old'
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_montage_keeps_every_pixel():
+    pictures = np.random.default_rng(0).random((2, 3, 30, 20, 1))
+    whole = plots._montage(pictures)
+    assert whole.shape == (2 * 31 - 1, 3 * 21 - 1, 3)
+    np.testing.assert_array_equal(
+        whole[31:, 42:], np.repeat(pictures[1, 2], 3, axis=2))
+    assert np.all(whole[30] == whole[30, 0])  # the line between the rows

@@ -1,5 +1,6 @@
 """Pictures of a run: reconstructions, latent traversals, loss curves."""
 
+import contextlib
 import io
 import os
 
@@ -16,7 +17,10 @@ _TERMS = {
     'reconstruction': 'Reconstruction (nats per image)',
     'kl': 'KL (nats per image)',
     'topdis': 'TopDis: RTD (scaled distance)',
+    'mutual_information': 'Mutual information (nats)',
     'total_correlation': 'Total correlation (nats)',
+    'dimension_wise': 'Dimension-wise KL (nats)',
+    'set_point': 'Set point of the KL (nats)',
     'kl_weight': 'Weight of the KL',
     'discriminator': 'Discriminator (nats)',
     'grad_norm': 'Norm of the gradient',
@@ -62,17 +66,10 @@ def reconstructions(path, images, decoded):
       path: of the PNG.
       images, decoded: [n, h, w, c] in [0, 1].
     """
-    count = len(images)
-    figure = Figure(figsize=(1.0 * count + 0.9, 2.6))
-    grid = figure.add_gridspec(2, count, left=0.09, right=0.99, top=0.85,
-                               bottom=0.02, wspace=0.06, hspace=0.06)
-    for row, (name, pictures) in enumerate((('input', images),
-                                            ('decoded', decoded))):
-        for column, picture in enumerate(pictures):
-            axes = figure.add_subplot(grid[row, column])
-            _show(axes, picture)
-            if column == 0:
-                axes.set_ylabel(name, fontsize=10)
+    figure = Figure(figsize=(max(0.95 * len(images) + 0.9, 4.8), 2.6))
+    axes = figure.add_axes((0.09, 0.03, 0.9, 0.82))
+    _show_grid(axes, np.stack([images, decoded]))
+    _label_cells(axes.yaxis, 2, images.shape[1], ['input', 'decoded'])
     figure.suptitle('Inputs and their reconstructions (from the mean code)',
                     fontsize=11)
     _save(figure, path)
@@ -84,37 +81,30 @@ def traversals(path, decode, codes, kl):
     Args:
       path: of the PNG.
       decode: codes [m, d] -> images [m, h, w, c] in [0, 1].
-      codes: [s, d], of the images to start from; a block of columns each.
+      codes: [s, d], of the images to start from; a panel each.
       kl: [d] mean KL of each latent in nats; rows are sorted by it.
     """
     values = np.linspace(-_RANGE, _RANGE, _STEPS)
     order = np.argsort(-kl)
-    figure = Figure(figsize=(0.42 * _STEPS * len(codes) + 1.6,
-                             0.46 * len(kl) + 1.0))
-    grid = figure.add_gridspec(len(kl), len(codes), left=0.12, right=0.99,
-                               top=1 - 0.62 / (0.46 * len(kl) + 1.0),
-                               bottom=0.42 / (0.46 * len(kl) + 1.0),
-                               wspace=0.03, hspace=0.06)
-    for row, latent in enumerate(order):
-        for column, code in enumerate(codes):
-            strip = np.concatenate(list(decode(_vary(code, latent, values))),
-                                   axis=1)
-            axes = figure.add_subplot(grid[row, column])
-            _show(axes, strip)
-            if column == 0:
-                axes.set_ylabel(_label(latent, kl), rotation=0, ha='right',
-                                va='center', fontsize=9)
-            if row == 0:
-                axes.set_title(f'from image {column + 1}', fontsize=9)
-    # Axes of pictures have no ticks of their own: label the last row.
-    width = strip.shape[1] / _STEPS
-    for axes in figure.axes[-len(codes):]:
-        axes.set_xticks([(0.5 + i) * width - 0.5
-                         for i in (0, _STEPS // 2, _STEPS - 1)])
-        axes.set_xticklabels([f'{-_RANGE:+g}', '0', f'{_RANGE:+g}'],
-                             fontsize=8)
-    figure.suptitle('Latent traversals: value of one latent (prior standard '
-                    'deviations), rows sorted by KL', fontsize=11, y=0.985)
+    # [latent, start, step, h, w, c]
+    pictures = _traverse(decode, codes, order, values)
+    width = 0.42 * _STEPS * len(codes) + 1.7
+    height = 0.42 * len(kl) + 1.3
+    figure = Figure(figsize=(width, height))
+    panels = figure.subplots(1, len(codes), squeeze=False)[0]
+    figure.subplots_adjust(left=1.6 / width, right=1 - 0.1 / width,
+                           top=1 - 0.65 / height, bottom=0.6 / height,
+                           wspace=0.03)
+    for start, axes in enumerate(panels):
+        _show_grid(axes, pictures[:, start])
+        axes.set_title(f'from image {start + 1}', fontsize=10)
+        axes.set_xlabel('value (prior standard deviations)', fontsize=9)
+        _label_cells(axes.xaxis, _STEPS, pictures.shape[4],
+                     [f'{v:+g}' if v else '0' for v in values])
+    _label_cells(panels[0].yaxis, len(kl), pictures.shape[3],
+                 [_label(latent, kl) for latent in order])
+    figure.suptitle('Traversals: one latent moves, the others stay; rows '
+                    'sorted by KL', fontsize=11, y=1 - 0.08 / height)
     _save(figure, path)
 
 
@@ -127,27 +117,27 @@ def traversal_gif(path, decode, codes, kl, frames=17):
     """
     order = np.argsort(-kl)
     values = _RANGE * np.sin(np.linspace(-np.pi / 2, np.pi / 2, frames))
-    # [latent, start, frame, h, w, c]
-    pictures = np.stack([[decode(_vary(code, latent, values))
-                          for code in codes] for latent in order])
+    # [start, latent, frame, h, w, c]
+    pictures = _traverse(decode, codes, order, values).swapaxes(0, 1)
+    width = max(0.95 * len(kl) + 0.8, 4.6)
+    height = 0.95 * len(codes) + 1.0
+    figure = Figure(figsize=(width, height), dpi=80)
+    figure.subplots_adjust(left=0.7 / width, right=1 - 0.1 / width,
+                           top=1 - 0.9 / height, bottom=0.1 / height)
+    axes = figure.add_subplot()
+    shown = _show_grid(axes, pictures[:, :, 0])
+    axes.xaxis.tick_top()
+    _label_cells(axes.xaxis, len(kl), pictures.shape[4],
+                 [_label(latent, kl, '\n') for latent in order])
+    _label_cells(axes.yaxis, len(codes), pictures.shape[3],
+                 [f'image {i + 1}' for i in range(len(codes))])
     sequence = []
-    for frame in range(frames):
-        figure = Figure(figsize=(1.15 * len(kl) + 0.9, 1.1 * len(codes) + 0.8),
-                        dpi=72)
-        grid = figure.add_gridspec(
-            len(codes), len(kl), left=0.06, right=0.99, bottom=0.02,
-            top=1 - 0.75 / (1.1 * len(codes) + 0.8), wspace=0.05, hspace=0.05)
-        for column, latent in enumerate(order):
-            for row in range(len(codes)):
-                axes = figure.add_subplot(grid[row, column])
-                _show(axes, pictures[column, row, frame])
-                if row == 0:
-                    axes.set_title(_label(latent, kl, '\n'), fontsize=8)
-                if column == 0:
-                    axes.set_ylabel(f'image {row + 1}', fontsize=8)
-        figure.suptitle(f'One latent at {values[frame]:+.1f} prior standard '
-                        'deviations', fontsize=9)
-        sequence.append(Image.open(io.BytesIO(_png(figure))).convert('P'))
+    for frame, value in enumerate(values):
+        shown.set_data(_montage(pictures[:, :, frame]))
+        figure.suptitle(f'One latent at {value:+.1f} (prior standard '
+                        'deviations)', fontsize=10)
+        picture = Image.open(io.BytesIO(_png(figure))).convert('RGB')
+        sequence.append(picture.quantize(128, dither=Image.Dither.NONE))
     there_and_back = sequence + sequence[-2:0:-1]
     _write(path, lambda file: there_and_back[0].save(
         file, format='GIF', save_all=True, append_images=there_and_back[1:],
@@ -183,6 +173,12 @@ def loss_curves(path, rows, *, delay=0):
     _save(figure, path)
 
 
+def _traverse(decode, codes, order, values):
+    """Images [latent, start, value, h, w, c], latents in the given order."""
+    return np.stack([[decode(_vary(code, latent, values)) for code in codes]
+                     for latent in order])
+
+
 def _vary(code, latent, values):
     """The code [d] with one latent at each of the values: [m, d]."""
     codes = np.repeat(code[None], len(values), axis=0)
@@ -190,18 +186,41 @@ def _vary(code, latent, values):
     return codes
 
 
-def _label(latent, kl, break_='  '):
-    return f'z{latent}{break_}KL {kl[latent]:.2f}'
+def _label(latent, kl, separator='  '):
+    return f'z{latent}{separator}KL {kl[latent]:.2f} nats'
 
 
-def _show(axes, image):
-    """An image [h, w, c] in [0, 1], without ticks."""
-    if image.shape[-1] == 1:
-        axes.imshow(image[..., 0], cmap='gray', vmin=0, vmax=1)
-    else:
-        axes.imshow(np.clip(image, 0, 1))
+def _montage(pictures):
+    """Images [rows, columns, h, w, c] in [0, 1] as one, RGB, gray between."""
+    rows, columns, height, width, channels = pictures.shape
+    gap = _gap(height)
+    cells = np.full((rows, height + gap, columns, width + gap, 3), 0.6)
+    cells[:, :height, :, :width] = np.clip(pictures, 0, 1).transpose(
+        0, 2, 1, 3, 4)
+    whole = cells.reshape(rows * (height + gap), columns * (width + gap), 3)
+    return whole[:-gap, :-gap]
+
+
+def _gap(pixels):
+    """Pixels between two images."""
+    return max(pixels // 24, 1)
+
+
+def _show_grid(axes, pictures):
+    """Shows images [rows, columns, h, w, c]; returns what holds the data."""
     axes.set_xticks([])
     axes.set_yticks([])
+    axes.tick_params(length=0)
+    for side in axes.spines.values():
+        side.set_visible(False)
+    return axes.imshow(_montage(pictures))
+
+
+def _label_cells(axis, count, pixels, labels):
+    """Labels the rows (yaxis) or columns (xaxis) of a montage."""
+    step = pixels + _gap(pixels)
+    axis.set_ticks([i * step + (pixels - 1) / 2 for i in range(count)],
+                   labels, fontsize=9)
 
 
 def _png(figure):
@@ -218,6 +237,10 @@ def _save(figure, path):
 def _write(path, write):
     """In one go: a reader sees the old picture or the new one."""
     temporary = f'{path}.{os.getpid()}.tmp'
-    with open(temporary, 'wb') as file:
-        write(file)
-    os.replace(temporary, path)
+    try:
+        with open(temporary, 'wb') as file:
+            write(file)
+        os.replace(temporary, path)
+    finally:
+        with contextlib.suppress(OSError):
+            os.remove(temporary)
