@@ -29,6 +29,23 @@ def test_shape_and_length():
     assert len(_dataset()) == 24 and _dataset().image_shape == (5, 6, 1)
 
 
+def test_images_of_factors():
+    images = np.arange(24, dtype=np.uint8).reshape(24, 1, 1, 1)
+    data = FactorDataset('d', images, ('a', 'b', 'c'), (2, 3, 4))
+    np.testing.assert_array_equal(
+        data.images_of([[0, 0, 1], [1, 2, 3]]).ravel(), [1, 23])
+
+
+def test_samples_are_uniform_over_the_grid():
+    data = _dataset()
+    factors = data.sample_factors(24_000, np.random.default_rng(0))
+    counts = np.bincount(data.index_of(factors), minlength=24)
+    # Chi-square with 23 degrees of freedom: 99.99 % lie below 56.
+    assert np.sum((counts - 1000) ** 2 / 1000) < 56
+    again = data.sample_factors(24_000, np.random.default_rng(0))
+    np.testing.assert_array_equal(factors, again)
+
+
 def test_messages():
     data = _dataset()
     with pytest.raises(ValueError, match=r'index must lie in 0..23.*24'):
@@ -44,3 +61,6 @@ def test_messages():
         FactorDataset('d', np.zeros((2, 4, 4, 1)))
     with pytest.raises(ValueError, match='no factors'):
         FactorDataset('d', data.images).factors_of([0])
+    with pytest.raises(ValueError, match='no factors'):
+        FactorDataset('d', data.images).sample_factors(
+            1, np.random.default_rng(0))

@@ -94,11 +94,68 @@ def test_killed_rendering_leaves_nothing_half_made(tmp_path, monkeypatch):
         time.sleep(0.001)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert not list(folder.glob('*.npy'))
+    assert not list(folder.glob('*.npy')) and list(folder.glob('*.tmp'))
     # The next rendering clears the leftovers away.
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
     rendered.load('sprites_small')
     assert os.listdir(folder) == ['sprites_small-v1.npy']
+
+
+def test_renderings_under_way_are_left_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    folder = tmp_path / 'topdis_jax'
+    folder.mkdir()
+    (folder / 'notes.tmp').write_text('not ours')
+    with rendered._locked_temporary(str(folder / 'sprites-v1.npy')) as file:
+        other = os.path.basename(file.name)
+        rendered.load('sprites_small')
+        assert sorted(os.listdir(folder)) == sorted(
+            ['notes.tmp', other, 'sprites_small-v1.npy'])
+    assert other not in os.listdir(folder)
+
+
+def test_a_temporary_that_was_taken_for_a_leftover(tmp_path, monkeypatch):
+    flock, calls = rendered.fcntl.flock, []
+
+    def slow_flock(file, how):
+        if not calls:  # meanwhile another process cleans up
+            os.remove(file.name)
+        calls.append(file)
+        flock(file, how)
+
+    monkeypatch.setattr(rendered.fcntl, 'flock', slow_flock)
+    with rendered._locked_temporary(str(tmp_path / 'd-v1.npy')) as file:
+        assert len(calls) == 2 and os.path.exists(file.name)
+
+
+def test_two_processes_at_once(tmp_path, small):
+    code = ('from topdis_jax.data import rendered; '
+            'rendered.load("sprites_small")')
+    environment = os.environ | {'XDG_CACHE_HOME': str(tmp_path)}
+    processes = [subprocess.Popen([sys.executable, '-c', code],
+                                  stderr=subprocess.DEVNULL, env=environment)
+                 for _ in range(3)]
+    assert [p.wait() for p in processes] == [0, 0, 0]
+    path = tmp_path / 'topdis_jax' / 'sprites_small-v1.npy'
+    assert os.listdir(path.parent) == [path.name]
+    np.testing.assert_array_equal(np.load(path, mmap_mode='r'), small.images)
+
+
+@pytest.mark.parametrize('content', [b'', b'text', 'cut', 'other'])
+def test_a_damaged_file_is_rendered_again(tmp_path, monkeypatch, content,
+                                          small):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    path = tmp_path / 'topdis_jax' / 'sprites_small-v1.npy'
+    path.parent.mkdir()
+    if content == 'cut':
+        with open(small.images.filename, 'rb') as whole:
+            path.write_bytes(whole.read(5000))
+    elif content == 'other':
+        np.save(path, np.zeros((3, 32, 32, 1), np.uint8))
+    else:
+        path.write_bytes(content)
+    images = rendered.load('sprites_small').images
+    np.testing.assert_array_equal(images[::999], small.images[::999])
 
 
 def test_exception_while_rendering_leaves_nothing(tmp_path, monkeypatch):

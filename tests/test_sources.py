@@ -1,5 +1,7 @@
 """Data sets by name: what is missing is named."""
 
+import math
+
 import pytest
 
 from topdis_jax.data import sources
@@ -13,6 +15,20 @@ def test_missing_files_are_named(name, tmp_path):
     for part in (published.file, published.page, str(tmp_path),
                  '--config.data.root'):
         assert part in str(error.value)
+
+
+@pytest.mark.parametrize('name,count', [
+    ('dsprites', 737_280), ('shapes3d', 480_000), ('mpi3d_toy', 1_036_800),
+    ('mpi3d_complex', 460_800), ('faces3d', 127_050)])
+def test_grids_have_the_published_numbers_of_images(name, count):
+    published = sources.PUBLISHED[name]
+    assert math.prod(published.factor_sizes) == count
+    assert len(published.factor_names) == len(published.factor_sizes)
+
+
+def test_what_a_download_alone_does_not_give(tmp_path):
+    with pytest.raises(sources.DataError, match='licence'):
+        sources.load('faces3d', root=str(tmp_path))
 
 
 def test_unknown_names():

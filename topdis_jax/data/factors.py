@@ -67,6 +67,23 @@ class FactorDataset:
             self._check_range(self.factor_names[j], factors[:, j], size)
         return np.ravel_multi_index(tuple(factors.T), sizes)
 
+    def images_of(self, factors):
+        """Images [n, h, w, c] uint8 with factors [n, k]; errors: index_of."""
+        return self.images[self.index_of(factors)]
+
+    def sample_factors(self, n, rng):
+        """Factors [n, k] int64, uniform and independent.
+
+        Args:
+          n: how many.
+          rng: numpy.random.Generator.
+
+        Raises:
+          ValueError: no factors.
+        """
+        sizes = self._sizes()
+        return rng.integers(sizes, size=(n, len(sizes)))
+
     def _sizes(self):
         if not self.factor_sizes:
             raise ValueError(f'{self.name} has no factors')

@@ -8,9 +8,12 @@ and an ellipse after half a turn.
 """
 
 import contextlib
+import fcntl
 import glob
+import math
 import os
 from typing import NamedTuple
+import uuid
 
 import numpy as np
 
@@ -34,6 +37,11 @@ class Grid(NamedTuple):
         return (len(SHAPES), _SCALES, self.orientations, self.places,
                 self.places)
 
+    @property
+    def shape(self):
+        """[N, h, w, c] of all images."""
+        return math.prod(self.factor_sizes), self.pixels, self.pixels, 1
+
 
 GRIDS = {'sprites': Grid(64, 40, 32), 'sprites_small': Grid(32, 10, 16)}
 
@@ -41,17 +49,22 @@ GRIDS = {'sprites': Grid(64, 40, 32), 'sprites_small': Grid(32, 10, 16)}
 def load(name):
     """A rendered FactorDataset, from the cache or rendered now.
 
-    The cache is $XDG_CACHE_HOME/topdis_jax, or ~/.cache/topdis_jax.
+    The cache is $XDG_CACHE_HOME/topdis_jax, or ~/.cache/topdis_jax. A file
+    there that is damaged (a power cut, say) is rendered again.
+
+    Args:
+      name: a key of GRIDS.
 
     Raises:
-      OSError: the cache folder cannot be written to.
+      OSError: the cache folder cannot be written to, or not be read.
     """
     grid = GRIDS[name]
     path = os.path.join(cache_folder(), f'{name}-v{_VERSION}.npy')
-    if not os.path.exists(path):
+    images = _open(path, grid)
+    if images is None:
         _render_to(path, name, grid)
-    return FactorDataset(name, np.load(path, mmap_mode='r'), NAMES,
-                         grid.factor_sizes)
+        images = _open(path, grid)
+    return FactorDataset(name, images, NAMES, grid.factor_sizes)
 
 
 def cache_folder():
@@ -101,43 +114,76 @@ def at_all_places(grid, drawn):
     return windows[::-1, ::-1].transpose(1, 0, 2, 3)
 
 
+def _open(path, grid):
+    """A file's images as a memory map; None if absent or not whole."""
+    try:
+        images = np.load(path, mmap_mode='r')
+    except (FileNotFoundError, NotADirectoryError, ValueError, EOFError):
+        return None
+    return images if images.shape == grid.shape else None
+
+
 def _render_to(path, name, grid):
     """Renders into a file that appears when it is whole."""
-    import tqdm
     folder = os.path.dirname(path)
-    temporary = f'{path}.{os.getpid()}.tmp'
-    sizes = grid.factor_sizes
-    shape = (int(np.prod(sizes)), grid.pixels, grid.pixels, 1)
     try:
         os.makedirs(folder, exist_ok=True)
         _remove_leftovers(folder)
-        with open(temporary, 'wb') as file:
-            np.lib.format.write_array_header_1_0(
-                file, {'descr': '|u1', 'fortran_order': False, 'shape': shape})
-            # Written piece by piece: a memory map would fill the memory.
-            for values in tqdm.tqdm(
-                    np.ndindex(*sizes[:3]), total=int(np.prod(sizes[:3])),
-                    desc=f'Rendering {name}, once', unit='sprite'):
-                places = at_all_places(grid, sprite(grid, *values))
-                file.write(np.ascontiguousarray(places))
-        os.replace(temporary, path)
+        with _locked_temporary(path) as file:
+            _render(file, name, grid)
+            file.flush()
+            os.replace(file.name, path)
     except OSError as error:
         raise OSError(
             error.errno, f'cannot write the data set {name} ({error.strerror}'
             '); set XDG_CACHE_HOME to a folder that can be written to, with '
-            f'{np.prod(shape) / 2 ** 20:.0f} MiB free', folder) from error
-    finally:
-        with contextlib.suppress(OSError):
-            os.remove(temporary)
+            f'{math.prod(grid.shape) / 2 ** 20:.0f} MiB free',
+            folder) from error
+
+
+def _render(file, name, grid):
+    """Writes all images as .npy, in the order of the grid."""
+    import tqdm
+    np.lib.format.write_array_header_1_0(
+        file, {'descr': '|u1', 'fortran_order': False, 'shape': grid.shape})
+    # Sprite by sprite: a memory map would fill the memory.
+    sizes = grid.factor_sizes[:3]
+    for values in tqdm.tqdm(
+            np.ndindex(*sizes), total=math.prod(sizes), unit='sprite',
+            desc=f'Rendering {name}, once', dynamic_ncols=True):
+        places = at_all_places(grid, sprite(grid, *values))
+        file.write(np.ascontiguousarray(places))
+
+
+@contextlib.contextmanager
+def _locked_temporary(path):
+    """An open file beside `path`, gone at the end unless it was renamed.
+
+    Its lock ends with its process. That tells what a killed process left from
+    a rendering under way, in another container or on another machine too,
+    where a process number would not.
+    """
+    temporary = f'{path}.{uuid.uuid4().hex}.tmp'
+    with contextlib.ExitStack() as stack:
+        stack.callback(_remove, temporary)
+        while not os.path.exists(temporary):
+            file = stack.enter_context(open(temporary, 'wb'))
+            # Another process may have taken it for a leftover before this.
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield file
 
 
 def _remove_leftovers(folder):
-    """Removes what killed processes left."""
-    for leftover in glob.glob(os.path.join(glob.escape(folder), '*.tmp')):
-        try:
-            os.kill(int(leftover.split('.')[-2]), 0)
-        except ProcessLookupError:
-            with contextlib.suppress(OSError):
-                os.remove(leftover)
-        except PermissionError:
-            pass  # someone's living process
+    """Removes what killed renderings left."""
+    for leftover in glob.glob(
+            os.path.join(glob.escape(folder), '*-v*.npy.*.tmp')):
+        # For writing: some network file systems lock nothing else.
+        with contextlib.suppress(OSError), open(leftover, 'r+b') as file:
+            # Fails while another process holds the lock.
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.remove(leftover)
+
+
+def _remove(path):
+    with contextlib.suppress(FileNotFoundError):
+        os.remove(path)
