@@ -4,6 +4,13 @@ import numpy as np
 
 _ROUNDS = 6
 
+# The constants of SplitMix64 (Steele et al., Fast Splittable Pseudorandom
+# Number Generators, OOPSLA 2014).
+_INCREMENT = np.uint64(0x9E3779B97F4A7C15)
+_STAGES = ((np.uint64(30), np.uint64(0xBF58476D1CE4E5B9)),
+           (np.uint64(27), np.uint64(0x94D049BB133111EB)))
+_LAST_SHIFT = np.uint64(31)
+
 
 def batch(dataset, seed, step, batch_size, *, stream=0):
     """The images of one step.
@@ -29,7 +36,7 @@ def indices(size, seed, step, batch_size, *, stream=0):
     places = np.arange(batch_size) + int(step) * batch_size
     epochs, places = np.divmod(places, size)
     found = np.empty(batch_size, np.int64)
-    for epoch in np.unique(epochs):
+    for epoch in range(epochs[0], epochs[-1] + 1):
         of_epoch = epochs == epoch
         key = _mix(_mix(_mix(_word(seed)) ^ _word(stream)) ^ _word(epoch))
         found[of_epoch] = permute(places[of_epoch], size, key)
@@ -44,21 +51,22 @@ def permute(places, size, key):
     keeps it a permutation. Nothing of length `size` is stored.
 
     Args:
-      places: [n] int in range(size). key: uint64.
+      places: [n] int in range(size).
+      key: uint64, which permutation.
 
     Returns:
       [n] int64.
     """
-    half = max((int(size) - 1).bit_length() + 1, 2) // 2
-    low = np.uint64((1 << half) - 1)
+    bits = max((int(size) - 1).bit_length() + 1, 2) // 2
+    half, low = np.uint64(bits), np.uint64((1 << bits) - 1)
+    keys = _mix(key ^ np.arange(_ROUNDS, dtype=np.uint64))
     values = np.asarray(places).astype(np.uint64)
     outside = np.ones(values.shape, bool)
     while np.any(outside):
-        left, right = values[outside] >> np.uint64(half), values[outside] & low
-        for turn in range(_ROUNDS):
-            mixed = _mix(right ^ _mix(key ^ np.uint64(turn)))
-            left, right = right, left ^ (mixed & low)
-        values[outside] = (left << np.uint64(half)) | right
+        left, right = values[outside] >> half, values[outside] & low
+        for turn in keys:
+            left, right = right, left ^ (_mix(right ^ turn) & low)
+        values[outside] = (left << half) | right
         outside = values >= np.uint64(size)
     return values.astype(np.int64)
 
@@ -76,13 +84,13 @@ def shard(images, devices):
 
 
 def _word(number):
-    return np.uint64(int(number) & 0xFFFFFFFFFFFFFFFF)
+    # An array: NumPy warns of overflow in scalars, not in arrays.
+    return np.array([int(number) & 0xFFFFFFFFFFFFFFFF], np.uint64)
 
 
 def _mix(x):
-    """A bijection of 64-bit words that scatters them (SplitMix64's)."""
-    with np.errstate(over='ignore'):
-        x = x + np.uint64(0x9E3779B97F4A7C15)
-        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
+    """A bijection of 64-bit words [n] that scatters them (SplitMix64's)."""
+    x = x + _INCREMENT
+    for shift, factor in _STAGES:
+        x = (x ^ (x >> shift)) * factor
+    return x ^ (x >> _LAST_SHIFT)
