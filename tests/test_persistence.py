@@ -104,8 +104,8 @@ def test_agrees_with_plain_reduction():
             reference.bars(lower, upper))
 
 
-def test_ties_of_zero_lengths_and_infinite_order():
-    """Two values in all: every edge of one has the other's for a cap."""
+def test_two_values():
+    """Only ties, of births with one another and with deaths."""
     rng = np.random.default_rng(3)
     for n in (3, 5, 8, 11):
         lower = np.triu(rng.integers(1, 3, (n, n)), 1)

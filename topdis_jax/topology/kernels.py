@@ -23,7 +23,7 @@ MAX_POINTS = 1 << 15
 _NO_SIGN = 0x7FFFFFFF  # -0 counts as 0
 # What decides whether an edge has a witness is looked up in this order: a few
 # nearest neighbours of one end, all edges of that end at once; then the rest.
-_NEIGHBOURS = 6
+_NEIGHBOURS = 5
 _BLOCK = 16
 _TILE = 16
 
@@ -231,14 +231,11 @@ def _reach(lower, keys, i, reach):
 def _open_edges(row, uppers, i, reach, is_open):
     """Which edges {i, j} may be candidates. All j: loops over whole rows are
     what the compiler makes the most of."""
-    for j in range(row.size):
-        is_open[j] = row[j] < uppers[0, i, j]
-    for item in range(1, uppers.shape[0]):
+    is_open[:] = False
+    for item in range(uppers.shape[0]):
         upper = uppers[item, i]
         for j in range(row.size):
-            is_open[j] |= row[j] < upper[j]
-    for j in range(row.size):
-        is_open[j] &= row[j] <= reach[j]
+            is_open[j] |= (row[j] < upper[j]) & (row[j] <= reach[j])
 
 
 @_jit
