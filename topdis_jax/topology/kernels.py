@@ -21,9 +21,7 @@ import numpy as np
 NO_KEY = np.iinfo(np.int64).max
 MAX_POINTS = 1 << 15
 _NO_SIGN = 0x7FFFFFFF  # -0 counts as 0
-# What decides whether an edge has a witness is looked up in this order: a few
-# nearest neighbours of one end, all edges of that end at once; then the rest.
-_NEIGHBOURS = 5
+_PARTS = 8  # of the vertices; a power of 2 divides quickly
 _BLOCK = 16
 _TILE = 16
 
@@ -213,18 +211,22 @@ def _append_candidates(lower, keys, i, is_open, found, size):
 def _reach(lower, keys, i, reach):
     """min over some neighbours k of i of max(lower[i, k], lower[k, j]).
 
-    An edge {i, j} that is longer than reach[j] has a witness. The nearest
-    neighbours are enough for most edges that have one.
+    An edge {i, j} that is longer than reach[j] has a witness. A few near
+    neighbours, the nearest of each part of the vertices, are enough for most
+    edges that have one.
     """
+    n = reach.size
     reach[:] = np.inf
-    nearest = np.int64(-1)
-    for _ in range(min(_NEIGHBOURS, reach.size - 1)):
-        nearest = _least_above(keys, i, i, nearest)
-        a, b = _ends(nearest)
-        k = a + b - i
-        row, near = lower[k], lower[i, k]
-        for j in range(reach.size):
-            reach[j] = min(reach[j], max(near, row[j]))
+    for part in range(_PARTS):
+        nearest = np.int64(NO_KEY)
+        for k in range(part * n // _PARTS, (part + 1) * n // _PARTS):
+            nearest = min(nearest, keys[i, k])
+        if nearest < NO_KEY:
+            a, b = _ends(nearest)
+            k = a + b - i
+            row, near = lower[k], lower[i, k]
+            for j in range(n):
+                reach[j] = min(reach[j], max(near, row[j]))
 
 
 @_jit
@@ -622,10 +624,12 @@ def _value(key):
 @_jit
 def _sort(values):
     """Ascending. In its own words: NumPy's takes seconds to compile."""
-    values, spare = values.copy(), np.empty_like(values)
-    run = 16
+    values, run = values.copy(), 16
     for begin in range(0, values.size, run):
         _insertion_sort(values, begin, min(begin + run, values.size))
+    if values.size <= run:
+        return values
+    spare = np.empty_like(values)
     while run < values.size:
         for begin in range(0, values.size, 2 * run):
             _merge(values, spare, begin, min(begin + run, values.size),

@@ -88,8 +88,8 @@ def relative_h1(lower, upper):
     if lower.shape != upper.shape:
         raise ValueError('lower and upper must have one shape, received '
                          f'{lower.shape} and {upper.shape}')
-    args = (_items(lower, (), (n, n)), _items(upper, (), (n, n)),
-            _items(np.ones(n, bool), (), (n,)))
+    args = tuple(_items(array, (), array.shape)
+                 for array in (lower, upper, np.ones(n, bool)))
     places = 4 * n + 16  # seldom too few
     entries, values = _all_entries(*args, places, with_values=True)
     count = int(entries.count[0])
@@ -97,8 +97,8 @@ def relative_h1(lower, upper):
         _explain(*received)
     if count > places:
         entries, values = _all_entries(*args, count, with_values=True)
-    births, deaths = values[0, :count].T
-    return Bars(births, deaths, *(x[0, :count] for x in entries[:3]))
+    return Bars(values[0, :count, 0], values[0, :count, 1],
+                *(array[0, :count] for array in entries[:3]))
 
 
 def barcode_entries(lower, upper, mask, num_bars, threads=None):
