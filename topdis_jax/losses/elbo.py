@@ -1,8 +1,9 @@
 """The terms of the evidence lower bound, in nats, per image and per latent."""
 
 import jax
-from jax import lax
 import jax.numpy as jnp
+
+from topdis_jax.topology import devices
 
 # exp() of a larger log variance leaves float32's range, and 0 * inf is NaN.
 _MAX_LOG_VAR = 80.0
@@ -67,13 +68,9 @@ def sample_gaussian(rng, mean, log_var, *, axis_name=None):
     """
     _check_same('mean', mean, 'log_var', log_var)
     rows, latents = mean.shape
-    if axis_name is None:
-        noise = jax.random.normal(rng, (rows, latents), mean.dtype)
-    else:
-        devices = lax.axis_size(axis_name)
-        noise = jax.random.normal(rng, (devices * rows, latents), mean.dtype)
-        noise = lax.dynamic_slice_in_dim(
-            noise, lax.axis_index(axis_name) * rows, rows)
+    whole = (devices.count(axis_name) * rows, latents)
+    noise = devices.own_rows(jax.random.normal(rng, whole, mean.dtype), rows,
+                             axis_name)
     return mean + jnp.exp(jnp.minimum(log_var, _MAX_LOG_VAR) / 2) * noise
 
 

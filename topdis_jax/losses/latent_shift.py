@@ -5,6 +5,8 @@ from jax import lax
 import jax.numpy as jnp
 from jax.scipy.special import ndtr, ndtri
 
+from topdis_jax.topology import devices
+
 
 def latent_shift(z, rng, *, weights=None, shift=0.125, margin=1e-3,
                  axis_name=None):
@@ -71,12 +73,10 @@ def _move(column, shift, margin, axis_name):
 
 def _statistics(column, axis_name):
     """Mean and standard deviation (n - 1); both of the whole batch."""
-    total = (lambda x: jnp.sum(x)) if axis_name is None else (
-        lambda x: lax.psum(jnp.sum(x), axis_name))
-    devices = 1 if axis_name is None else lax.axis_size(axis_name)
-    n = column.shape[0] * devices
-    mean = total(column) / max(n, 1)
-    variance = total((column - mean) ** 2) / max(n - 1, 1)
+    n = column.shape[0] * devices.count(axis_name)
+    mean = devices.total(jnp.sum(column), axis_name) / max(n, 1)
+    square = devices.total(jnp.sum((column - mean) ** 2), axis_name)
+    variance = square / max(n - 1, 1)
     # The root has no derivative at 0: there it is taken as constant.
     positive = variance > 0
     std = jnp.sqrt(jnp.where(positive, variance, 1.0))

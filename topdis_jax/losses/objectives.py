@@ -11,6 +11,7 @@ from topdis_jax.losses import control
 from topdis_jax.losses.elbo import bernoulli_nll, gaussian_kl
 from topdis_jax.losses.total_correlation import decompose_kl
 from topdis_jax.losses.total_correlation import density_ratio_tc
+from topdis_jax.topology import devices
 
 
 def vae(logits, images, mean, log_var):
@@ -110,8 +111,7 @@ def control_vae(logits, images, mean, log_var, state, step, *,
       (loss [], {'reconstruction', 'kl', 'kl_weight', 'set_point'}, PIState).
     """
     terms = _elbo_terms(logits, images, mean, log_var)
-    kl = terms['kl'] if axis_name is None else lax.pmean(
-        lax.stop_gradient(terms['kl']), axis_name)
+    kl = devices.mean(lax.stop_gradient(terms['kl']), axis_name)
     target = control.set_point(step, start=start, rise=rise, every=every,
                                stop=stop)
     weight, state = control.pi_controller(

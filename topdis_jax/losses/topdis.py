@@ -3,11 +3,11 @@
 from typing import NamedTuple
 
 import jax
-from jax import lax
 import jax.numpy as jnp
 
 from topdis_jax import topology
 from topdis_jax.losses.latent_shift import latent_shift
+from topdis_jax.topology import devices
 
 
 class TopDisAux(NamedTuple):
@@ -56,8 +56,7 @@ def topdis_loss(decode, z, rng, *, images=None, weights=None, shift=0.125,
         z, rng, weights=weights, shift=shift, margin=margin,
         axis_name=axis_name)
     before, after = _decode(decode, z, z_shifted, images)
-    if axis_name is not None:
-        valid = lax.all_gather(valid, axis_name, tiled=True)
+    valid = devices.gather(valid, axis_name)
     scaled = [
         topology.scale_by_quantile(
             topology.pairwise_distances(cloud, axis_name=axis_name),

@@ -7,8 +7,9 @@ Estimated from a batch (beta-TCVAE) or by a classifier (FactorVAE).
 from typing import NamedTuple
 
 import jax
-from jax import lax
 import jax.numpy as jnp
+
+from topdis_jax.topology import devices
 
 ESTIMATORS = ('weighted', 'stratified')
 
@@ -61,10 +62,7 @@ def decompose_kl(z, mean, log_var, *, dataset_size, estimator='weighted',
     if estimator not in ESTIMATORS:
         raise ValueError(f'estimator must be one of {ESTIMATORS}, '
                          f'received {estimator!r}')
-    means, log_vars = mean, log_var
-    if axis_name is not None:
-        means, log_vars = lax.all_gather((mean, log_var), axis_name,
-                                         tiled=True)
+    means, log_vars = devices.gather((mean, log_var), axis_name)
     pairs = _log_normal(z[:, None], means[None], log_vars[None])  # [b, m, d]
     weights = _log_weights(z.shape[0], means.shape[0], dataset_size,
                            estimator, axis_name)
@@ -94,8 +92,7 @@ def _log_weights(rows, batch, dataset_size, estimator, axis_name):
     if others < 1:
         raise ValueError('the stratified estimator needs a batch of at least '
                          'two images, received one')
-    first = 0 if axis_name is None else lax.axis_index(axis_name) * rows
-    own = first + jnp.arange(rows)[:, None]
+    own = devices.own_rows(jnp.arange(batch)[:, None], rows, axis_name)
     column = jnp.arange(batch)[None, :]
     # A batch of the whole data set: the second special weight is not negative.
     stratum = max(dataset_size - others, 0) / (dataset_size * others)
@@ -150,12 +147,7 @@ def permute_coordinates(rng, z, *, axis_name=None):
     Returns:
       [b, d] float.
     """
-    rows, latents = z.shape
-    if axis_name is not None:
-        z = lax.all_gather(z, axis_name, tiled=True)
-    order = jnp.argsort(jax.random.uniform(rng, (z.shape[0], latents)), axis=0)
-    permuted = jnp.take_along_axis(z, order, axis=0)
-    if axis_name is None:
-        return permuted
-    return lax.dynamic_slice_in_dim(
-        permuted, lax.axis_index(axis_name) * rows, rows)
+    whole = devices.gather(z, axis_name)
+    order = jnp.argsort(jax.random.uniform(rng, whole.shape), axis=0)
+    permuted = jnp.take_along_axis(whole, order, axis=0)
+    return devices.own_rows(permuted, z.shape[0], axis_name)

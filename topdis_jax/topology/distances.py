@@ -7,6 +7,8 @@ import jax
 from jax import lax
 import jax.numpy as jnp
 
+from topdis_jax.topology import devices
+
 # What a zero quantile is replaced by, as in the published code.
 _SMALLEST_SCALE = 1e-5
 
@@ -51,30 +53,24 @@ def _distances(x, axis_name):
 
 
 def _forward(x, axis_name):
-    rows = x
-    if axis_name is not None:
-        rows = lax.all_gather(x, axis_name, tiled=True)
+    rows = devices.gather(x, axis_name)
     # The compiler fuses this: [n, n, d] is never stored.
     square = jnp.sum((x[:, None, :] - rows[None, :, :]) ** 2, axis=-1)
-    dist = jnp.sqrt(square)
-    if axis_name is not None:
-        dist = lax.all_gather(dist, axis_name, tiled=True)
+    dist = devices.gather(jnp.sqrt(square), axis_name)
     # Another order of summation in a remainder loop must not break symmetry.
-    dist = jnp.triu(dist, 1)
-    return dist + dist.T, (x, rows, dist + dist.T)
+    upper = jnp.triu(dist, 1)
+    dist = upper + upper.T
+    return dist, (x, rows, dist)
 
 
 def _backward(axis_name, residuals, grad):
     """d dist[i, j] / d x[i] = (x[i] - x[j]) / dist[i, j], as one product."""
     x, rows, dist = residuals
-    if axis_name is not None:
-        grad = lax.psum(grad, axis_name)
+    grad = devices.total(grad, axis_name)
     positive = dist > 0
     weights = jnp.where(
         positive, (grad + grad.T) / jnp.where(positive, dist, 1.0), 0.0)
-    if axis_name is not None:
-        first = lax.axis_index(axis_name) * x.shape[0]
-        weights = lax.dynamic_slice_in_dim(weights, first, x.shape[0])
+    weights = devices.own_rows(weights, x.shape[0], axis_name)
     # Differences do not see the mean; without it they lose fewer digits.
     mean = jnp.mean(rows, axis=0, keepdims=True)
     mixed = jnp.matmul(weights, rows - mean, precision=lax.Precision.HIGHEST)

@@ -14,7 +14,7 @@ from jax import lax
 import jax.numpy as jnp
 import numpy as np
 
-from topdis_jax.topology import persistence
+from topdis_jax.topology import devices, persistence
 from topdis_jax.topology.distances import check_square
 
 ENGINES = ('auto', 'host')
@@ -43,9 +43,8 @@ def relative_barcode(lower, upper, *, mask=None, num_bars=50, engine='auto'):
     `lower`, every death an entry of `lower` or `upper`; the gradient of a bar
     goes to these entries, half to [i, j] and half to [j, i].
 
-    Works under jit, grad, vmap, scan, pmap and shard_map. The order of the
-    homology is computed exactly; equal values are told apart by the number of
-    the edge, hence deterministically.
+    Works under jit, grad, vmap, scan, pmap and shard_map. The barcode is
+    exact and deterministic: equal values are told apart by the edges' ends.
 
     Args:
       lower: [..., n, n] float32, symmetric, zero diagonal, not negative.
@@ -114,15 +113,13 @@ def rtd(dist_x, dist_y, *, mask=None, num_bars=50, power=1, forms=FORMS,
         raise ValueError(f'power must be at least 1, received {power}')
     lower, upper = _pairs(dist_x, dist_y, forms, symmetric)
     mask = _mask(mask, dist_x)
-    if axis_name is not None:
-        lower, upper = _own_share(lower, upper, axis_name)
+    lower, upper = _own_share(lower, upper, axis_name)
     bars = relative_barcode(lower, upper, mask=mask, num_bars=num_bars,
                             engine=engine)
     # deaths >= births: no absolute value, whose derivative at 0 is a matter
     # of convention.
     loss = jnp.sum((bars.deaths - bars.births) ** power)
-    if axis_name is not None:
-        loss = lax.psum(loss, axis_name)
+    loss = devices.total(loss, axis_name)
     return loss / 2 if symmetric else loss
 
 
@@ -144,11 +141,10 @@ def _pairs(x, y, forms, symmetric):
 
 def _own_share(lower, upper, axis_name):
     """This device's barcodes; zero matrices, which have no bar, fill up."""
-    devices = lax.axis_size(axis_name)
-    each = -(-lower.shape[0] // devices)
-    fill = ((0, each * devices - lower.shape[0]), (0, 0), (0, 0))
-    first = lax.axis_index(axis_name) * each
-    return tuple(lax.dynamic_slice_in_dim(jnp.pad(m, fill), first, each)
+    count = devices.count(axis_name)
+    each = -(-lower.shape[0] // count)
+    fill = ((0, each * count - lower.shape[0]), (0, 0), (0, 0))
+    return tuple(devices.own_rows(jnp.pad(m, fill), each, axis_name)
                  for m in (lower, upper))
 
 

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import optax
 
 from topdis_jax import losses, models
+from topdis_jax.topology import devices
 
 
 class Forward(NamedTuple):
@@ -139,8 +140,8 @@ def _factor_vae(config, dataset_size, axis_name):
                 discriminator.apply({'params': params}, lax.stop_gradient(z))
                 for z in (forward.z, permuted)))
 
-        loss, grads = _mean(jax.value_and_grad(loss_fn)(carry['params']),
-                            axis_name)
+        loss, grads = devices.mean(
+            jax.value_and_grad(loss_fn)(carry['params']), axis_name)
         updates, opt_state = optimizer.update(grads, carry['opt_state'])
         params = optax.apply_updates(carry['params'], updates)
         return ({'params': params, 'opt_state': opt_state},
@@ -156,10 +157,6 @@ def _nothing(rng):
 
 def _elbo_inputs(forward):
     return forward.logits, forward.images, forward.mean, forward.log_var
-
-
-def _mean(tree, axis_name):
-    return tree if axis_name is None else lax.pmean(tree, axis_name)
 
 
 FAMILIES = {

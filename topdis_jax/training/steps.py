@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import optax
 
 from topdis_jax import losses, models
+from topdis_jax.topology import devices
 from topdis_jax.training.families import Forward
 from topdis_jax.training.state import TrainState
 
@@ -113,9 +114,7 @@ class Terms:
 
     def mean(self, tree):
         """Mean over the devices."""
-        if self.axis_name is None:
-            return tree
-        return lax.pmean(tree, self.axis_name)
+        return devices.mean(tree, self.axis_name)
 
 
 def _plain_gradient(terms, params, topdis):

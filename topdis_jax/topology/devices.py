@@ -1,0 +1,37 @@
+"""Arrays and sums of a batch whose rows are spread over devices.
+
+`axis_name` is the name of the mapped axis, or None where one device has the
+whole batch: then each function gives what it is given.
+"""
+
+from jax import lax
+
+
+def count(axis_name):
+    """How many devices share the batch."""
+    return 1 if axis_name is None else lax.axis_size(axis_name)
+
+
+def gather(tree, axis_name):
+    """The rows of all devices: arrays [b, ...] -> [devices * b, ...]."""
+    if axis_name is None:
+        return tree
+    return lax.all_gather(tree, axis_name, tiled=True)
+
+
+def own_rows(x, rows, axis_name):
+    """This device's rows: [devices * rows, ...] -> [rows, ...]."""
+    if axis_name is None:
+        return x
+    first = lax.axis_index(axis_name) * rows
+    return lax.dynamic_slice_in_dim(x, first, rows)
+
+
+def total(tree, axis_name):
+    """The sum over the devices."""
+    return tree if axis_name is None else lax.psum(tree, axis_name)
+
+
+def mean(tree, axis_name):
+    """The mean over the devices."""
+    return tree if axis_name is None else lax.pmean(tree, axis_name)
