@@ -65,20 +65,6 @@ def test_loss_curves_bear_values_that_are_not_numbers(tmp_path):
     assert Image.open(tmp_path / 'l.png').width > 300
 
 
-def test_a_picture_that_fails_leaves_the_old_one(tmp_path):
-    path = tmp_path / 'p.png'
-    path.write_bytes(b'old')
-
-    def write(file):
-        file.write(b'half')
-        raise OSError('disk full')
-
-    with pytest.raises(OSError, match='disk full'):
-        plots._write(path, write)
-    assert path.read_bytes() == b'old'
-    assert list(tmp_path.iterdir()) == [path]
-
-
 def test_montage_keeps_every_pixel():
     pictures = np.random.default_rng(0).random((2, 3, 30, 20, 1))
     whole = plots._montage(pictures)

@@ -1,13 +1,15 @@
 """Pictures of a run: reconstructions, latent traversals, loss curves."""
 
-import contextlib
 import io
 import os
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+import jax
 import numpy as np
 from PIL import Image
+
+from topdis_jax import files, losses
 
 _RANGE = 2.0  # traversals go this many standard deviations of the prior
 _STEPS = 9
@@ -42,11 +44,11 @@ def draw_run(folder, model, dataset, rows, *, seed=0, delay=0):
     shown = dataset.images[np.sort(rng.choice(
         len(dataset), min(256, len(dataset)), replace=False))]
     mean, log_var = model.encode(shown)
-    kl = np.mean((np.exp(log_var) + mean ** 2 - 1 - log_var) / 2, axis=0)
+    kl = np.mean(losses.gaussian_kl(mean, log_var), axis=0)
     order = rng.permutation(len(shown))
 
     def decode(codes):
-        return 1 / (1 + np.exp(-np.clip(model.decode(codes), -60, 60)))
+        return np.asarray(jax.nn.sigmoid(model.decode(codes)))
 
     def path(name):
         return os.path.join(folder, name)
@@ -139,9 +141,10 @@ def traversal_gif(path, decode, codes, kl, frames=17):
         picture = Image.open(io.BytesIO(_png(figure))).convert('RGB')
         sequence.append(picture.quantize(128, dither=Image.Dither.NONE))
     there_and_back = sequence + sequence[-2:0:-1]
-    _write(path, lambda file: there_and_back[0].save(
-        file, format='GIF', save_all=True, append_images=there_and_back[1:],
-        duration=90, loop=0))
+    with files.replacing(path, 'wb') as file:
+        there_and_back[0].save(
+            file, format='GIF', save_all=True,
+            append_images=there_and_back[1:], duration=90, loop=0)
 
 
 def loss_curves(path, rows, *, delay=0):
@@ -231,16 +234,5 @@ def _png(figure):
 
 def _save(figure, path):
     figure.set_dpi(110)
-    _write(path, lambda file: file.write(_png(figure)))
-
-
-def _write(path, write):
-    """In one go: a reader sees the old picture or the new one."""
-    temporary = f'{path}.{os.getpid()}.tmp'
-    try:
-        with open(temporary, 'wb') as file:
-            write(file)
-        os.replace(temporary, path)
-    finally:
-        with contextlib.suppress(OSError):
-            os.remove(temporary)
+    with files.replacing(path, 'wb') as file:
+        file.write(_png(figure))

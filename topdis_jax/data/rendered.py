@@ -68,6 +68,7 @@ def load(name):
 
 
 def cache_folder():
+    """$XDG_CACHE_HOME/topdis_jax, or ~/.cache/topdis_jax."""
     base = os.environ.get('XDG_CACHE_HOME') or os.path.join(
         os.path.expanduser('~'), '.cache')
     return os.path.join(base, 'topdis_jax')

@@ -19,14 +19,7 @@ def check_codes(codes, name='codes'):
       ValueError: not two-dimensional, empty, or with NaN or infinite entries
         (the message names the first such latent).
     """
-    codes = np.asarray(codes)
-    if codes.dtype.kind not in 'biuf':
-        raise TypeError(
-            f'{name} must hold real numbers, got dtype {codes.dtype}')
-    if codes.ndim != 2 or 0 in codes.shape:
-        raise ValueError(
-            f'{name} must be [n, d] with n and d at least 1, got shape '
-            f'{codes.shape}')
+    codes = _table(codes, name, 'd', 'biuf', 'real numbers')
     codes = codes.astype(np.float64)
     bad = ~np.isfinite(codes).all(axis=0)
     if bad.any():
@@ -50,15 +43,20 @@ def check_factors(factors, name='factors'):
         factor that is a real number must be discretised by the caller.
       ValueError: not two-dimensional, or empty.
     """
-    factors = np.asarray(factors)
-    if factors.dtype.kind not in 'biu':
-        raise TypeError(
-            f'{name} must hold integers (classes), got dtype {factors.dtype}')
-    if factors.ndim != 2 or 0 in factors.shape:
-        raise ValueError(
-            f'{name} must be [n, k] with n and k at least 1, got shape '
-            f'{factors.shape}')
+    factors = _table(factors, name, 'k', 'biu', 'integers (classes)')
     return factors.astype(np.int64)
+
+
+def _table(array, name, columns, kinds, contents):
+    """An array [n, columns] with something in it, of dtypes of these kinds."""
+    array = np.asarray(array)
+    if array.dtype.kind not in kinds:
+        raise TypeError(f'{name} must hold {contents}, got dtype {array.dtype}')
+    if array.ndim != 2 or 0 in array.shape:
+        raise ValueError(
+            f'{name} must be [n, {columns}] with n and {columns} at least 1, '
+            f'got shape {array.shape}')
+    return array
 
 
 def check_pair(codes, factors, prefix=''):
@@ -75,19 +73,6 @@ def check_pair(codes, factors, prefix=''):
             f'{prefix}codes and {prefix}factors must have the same number of '
             f'rows, got {len(codes)} and {len(factors)}')
     return codes, factors
-
-
-def check_split(codes, factors, test_codes, test_factors):
-    """The four arrays of a score with a test set, in their common forms."""
-    codes, factors = check_pair(codes, factors)
-    test_codes, test_factors = check_pair(test_codes, test_factors, 'test_')
-    for name, train, test in (('latents', codes, test_codes),
-                              ('factors', factors, test_factors)):
-        if train.shape[1] != test.shape[1]:
-            raise ValueError(
-                f'the training set has {train.shape[1]} {name}, the test set '
-                f'{test.shape[1]}')
-    return codes, factors, test_codes, test_factors
 
 
 def check_at_least_two(what, count, score):
@@ -112,21 +97,6 @@ def check_factors_vary(factors, score, name='factors'):
             f'{score} is undefined for a factor with one value: factor '
             f'{constant[0]} of {name} is {factors[0, constant[0]]} in all '
             f'{len(factors)} rows')
-
-
-def check_factor_sizes(factor_sizes):
-    """Factor sizes as a tuple of ints.
-
-    Raises:
-      ValueError: empty, or a size is not a whole number of at least 1.
-    """
-    sizes = np.asarray(factor_sizes)
-    if (sizes.ndim != 1 or not sizes.size or sizes.dtype.kind not in 'iu'
-            or sizes.min() < 1):
-        raise ValueError(
-            'factor_sizes must be a sequence of whole numbers, each at least '
-            f'1, got {factor_sizes!r}')
-    return tuple(int(size) for size in sizes)
 
 
 def check_count(name, value, minimum=1):

@@ -1,10 +1,8 @@
 """Scores of a model on a data set: gathers codes once and runs the scores."""
 
-import json
-import os
-
 import numpy as np
 
+from topdis_jax import files
 from topdis_jax.metrics import code_table
 from topdis_jax.metrics.mig import mig
 
@@ -104,8 +102,4 @@ def _cross_entropy(logits, images):
 
 def write_scores(path, scores, settings):
     """Writes scores.json in one go: the scores, and 'settings' beside them."""
-    temporary = f'{path}.{os.getpid()}.tmp'
-    with open(temporary, 'w') as file:
-        json.dump({**scores, 'settings': settings}, file, indent=2)
-        file.write('\n')
-    os.replace(temporary, path)
+    files.write_json(path, {**scores, 'settings': settings})

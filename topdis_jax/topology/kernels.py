@@ -11,6 +11,9 @@ the latter alone. A relation is a pair of integers, ordered as such:
 so that a cap comes before the triangles of equal value. Edges are columns:
 the coboundary of an edge is its cap and the triangles that contain it. It is
 never stored; `_next_triangle` finds its next member by one scan.
+
+All of it is one file because Numba's cache of compiled code sees changes in
+the file of the function that it keeps, and in no other.
 """
 
 import numba
@@ -417,7 +420,7 @@ def _reduce_column(keys, bits, table, pool, starts, cap, name, owner, heap,
         while added + end - begin > column.size:
             column = _grow(column)
         while size + 2 * (end - begin) > heap.shape[0]:
-            heap = _grow_rows(heap)
+            heap = _grow(heap)
         for place in range(begin, end):
             edge = key & 0xFFFFFFFF if owner == _OWN_EDGE else pool[place]
             column[added] = edge
@@ -663,13 +666,8 @@ def _merge(values, merged, begin, middle, end):
 
 @_jit
 def _grow(array):
-    larger = np.empty(2 * array.size, array.dtype)
-    larger[:array.size] = array
-    return larger
-
-
-@_jit
-def _grow_rows(array):
-    larger = np.empty((2 * array.shape[0], array.shape[1]), array.dtype)
-    larger[:array.shape[0]] = array
+    """The same with room for twice as many rows."""
+    rows = array.shape[0]
+    larger = np.empty((2 * rows,) + array.shape[1:], array.dtype)
+    larger[:rows] = array
     return larger

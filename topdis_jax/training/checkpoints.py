@@ -54,6 +54,7 @@ class Checkpoints:
         return None
 
     def latest_step(self):
+        """The step that was saved last, or None."""
         return self._latest.latest_step()
 
     def close(self):

@@ -7,6 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 
 
+def to_float(images):
+    """Images in uint8 -> float32 in [0, 1]."""
+    return images.astype(jnp.float32) / 255
+
+
 class Inference(NamedTuple):
     """A VAE with its parameters fixed.
 
@@ -23,8 +28,8 @@ class Compiled:
 
     def __init__(self, model):
         def encode(params, images):
-            images = images.astype(jnp.float32) / 255
-            return model.apply({'params': params}, images, method='encode')
+            return model.apply({'params': params}, to_float(images),
+                               method='encode')
 
         def decode(params, codes):
             return model.apply({'params': params}, codes, method='decode')

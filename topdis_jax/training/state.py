@@ -35,6 +35,7 @@ def make_model(config, image_shape):
 
 
 def make_optimizer(config):
+    """The optimiser of the VAE's parameters: Adam, as published."""
     return optax.adam(config.train.learning_rate)
 
 

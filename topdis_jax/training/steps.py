@@ -2,12 +2,12 @@
 
 import jax
 from jax import lax
-import jax.numpy as jnp
 import optax
 
 from topdis_jax import losses, models
 from topdis_jax.topology import devices
 from topdis_jax.training.families import Forward
+from topdis_jax.training.inference import to_float
 from topdis_jax.training.state import TrainState
 
 
@@ -35,10 +35,11 @@ def make_step(config, model, family, optimizer, *, topdis, axis_name=None):
     def step(state, batch):
         rng = jax.random.fold_in(jax.random.key(config.seed), state.step)
         terms = Terms(config, model, family, state, batch, rng, axis_name)
-        gradient = _plain_gradient
         if topdis and config.topdis.orthogonalize:
-            gradient = _orthogonal_gradient
-        grads, metrics, forward, carry = gradient(terms, state.params, topdis)
+            found = _orthogonal_gradient(terms, state.params)
+        else:
+            found = _plain_gradient(terms, state.params, topdis)
+        grads, metrics, forward, carry = found
         metrics['grad_norm'] = optax.tree.norm(grads)
         updates, opt_state = optimizer.update(
             grads, state.opt_state, state.params)
@@ -65,7 +66,7 @@ class Terms:
     def encode(self, params, images, rng):
         """Images [b, h, w, c] uint8 -> mean, log variance, sample [b, d]."""
         mean, log_var = self.model.apply(
-            {'params': params}, _to_float(images), method='encode')
+            {'params': params}, to_float(images), method='encode')
         z = losses.sample_gaussian(rng, mean, log_var,
                                    axis_name=self.axis_name)
         return mean, log_var, z
@@ -74,7 +75,7 @@ class Terms:
         images = self.batch['images']
         mean, log_var, z = self.encode(params, images, self.rng_sample)
         logits = self.model.apply({'params': params}, z, method='decode')
-        return Forward(_to_float(images), mean, log_var, z, logits)
+        return Forward(to_float(images), mean, log_var, z, logits)
 
     def second_codes(self, params):
         """Codes of the second batch."""
@@ -131,14 +132,12 @@ def _plain_gradient(terms, params, topdis):
     return *terms.mean((grads, metrics)), forward, carry
 
 
-def _orthogonal_gradient(terms, params, topdis):
+def _orthogonal_gradient(terms, params):
     """TopDis's gradient, kept from working against the reconstruction's.
 
     Three gradients of one forward pass: the compiler merges the equal parts
     of the three functions, and none differentiates what it does not need.
     """
-    del topdis
-
     def reconstruction(params):
         _, metrics, _ = terms.objective(terms.forward(params))
         return metrics['reconstruction']
@@ -167,7 +166,3 @@ def _orthogonal_gradient(terms, params, topdis):
     grads = jax.tree.map(lambda *g: sum(g), g_reconstruction, g_others,
                          g_topdis)
     return grads, metrics, forward, carry
-
-
-def _to_float(images):
-    return images.astype(jnp.float32) / 255

@@ -3,6 +3,8 @@
 import json
 import os
 
+from topdis_jax import files
+
 # Keys that may change between two parts of one run: they say how long it goes
 # on and what is looked at, not what is computed.
 _FREE = ('train.steps', 'train.log_every', 'train.checkpoint_every',
@@ -33,7 +35,7 @@ def prepare(folder, config):
             raise WorkFolderError(
                 f'{folder} holds a run without its config.json; give another '
                 '--workdir')
-        write_json(path, config)
+        files.write_json(path, config)
     except OSError as error:
         raise WorkFolderError(
             f'cannot write to the work folder {folder} ({error.strerror}); '
@@ -41,15 +43,6 @@ def prepare(folder, config):
     except json.JSONDecodeError as error:
         raise WorkFolderError(
             f'{path} is not JSON ({error}); give another --workdir') from error
-
-
-def write_json(path, value):
-    """Writes JSON in one go: a reader sees the old file or the new one."""
-    temporary = f'{path}.{os.getpid()}.tmp'
-    with open(temporary, 'w') as file:
-        json.dump(value, file, indent=2)
-        file.write('\n')
-    os.replace(temporary, path)
 
 
 def read_rows(path):
@@ -72,10 +65,8 @@ class Log:
     def __init__(self, path, last_step):
         """Opens the log and drops the rows after `last_step`."""
         rows = [r for r in read_rows(path) if r['step'] <= last_step]
-        temporary = f'{path}.{os.getpid()}.tmp'
-        with open(temporary, 'w') as file:
+        with files.replacing(path) as file:
             file.writelines(_line(row) for row in rows)
-        os.replace(temporary, path)
         self._file = open(path, 'a')
 
     def write(self, row):

@@ -1,0 +1,29 @@
+"""Files that appear whole or not at all."""
+
+import contextlib
+import json
+import os
+
+
+@contextlib.contextmanager
+def replacing(path, mode='w'):
+    """An open file that takes the place of `path` at the end.
+
+    A reader sees the old file or the new one. An exception leaves the old one
+    and nothing else.
+    """
+    temporary = f'{os.fspath(path)}.{os.getpid()}.tmp'
+    try:
+        with open(temporary, mode) as file:
+            yield file
+        os.replace(temporary, path)
+    finally:
+        with contextlib.suppress(OSError):
+            os.remove(temporary)
+
+
+def write_json(path, value):
+    """Writes indented JSON with a final line break."""
+    with replacing(path) as file:
+        json.dump(value, file, indent=2)
+        file.write('\n')
