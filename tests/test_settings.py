@@ -33,7 +33,10 @@ def _keys(config):
 
 @pytest.mark.parametrize('key,value,message', [
     ('model.family', 'gan', 'vae, beta_vae.*gan'),
-    ('model.network', 'rnn', "'conv' or 'mlp'.*rnn"),
+    ('model.network', 'rnn', 'conv, mlp.*rnn'),
+    ('objective.tc_estimator', 'exact', 'weighted, stratified.*exact'),
+    ('objective.gamma', -1.0, 'not be negative'),
+    ('topdis.engine', 'gpu', 'auto, host.*gpu'),
     ('model.latents', 0, 'at least 1.*0'),
     ('train.batch_size', 62, 'divisible by the number of devices, 4.*62'),
     ('train.learning_rate', -1.0, 'positive'),
@@ -52,3 +55,15 @@ def test_messages(key, value, message):
     with pytest.raises(settings.SettingsError, match=message) as error:
         settings.check(config, devices=4)
     assert str(error.value).startswith(f'config.{key} must ')
+
+
+def test_images_of_the_wrong_size():
+    config = base.get_config()
+    settings.check_images(config, (64, 64, 3))
+    with pytest.raises(settings.SettingsError, match=r'conv.*28x28x1'):
+        settings.check_images(config, (28, 28, 1))
+    config.model.network = 'mlp'
+    settings.check_images(config, (28, 28, 1))
+    config.model.hidden = ()
+    with pytest.raises(settings.SettingsError, match='hidden'):
+        settings.check_images(config, (28, 28, 1))

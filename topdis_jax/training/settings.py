@@ -1,11 +1,19 @@
 """Checks of a configuration before anything is started or written."""
 
+import jax
+import jax.numpy as jnp
+
+from topdis_jax import models
+from topdis_jax.losses import total_correlation
+from topdis_jax.topology.rtd import ENGINES
 from topdis_jax.training import families
+from topdis_jax.training import state as states
 
 _AT_LEAST_ONE = ('model.latents', 'topdis.num_bars', 'train.steps',
                  'train.batch_size', 'eval.batch_size')
-_NOT_NEGATIVE = ('topdis.weight', 'topdis.delay', 'train.log_every',
-                 'train.checkpoint_every', 'train.eval_every')
+_NOT_NEGATIVE = ('objective.beta', 'objective.gamma', 'topdis.weight',
+                 'topdis.delay', 'train.log_every', 'train.checkpoint_every',
+                 'train.eval_every')
 
 
 class SettingsError(ValueError):
@@ -29,12 +37,30 @@ def check(config, devices):
              'lie in [0, 0.5)')
     _require(config, 'topdis.quantile', lambda v: 0 <= v <= 1, 'lie in [0, 1]')
     _require(config, 'topdis.power', lambda v: v >= 1, 'be at least 1')
-    _require(config, 'model.network', lambda v: v in ('conv', 'mlp'),
-             "be 'conv' or 'mlp'")
-    _require(config, 'model.family', lambda v: v in families.FAMILIES,
-             'be one of ' + ', '.join(families.FAMILIES))
+    _require_name(config, 'model.network', models.NETWORKS)
+    _require_name(config, 'model.family', families.FAMILIES)
+    _require_name(config, 'objective.tc_estimator',
+                  total_correlation.ESTIMATORS)
+    _require_name(config, 'topdis.engine', ENGINES)
     _require(config, 'train.batch_size', lambda v: v % devices == 0,
              f'be divisible by the number of devices, {devices}')
+
+
+def check_images(config, image_shape):
+    """Raises SettingsError if the model cannot take images [h, w, c]."""
+    model = states.make_model(config, image_shape)
+    try:
+        jax.eval_shape(model.init, jax.random.key(0),
+                       jnp.zeros((1, *image_shape)))
+    except ValueError as error:
+        raise SettingsError(
+            f'config.model.network {config.model.network!r} cannot take the '
+            f'images of {config.data.name}: {error}') from error
+
+
+def _require_name(config, key, names):
+    _require(config, key, lambda v: v in names,
+             'be one of ' + ', '.join(names))
 
 
 def _require(config, key, holds, expected):
