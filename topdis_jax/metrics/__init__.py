@@ -1,5 +1,13 @@
 """Scores of disentanglement: NumPy arrays in, numbers out."""
 
+from topdis_jax.metrics.beta_vae import beta_vae
+from topdis_jax.metrics.dci import DCI, dci
+from topdis_jax.metrics.explicitness import explicitness
+from topdis_jax.metrics.factor_vae import factor_vae
+from topdis_jax.metrics.irs import irs
 from topdis_jax.metrics.mig import mig
+from topdis_jax.metrics.modularity import modularity
+from topdis_jax.metrics.sap import sap
 
-__all__ = ('mig',)
+__all__ = ('DCI', 'beta_vae', 'dci', 'explicitness', 'factor_vae', 'irs',
+           'mig', 'modularity', 'sap')

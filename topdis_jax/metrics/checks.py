@@ -105,3 +105,45 @@ def check_count(name, value, minimum=1):
         raise ValueError(
             f'{name} must be a whole number of at least {minimum}, got '
             f'{value!r}')
+
+
+def check_same_columns(codes, test_codes, factors, test_factors):
+    """Raises ValueError unless training and test rows have equal columns."""
+    for name, train, test in (('latents', codes, test_codes),
+                              ('factors', factors, test_factors)):
+        if train.shape[1] != test.shape[1]:
+            raise ValueError(
+                f'training and test rows must have the same {name}, got '
+                f'{train.shape[1]} and {test.shape[1]}')
+
+
+def check_same_classes(factors, test_factors, score):
+    """Raises ValueError if a factor's values differ between the two."""
+    for j, (train, test) in enumerate(zip(factors.T, test_factors.T)):
+        alone = np.setxor1d(train, test)
+        if alone.size:
+            where = 'training' if alone[0] in train else 'test'
+            raise ValueError(
+                f'{score} needs each value of a factor in training and test '
+                f'rows: value {alone[0]} of factor {j} is in the {where} rows '
+                'only')
+
+
+def check_sizes(factor_sizes):
+    """Raises ValueError unless `factor_sizes` is [k] of whole numbers >= 1."""
+    sizes = np.asarray(factor_sizes)
+    if sizes.ndim != 1 or not sizes.size or sizes.dtype.kind not in 'iu' or (
+            sizes.min() < 1):
+        raise ValueError('factor_sizes must be [k] whole numbers of at least '
+                         f'1, got {factor_sizes!r}')
+
+
+def check_representation(codes, rows):
+    """The codes that `represent` gave, in their dtype, as [rows, d]."""
+    codes = np.asarray(codes)
+    if codes.ndim != 2 or len(codes) != rows:
+        raise ValueError(f'represent must give codes [{rows}, d] for {rows} '
+                         f'rows, got shape {codes.shape}')
+    if not np.isfinite(codes).all():
+        check_codes(codes, 'output of represent')
+    return codes

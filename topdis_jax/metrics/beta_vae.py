@@ -1,0 +1,72 @@
+"""beta-VAE score, Higgins et al. 2017 (openreview Sy2fzU9gl), section 3."""
+
+import numpy as np
+from sklearn import linear_model
+
+from topdis_jax.metrics import checks
+from topdis_jax.metrics import code_table
+
+_POINTS_AT_ONCE = 250
+
+
+def beta_vae(represent, factor_sizes, *, batch_size=64, num_train=10000,
+             num_eval=5000, seed=0, progress=False):
+    """beta-VAE score of a representation.
+
+    A point is the mean over `batch_size` pairs of draws of |z - z'|, where the
+    two of a pair have one factor in common: the same factor for all pairs of
+    the point, its value drawn pair by pair. A logistic regression of that
+    factor is fitted on `num_train` points; the score is its accuracy on
+    `num_eval` others.
+
+    Conventions are those of disentanglement_lib (Locatello et al. 2019) under
+    scikit-learn 0.22 or later. Departure: draws come from NumPy's newer
+    generator, many at a time, so that seeds do not correspond.
+
+    Args:
+      represent: factors [m, k] int -> codes [m, d], finite, each row a
+        function of its factors. Called with up to 32000 rows.
+      factor_sizes: [k] number of values of each factor, k at least 2.
+      batch_size: pairs per point.
+      num_train, num_eval: points.
+      seed: of the draws.
+      progress: show a progress bar.
+
+    Returns:
+      float in [0, 1]; chance is about 1 / k.
+
+    Raises:
+      ValueError: sizes out of range, or codes that are not finite [m, d].
+    """
+    checks.check_sizes(factor_sizes)
+    checks.check_at_least_two('factors', len(factor_sizes), 'beta_vae')
+    for name, value in (('batch_size', batch_size), ('num_train', num_train),
+                        ('num_eval', num_eval)):
+        checks.check_count(name, value)
+    rng = np.random.default_rng(seed)
+    with code_table.progress_bar(progress, num_train + num_eval,
+                                 'beta-VAE score', 'point') as bar:
+        train, test = (_points(represent, factor_sizes, rng, batch_size, count,
+                               bar) for count in (num_train, num_eval))
+    if len(np.unique(train[1])) < 2:
+        raise ValueError('beta_vae drew one factor only; raise num_train, got '
+                         f'{num_train}')
+    model = linear_model.LogisticRegression().fit(*train)
+    return float(model.score(*test))
+
+
+def _points(represent, factor_sizes, rng, batch_size, count, bar):
+    """Features [count, d] and labels [count]."""
+    features, labels = [], rng.integers(len(factor_sizes), size=count)
+    for start in range(0, count, _POINTS_AT_ONCE):
+        part = labels[start:start + _POINTS_AT_ONCE]
+        shape = 2, len(part), batch_size, len(factor_sizes)
+        pairs = rng.integers(factor_sizes, size=shape)
+        point = np.arange(len(part))
+        pairs[1, point, :, part] = pairs[0, point, :, part]
+        rows = pairs.reshape(-1, shape[-1])
+        codes = checks.check_representation(represent(rows), len(rows))
+        first, second = codes.reshape(*shape[:3], -1)
+        features.append(np.abs(first - second).mean(axis=1))
+        bar.update(len(part))
+    return np.concatenate(features), labels

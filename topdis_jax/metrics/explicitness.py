@@ -1,0 +1,62 @@
+"""Explicitness, Ridgeway & Mozer 2018 (arXiv:1802.05312), section 4."""
+
+from concurrent import futures
+
+import numpy as np
+from sklearn import linear_model
+from sklearn import metrics as sklearn_metrics
+
+from topdis_jax.metrics import checks
+
+
+def explicitness(codes, factors, test_codes, test_factors):
+    """Explicitness of codes: can a linear classifier read each factor?
+
+    For each factor a multinomial logistic regression on all latents,
+    standardised by the training rows; the area under the ROC curve of each of
+    its classes against the others on the test rows; the mean over classes,
+    then over factors. Not rescaled: chance is 0.5.
+
+    Departures from disentanglement_lib (Locatello et al. 2019): latents that
+    take one value are left out, where the library fails; with none left the
+    score is 0.5.
+
+    Args:
+      codes: [n, d] real numbers.
+      factors: [n, k] integers.
+      test_codes, test_factors: [m, d] and [m, k].
+
+    Returns:
+      float in [0, 1].
+
+    Raises:
+      TypeError, ValueError: malformed or non-finite input; a factor with one
+        value; a class in the training or the test rows alone, of which there
+        is no curve.
+    """
+    codes, factors = checks.check_pair(codes, factors)
+    test_codes, test_factors = checks.check_pair(
+        test_codes, test_factors, 'test_')
+    checks.check_same_columns(codes, test_codes, factors, test_factors)
+    checks.check_factors_vary(factors, 'explicitness')
+    checks.check_same_classes(factors, test_factors, 'explicitness')
+    alive = np.ptp(codes, axis=0) > 0
+    if not alive.any():
+        return 0.5
+    mean = codes[:, alive].mean(axis=0)
+    std = codes[:, alive].std(axis=0)
+    train = (codes[:, alive] - mean) / std
+    test = (test_codes[:, alive] - mean) / std
+
+    def area(j):
+        model = linear_model.LogisticRegression().fit(train, factors[:, j])
+        return _mean_area(model.predict_proba(test),
+                          test_factors[:, j, None] == model.classes_)
+
+    with futures.ThreadPoolExecutor() as pool:
+        return float(np.mean(list(pool.map(area, range(factors.shape[1])))))
+
+
+def _mean_area(scores, is_class):
+    """Mean over classes of the area under the curve of [m, classes] each."""
+    return sklearn_metrics.roc_auc_score(is_class, scores, average='macro')

@@ -1,0 +1,94 @@
+"""FactorVAE score, Kim & Mnih 2018 (arXiv:1802.05983), section 4."""
+
+import numpy as np
+
+from topdis_jax.metrics import checks
+from topdis_jax.metrics import code_table
+from topdis_jax.metrics import draws
+
+_VOTES_AT_ONCE = 500
+
+
+def factor_vae(represent, factor_sizes, *, batch_size=64, num_train=10000,
+               num_eval=5000, num_variance=10000, threshold=0.05, seed=0,
+               progress=False):
+    """FactorVAE score of a representation.
+
+    A vote fixes one factor, drawn at random, to one value in `batch_size`
+    draws of all others; it goes to the latent whose variance is least beside
+    its variance overall. A majority classifier of the factor by that latent
+    is made of `num_train` votes; the score is its accuracy on `num_eval`.
+
+    Draws, their order and the arithmetic are those of disentanglement_lib
+    (Locatello et al. 2019): equal seeds give equal votes. As there, latents
+    whose standard deviation is under `threshold` are left out, and with none
+    left the score is 0.
+
+    Args:
+      represent: factors [m, k] int -> codes [m, d], finite, each row a
+        function of its factors. Called with up to 32000 rows.
+      factor_sizes: [k] number of values of each factor.
+      batch_size: draws per vote, at least 2.
+      num_train, num_eval: votes.
+      num_variance: draws for the overall variances.
+      threshold: least standard deviation of a latent that counts.
+      seed: of the draws.
+      progress: show a progress bar.
+
+    Returns:
+      float in [0, 1]; chance is about 1 / k.
+
+    Raises:
+      ValueError: sizes out of range, or codes that are not finite [m, d].
+    """
+    checks.check_sizes(factor_sizes)
+    checks.check_count('batch_size', batch_size, 2)
+    for name, value in (('num_train', num_train), ('num_eval', num_eval)):
+        checks.check_count(name, value)
+    checks.check_count('num_variance', num_variance, 2)
+    rng = np.random.RandomState(seed)
+    everything = checks.check_representation(
+        represent(draws.draw_factors(rng, factor_sizes, num_variance)),
+        num_variance)
+    variance = np.var(everything, axis=0, ddof=1)
+    # A latent that takes one value has no share of its variance, whatever the
+    # threshold (the library then lets it win every vote).
+    active = (np.sqrt(variance) >= threshold) & (variance > 0)
+    if not active.any():
+        return 0.0
+    with code_table.progress_bar(progress, num_train + num_eval,
+                                 'FactorVAE score', 'vote') as bar:
+        train, test = (
+            _votes(represent, factor_sizes, rng, batch_size, count,
+                   active, variance, bar) for count in (num_train, num_eval))
+    majority = np.argmax(train, axis=0)
+    return float(test[majority, np.arange(test.shape[1])].sum() / num_eval)
+
+
+def _votes(represent, factor_sizes, rng, batch_size, count, active, variance,
+           bar):
+    """Count of votes [k, active latents]."""
+    votes = np.zeros((len(factor_sizes), int(active.sum())), np.int64)
+    for start in range(0, count, _VOTES_AT_ONCE):
+        size = min(_VOTES_AT_ONCE, count - start)
+        fixed, factors = _draw(rng, factor_sizes, batch_size, size)
+        codes = checks.check_representation(
+            represent(factors.reshape(size * batch_size, -1)),
+            size * batch_size)
+        codes = codes.reshape(size, batch_size, -1)
+        local = np.var(codes, axis=1, ddof=1)[:, active]
+        np.add.at(votes, (fixed, np.argmin(local / variance[active], axis=1)),
+                  1)
+        bar.update(size)
+    return votes
+
+
+def _draw(rng, factor_sizes, batch_size, count):
+    """Fixed factors [count] and factors [count, batch_size, k]."""
+    fixed = np.empty(count, np.int64)
+    factors = np.empty((count, batch_size, len(factor_sizes)), np.int64)
+    for vote in range(count):
+        fixed[vote] = rng.randint(len(factor_sizes))
+        factors[vote] = draws.draw_factors(rng, factor_sizes, batch_size)
+        factors[vote, :, fixed[vote]] = factors[vote, 0, fixed[vote]]
+    return fixed, factors

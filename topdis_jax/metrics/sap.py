@@ -1,0 +1,84 @@
+"""Separated attribute predictability, Kumar et al. 2018 (arXiv:1711.00848)."""
+
+from concurrent import futures
+import itertools
+
+import numpy as np
+from sklearn import svm
+
+from topdis_jax.metrics import checks
+
+
+def sap(codes, factors, test_codes, test_factors, *, continuous=False):
+    """SAP score of codes.
+
+    SAP = mean_j (S[i1, j] - S[i2, j]), where i1 and i2 are the two latents
+    that predict factor j best. S[i, j] is the test accuracy of a linear
+    support vector classifier (C = 0.01, balanced classes) of factor j that
+    reads latent i alone; for continuous factors the squared correlation of
+    the two on the training rows.
+
+    The classifier's intercept is regularised, so the score depends on the
+    scale and the offset of the codes, and a perfect code scores well under 1:
+    no line through one latent tells a middle class from those around it. A
+    class that only the test rows have counts as mistaken.
+
+    Conventions are those of disentanglement_lib (Locatello et al. 2019).
+
+    Args:
+      codes: [n, d] real numbers, d at least 2.
+      factors: [n, k] integers.
+      test_codes, test_factors: [m, d] and [m, k]; unused, but checked, where
+        factors are continuous.
+      continuous: whether the order and distance of the values have a meaning.
+
+    Returns:
+      float in [0, 1].
+
+    Raises:
+      TypeError, ValueError: malformed or non-finite input; one latent only;
+        a factor with one value (the library raises or gives NaN).
+    """
+    codes, factors = checks.check_pair(codes, factors)
+    test_codes, test_factors = checks.check_pair(
+        test_codes, test_factors, 'test_')
+    checks.check_same_columns(codes, test_codes, factors, test_factors)
+    checks.check_at_least_two('latents', codes.shape[1], 'sap')
+    checks.check_factors_vary(factors, 'sap')
+    if continuous:
+        return gap(_squared_correlations(codes, factors))
+    return gap(_accuracies(codes, factors, test_codes, test_factors))
+
+
+def gap(scores):
+    """Mean over factors of the gap of the two best latents of [d, k]."""
+    second, first = np.sort(scores, axis=0)[-2:]
+    return float(np.mean(first - second))
+
+
+def _accuracies(codes, factors, test_codes, test_factors):
+    """Test accuracy [d, k] of one classifier per latent and factor."""
+    def accuracy(cell):
+        i, j = cell
+        classifier = svm.LinearSVC(C=0.01, class_weight='balanced')
+        classifier.fit(codes[:, i:i + 1], factors[:, j])
+        predicted = classifier.predict(test_codes[:, i:i + 1])
+        return np.mean(predicted == test_factors[:, j])
+
+    shape = codes.shape[1], factors.shape[1]
+    # Threads suffice: the solver runs outside the interpreter's lock.
+    with futures.ThreadPoolExecutor() as pool:
+        cells = itertools.product(*map(range, shape))
+        return np.reshape(list(pool.map(accuracy, cells)), shape)
+
+
+def _squared_correlations(codes, factors):
+    """Squared correlation [d, k]; 0 for a latent that does not vary."""
+    d = codes.shape[1]
+    covariance = np.cov(codes, factors, rowvar=False)
+    variance = np.diag(covariance)
+    cross = covariance[:d, d:]
+    dead = variance[:d] <= 1e-12
+    safe = np.where(dead, 1.0, variance[:d])
+    scores = cross ** 2 / (safe[:, None] * variance[d:])
+    return np.where(dead[:, None], 0.0, scores)
