@@ -13,6 +13,7 @@ from absl import app, flags, logging
 import jax
 from ml_collections import config_flags
 
+from experiments import console
 from topdis_jax import plots
 from topdis_jax.data import sources
 from topdis_jax.metrics import evaluate
@@ -25,25 +26,13 @@ _CONFIG = config_flags.DEFINE_config_file(
 _WORKDIR = flags.DEFINE_string(
     'workdir', None, 'Folder of the run; created if it does not exist.')
 
-# What a user can put right: told in one message, without a traceback.
-_USER_ERRORS = (settings.SettingsError, sources.DataError,
-                workfolder.WorkFolderError, loop.TrainingDiverged,
-                evaluate.ScoreError)
-
 
 def main(argv):
     if len(argv) > 1:
         raise app.UsageError(f'unexpected argument {argv[1]!r}')
-    try:
+    with console.told():
         scores = run(_CONFIG.value, _WORKDIR.value)
-    except _USER_ERRORS as error:
-        sys.exit(f'Error: {error}')
-    except KeyboardInterrupt:
-        sys.exit(130)
-    print(f'Scores of {_WORKDIR.value}:')
-    for name, value in scores.items():
-        print(f'  {name:<24}{value:.4f}' if isinstance(value, float)
-              else f'  {name:<24}{value}')
+    console.print_scores(_WORKDIR.value, scores)
 
 
 def _parse(argv):

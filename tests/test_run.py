@@ -16,8 +16,8 @@ SMALL = ['--config.train.batch_size=16', '--config.model.hidden=(8,)',
          '--config.train.log_every=1', '--config.train.checkpoint_every=5']
 
 
-def _command(*args):
-    return [sys.executable, '-m', 'experiments.run', *args]
+def _command(*args, program='run'):
+    return [sys.executable, '-m', f'experiments.{program}', *args]
 
 
 def _environment(**changes):
@@ -26,9 +26,10 @@ def _environment(**changes):
     return env | changes
 
 
-def _run(*args, **changes):
-    return subprocess.run(_command(*args), capture_output=True, text=True,
-                          env=_environment(**changes), cwd=ROOT, timeout=300)
+def _run(*args, program='run', **changes):
+    return subprocess.run(
+        _command(*args, program=program), capture_output=True, text=True,
+        env=_environment(**changes), cwd=ROOT, timeout=300)
 
 
 def _refused(tmp_path, *args, **changes):
@@ -98,9 +99,27 @@ def test_killed_run_goes_on_bit_for_bit(tmp_path):
     for name in ('config.json', 'reconstructions.png', 'traversals.png',
                  'traversals.gif', 'loss_curves.png'):
         assert (parts / name).stat().st_size > 0
+    _scores_without_training(whole)
     # The scores that were printed are those of the file.
     mig = workfolder.read_rows(parts / 'metrics.jsonl') and done.stdout
     assert 'mig' in mig and 'reconstruction' in mig
+
+
+def _scores_without_training(folder):
+    trained = (folder / 'scores.json').read_bytes()
+    (folder / 'scores.json').unlink()
+    done = _run(f'--workdir={folder}', program='evaluate')
+    assert done.returncode == 0, done.stderr
+    assert (folder / 'scores.json').read_bytes() == trained
+    done = _run(f'--workdir={folder}', '--scores=sap,irs', '--checkpoint=best',
+                program='evaluate')
+    assert 'sap' in done.stdout and 'irs' in done.stdout, done.stderr
+
+
+def test_nothing_to_score(tmp_path):
+    done = _run(f'--workdir={tmp_path}', program='evaluate')
+    assert done.returncode != 0 and 'Traceback' not in done.stderr
+    assert 'config.json' in done.stderr and not os.listdir(tmp_path)
 
 
 def _kill_after(step, folder, args):

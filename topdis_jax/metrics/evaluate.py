@@ -3,18 +3,70 @@
 import numpy as np
 
 from topdis_jax import files
+from topdis_jax import metrics
 from topdis_jax.metrics import code_table
-from topdis_jax.metrics.mig import mig
+from topdis_jax.metrics import draws
 
 NUM_TRAIN = 10_000
+NUM_TEST = 5_000
 NUM_RECONSTRUCTION = 10_000
 
-# name -> (codes, factors) -> {name: value}
-SCORES = {'mig': lambda codes, factors: {'mig': mig(codes, factors)}}
+
+class Codes:
+    """Codes of one evaluation's draws, which its scores share.
+
+    Attributes:
+      train: (codes [10000, d], factors [10000, k]).
+      both: train and the same of 5000 test rows, four arrays.
+      factor_sizes: [k].
+      represent: factors [m, k] -> codes [m, d].
+      options: seed and progress, for scores that draw themselves.
+    """
+
+    def __init__(self, table, dataset, seed, progress):
+        def represent(factors):
+            return table.get(dataset.index_of(factors), 'scores')
+
+        rng = np.random.RandomState(seed)
+        self.factor_sizes = dataset.factor_sizes
+        factors = [draws.draw_factors(rng, self.factor_sizes, count)
+                   for count in (NUM_TRAIN, NUM_TEST)]
+        codes = np.split(represent(np.concatenate(factors)), [NUM_TRAIN])
+        self.train = codes[0], factors[0]
+        self.both = (*self.train, codes[1], factors[1])
+        self.represent = represent
+        self.options = {'seed': seed, 'progress': progress}
+
+
+def _dci(codes, name='dci', rows=None):
+    train, labels, *test = codes.both
+    result = metrics.dci(train[:rows], labels[:rows], *test, **codes.options)
+    return {name: result.disentanglement,
+            f'{name}_completeness': result.completeness,
+            f'{name}_informativeness': result.informativeness_test}
+
+
+# name -> Codes -> {name: value}, with what goes beside it
+SCORES = {
+    'mig': lambda c: {'mig': metrics.mig(*c.train)},
+    'factor_vae': lambda c: {'factor_vae': metrics.factor_vae(
+        c.represent, c.factor_sizes, **c.options)},
+    'sap': lambda c: {'sap': metrics.sap(*c.both)},
+    'sap_continuous': lambda c: {
+        'sap_continuous': metrics.sap(*c.both, continuous=True)},
+    'dci': _dci,
+    # In seconds where the other takes minutes.
+    'dci_2000': lambda c: _dci(c, 'dci_2000', 2000),
+    'beta_vae': lambda c: {'beta_vae': metrics.beta_vae(
+        c.represent, c.factor_sizes, **c.options)},
+    'modularity': lambda c: {'modularity': metrics.modularity(*c.train)},
+    'explicitness': lambda c: {'explicitness': metrics.explicitness(*c.both)},
+    'irs': lambda c: {'irs': metrics.irs(*c.train)},
+}
 
 
 class ScoreError(ValueError):
-    """A score that is not known."""
+    """A score that is not known, or that cannot be computed."""
 
 
 def check_names(names):
@@ -29,7 +81,7 @@ def evaluate(encode, decode, dataset, scores, *, seed=0, batch_size=256,
              progress=True):
     """Scores a model on a data set.
 
-    Factors are drawn uniformly, 10000 images for the scores. The
+    Factors are drawn uniformly: 10000 images to fit, 5000 to test. The
     reconstruction error is the Bernoulli cross-entropy of 10000 images (or all
     of a smaller set), each decoded from its code.
 
@@ -44,10 +96,11 @@ def evaluate(encode, decode, dataset, scores, *, seed=0, batch_size=256,
 
     Returns:
       dict of the scores' values, 'reconstruction' (nats per image), and
-      'note' for a data set without factors.
+      'note' for a data set without factors. 'dci' is disentanglement;
+      'dci_completeness' and 'dci_informativeness' stand beside it.
 
     Raises:
-      ValueError: unknown score, or codes that are not finite.
+      ScoreError: unknown score, or one that is undefined for these codes.
     """
     check_names(scores)
     table = code_table.CodeTable(encode, dataset.images,
@@ -57,26 +110,30 @@ def evaluate(encode, decode, dataset, scores, *, seed=0, batch_size=256,
         results['note'] = (f'{dataset.name} has no factors: reconstruction '
                            'error only')
     elif scores:
-        factors = _draw_factors(dataset, np.random.RandomState(seed))
-        codes = table.get(dataset.index_of(factors), 'scores')
+        codes = Codes(table, dataset, seed, progress)
         for name in scores:
-            results.update(SCORES[name](codes, factors))
+            results.update(_score(name, codes))
     results['reconstruction'] = _reconstruction(
         table, decode, dataset, np.random.RandomState(seed + 1), batch_size,
         progress)
     return results
 
 
+def _score(name, codes):
+    try:
+        return SCORES[name](codes)
+    except ValueError as error:
+        raise ScoreError(f'score {name}: {error}') from error
+
+
 def settings(seed, step):
     """What the scores of a run's step were computed with."""
-    return {'step': step, 'seed': seed, 'num_train': NUM_TRAIN, 'bins': 20,
+    return {'step': step, 'seed': seed, 'num_train': NUM_TRAIN,
+            'num_test': NUM_TEST, 'bins': 20, 'sap_c': 0.01,
+            'dci_stages': 100, 'vote_batch_size': 64, 'num_votes': 10_000,
+            'num_test_votes': 5_000, 'num_variance': 10_000,
+            'threshold': 0.05, 'irs_quantile': 0.99,
             'num_reconstruction': NUM_RECONSTRUCTION}
-
-
-def _draw_factors(dataset, rng):
-    """[10000, k], factor by factor, as the reference draws them."""
-    return np.stack([rng.randint(size, size=NUM_TRAIN)
-                     for size in dataset.factor_sizes], axis=1)
 
 
 def _reconstruction(table, decode, dataset, rng, batch_size, progress):

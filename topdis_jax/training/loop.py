@@ -160,10 +160,7 @@ def _record(due, step, metrics, state, bar, checkpoints, log):
 def _score(config, dataset, compiled, checkpoints, draw, log_path, state):
     """Scores a state; keeps it if it is the best so far; draws pictures."""
     model = compiled.inference(state.params)
-    scores = evaluate.evaluate(
-        lambda images: model.encode(images)[0], model.decode, dataset,
-        tuple(config.eval.scores), seed=config.seed,
-        batch_size=config.eval.batch_size)
+    scores = score_model(config, dataset, model)
     # The first score asked for ranks; without factors, the fit does.
     ranking = [scores[name] for name in config.eval.scores if name in scores]
     checkpoints.save_if_best(
@@ -171,6 +168,14 @@ def _score(config, dataset, compiled, checkpoints, draw, log_path, state):
     if draw is not None:
         draw(model, workfolder.read_rows(log_path))
     return scores
+
+
+def score_model(config, dataset, model):
+    """The scores of config.eval of an Inference, by name."""
+    return evaluate.evaluate(
+        lambda images: model.encode(images)[0], model.decode, dataset,
+        tuple(config.eval.scores), seed=config.seed,
+        batch_size=config.eval.batch_size)
 
 
 def _save_interrupted(state, checkpoints):

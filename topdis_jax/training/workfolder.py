@@ -45,6 +45,22 @@ def prepare(folder, config):
             f'{path} is not JSON ({error}); give another --workdir') from error
 
 
+def read_config(folder):
+    """The configuration of the run in a folder, a nested dict.
+
+    Raises:
+      WorkFolderError: there is none, or it cannot be read.
+    """
+    path = os.path.join(folder, 'config.json')
+    try:
+        with open(path) as file:
+            return json.load(file)
+    except (OSError, json.JSONDecodeError) as error:
+        raise WorkFolderError(
+            f'{folder} holds no run that can be read: {path}: {error}; give '
+            'the --workdir of a run') from error
+
+
 def read_rows(path):
     """The rows of a JSON-lines file; a torn last line does not count."""
     if not os.path.exists(path):
