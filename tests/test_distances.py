@@ -9,6 +9,7 @@ import pytest
 from scipy.spatial import distance
 
 from topdis_jax import topology
+from topdis_jax.topology import distances
 
 
 class VariantsTest(chex.TestCase, parameterized.TestCase):
@@ -110,6 +111,24 @@ def test_masked_scaling_equals_compressed(kept):
     scaled = topology.scale_by_quantile(dist, mask=mask, quantile=0.7)
     compressed = topology.scale_by_quantile(dist[mask][:, mask], quantile=0.7)
     np.testing.assert_array_equal(scaled[mask][:, mask], compressed)
+
+
+@pytest.mark.parametrize('n', [1, 2, 7, 20])
+@pytest.mark.parametrize('quantile', [0.0, 0.3, 0.5, 0.9, 1.0])
+@pytest.mark.parametrize('ties', [False, True])
+def test_quantile_equals_numpy(n, quantile, ties):
+    dist = np.array(topology.pairwise_distances(_cloud(n, 3)))
+    dist = np.round(2 * dist) / 2 if ties else dist
+    scaled = topology.scale_by_quantile(dist, quantile=quantile)
+    scale = np.quantile(dist, quantile) or np.float32(1e-5)
+    np.testing.assert_allclose(scaled, dist / scale, rtol=1e-6)
+
+
+def test_both_forms_of_the_squares_are_equal():
+    x, rows = _cloud(5, 21), _cloud(9, 21, seed=2)
+    np.testing.assert_allclose(distances._squares(x, rows),
+                               distances._squares_by_coordinate(x, rows),
+                               rtol=1e-6)
 
 
 def test_scale_is_constant_to_autodiff():

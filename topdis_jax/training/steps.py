@@ -90,7 +90,7 @@ class Terms:
         options = self.options
 
         def decode(z):
-            return jax.nn.sigmoid(
+            return _flat_images(
                 self.model.apply({'params': params}, z, method='decode'))
 
         z, images = self._original(forward)
@@ -111,11 +111,19 @@ class Terms:
             return losses.sample_gaussian(
                 self.rng_fresh, forward.mean, forward.log_var,
                 axis_name=self.axis_name), None
-        return forward.z, jax.nn.sigmoid(forward.logits)
+        return forward.z, _flat_images(forward.logits)
 
     def mean(self, tree):
         """Mean over the devices."""
         return devices.mean(tree, self.axis_name)
+
+
+def _flat_images(logits):
+    """Images [b, h * w * c] of logits [b, h, w, c].
+
+    A CPU is slow on arrays whose last axis is short, as that of channels.
+    """
+    return jax.nn.sigmoid(logits.reshape(len(logits), -1))
 
 
 def _plain_gradient(terms, params, topdis):
