@@ -71,3 +71,14 @@ def test_weight_is_not_differentiated():
     grad = jax.grad(lambda kl: losses.pi_controller(
         losses.pi_init(), kl, 10.0)[0])(12.0)
     assert grad == 0
+
+
+def test_dava_capacity_rises_while_the_discriminator_is_fooled():
+    step = jnp.zeros(())
+    for accuracy, expected in ((0.5, 32), (0.501, 64), (0.505, 64),
+                               (0.51, 64), (0.52, 32), (0.9, 0)):
+        step = losses.dava_advance(step, jnp.asarray(accuracy), 64)
+        assert step == expected
+    assert losses.dava_capacity(step) == 0
+    assert losses.dava_capacity(jnp.asarray(6_400_000.0)) == 4
+    assert losses.dava_capacity(jnp.asarray(1e9)) == 8

@@ -84,6 +84,19 @@ def test_control_vae():
     np.testing.assert_allclose(terms['set_point'], 0.8, rtol=1e-6)
 
 
+def test_dava():
+    inputs = _inputs()
+    nll, kl = _elbo(*inputs)
+    for degree, penalty in ((0, abs(kl / 3 - 0.7)), (2, (kl / 3 - 0.7) ** 2),
+                            (4, (kl / 3 - 0.7) ** 4)):
+        loss, terms = losses.dava(*inputs, capacity=0.7, gamma=20.0,
+                                  degree=degree)
+        np.testing.assert_allclose(loss, nll + 20 * penalty, rtol=1e-5)
+    np.testing.assert_allclose(terms['kl'], kl, rtol=1e-5)
+    with pytest.raises(ValueError, match='even.*3'):
+        losses.dava(*inputs, capacity=0.7, degree=3)
+
+
 def test_reductions_to_the_vae():
     inputs = _inputs()
     loss, terms = losses.vae(*inputs)
@@ -110,6 +123,7 @@ FAMILIES = {
         logits, images, mean, log_var,
         mean + jnp.exp(log_var / 2) * jnp.sin(jnp.arange(18.0)).reshape(6, 3),
         beta=3.0, dataset_size=100),
+    'dava': lambda *a: losses.dava(*a, capacity=0.5, gamma=2.0),
     'control_vae': lambda *a: losses.control_vae(
         *a, losses.PIState(jnp.asarray(1.0), jnp.asarray(2.0)), 0,
         proportional=0.0, integral=0.0)[:2],

@@ -7,6 +7,7 @@ import optax
 import pytest
 
 from tests import training_cases as cases
+from topdis_jax.training import families
 
 
 def _run(config, topdis=True):
@@ -51,14 +52,34 @@ def test_counts_steps_and_is_a_function_of_the_state():
     assert later['reconstruction'] != metrics['reconstruction']
 
 
-@pytest.mark.parametrize('changes', [
-    {'topdis__fresh': True}, {'topdis__orthogonalize': True}], ids=str)
-def test_spread_over_devices_equals_one_device(changes):
-    config = cases.config(**changes)
-    one, metrics = _run(config)
+@pytest.mark.parametrize('family', families.FAMILIES)
+def test_a_family_with_topdis_orthogonalised(family):
+    config = cases.config(family, topdis__orthogonalize=True)
+    state, step = cases.make(config)
+    batch = cases.batch(image_shape=cases.SHAPES.get(family, cases.SHAPE))
+    step, rows = jax.jit(step), []
+    for _ in range(30):
+        state, metrics = step(state, batch)
+        rows.append(metrics)
+    assert all(np.isfinite(v) for row in rows for v in row.values())
+    assert rows[-1]['reconstruction'] < rows[0]['reconstruction']
+    assert all(row['conflict_after'] >= -1e-3 * abs(row['conflict_before'])
+               for row in rows)
+
+
+@pytest.mark.parametrize('family,changes', [
+    ('vae', {'topdis__fresh': True}), ('vae', {'topdis__orthogonalize': True}),
+    ('factor_vae', {}), ('beta_tcvae', {}), ('dava', {})], ids=str)
+def test_spread_over_devices_equals_one_device(family, changes):
+    config = cases.config(family, **changes)
+    # Labels are drawn on each device.
+    config.objective.label_smoothing = 0.0
+    shape = cases.SHAPES.get(family, cases.SHAPE)
+    state, step = cases.make(config)
+    one, metrics = jax.jit(step)(state, cases.batch(image_shape=shape))
     state, step = cases.make(config, axis_name='batch')
     many, each = jax.pmap(step, axis_name='batch', in_axes=(None, 0))(
-        state, cases.batch(devices=4))
+        state, cases.batch(devices=4, image_shape=shape))
     for name, value in metrics.items():
         np.testing.assert_allclose(each[name], [value] * 4, rtol=2e-3,
                                    atol=1e-3)

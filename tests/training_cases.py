@@ -6,6 +6,8 @@ from experiments.configs import base
 from topdis_jax.training import families, state as states, steps
 
 SHAPE = (8, 8, 1)
+# The discriminator of images takes no smaller ones.
+SHAPES = {'dava': (32, 32, 1)}
 
 
 def config(family='vae', **changes):
@@ -26,19 +28,20 @@ def config(family='vae', **changes):
     return config
 
 
-def batch(size=16, seed=0, devices=None):
-    """Batches of uint8 images [b, 8, 8, 1] (or [devices, b, 8, 8, 1])."""
+def batch(size=16, seed=0, devices=None, image_shape=SHAPE):
+    """Batches of uint8 images [b, h, w, c] (or [devices, b, h, w, c])."""
     rng = np.random.default_rng(seed)
-    shape = (size, *SHAPE)
+    shape = (size, *image_shape)
     if devices is not None:
-        shape = (devices, size // devices, *SHAPE)
+        shape = (devices, size // devices, *image_shape)
     return {name: rng.integers(0, 256, shape, dtype=np.uint8)
             for name in ('images', 'second')}
 
 
 def make(config, *, topdis=True, axis_name=None, optimizer=None):
     """(state, step function) of a configuration."""
-    model = states.make_model(config, SHAPE)
+    model = states.make_model(
+        config, SHAPES.get(config.model.family, SHAPE))
     family = families.make_family(config, 1000, axis_name)
     optimizer = optimizer or states.make_optimizer(config)
     step = steps.make_step(config, model, family, optimizer, topdis=topdis,

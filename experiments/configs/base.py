@@ -20,7 +20,7 @@ def get_config(family='vae'):
     config.data.source = 'auto'
 
     config.model = ml_collections.ConfigDict()
-    # vae, beta_vae, factor_vae, beta_tcvae or control_vae.
+    # vae, beta_vae, factor_vae, beta_tcvae, control_vae or dava.
     config.model.family = family
     # 'conv': the published convolutional network; 'mlp'.
     config.model.network = 'conv'
@@ -39,6 +39,7 @@ def get_config(family='vae'):
     config.objective.gamma = 5.0
     # factor_vae: the discriminator of codes.
     config.objective.discriminator_hidden = (1000,) * 6
+    # factor_vae, dava.
     config.objective.discriminator_learning_rate = 1e-4
     # beta_tcvae: 'weighted' or 'stratified' sampling of the aggregate.
     config.objective.tc_estimator = 'weighted'
@@ -50,6 +51,26 @@ def get_config(family='vae'):
     config.objective.kl_rise = 0.15
     config.objective.kl_rise_every = 5000
     config.objective.kl_stop = 18.0
+
+    # dava: weight and even exponent (0: absolute) of the mean KL's distance
+    # from the capacity (nats per latent), which the discriminator's mistakes
+    # raise: to its largest after twice this many images, if it is always wrong.
+    config.objective.dava_gamma = 500.0
+    config.objective.capacity_degree = 4
+    config.objective.capacity = 8.0
+    config.objective.capacity_threshold = 12_800_000
+    config.objective.kl_step_start = 0
+    # dava: weights of the encoder's and the decoder's adversarial terms.
+    config.objective.encoder_weight = 0.3
+    config.objective.decoder_weight = 0.001
+    # dava: how codes are resampled for the discriminator: 'replacement',
+    # 'permutation', 'gaussian' or 'uniform'; its labels' smoothing, and the
+    # probability from which on it takes an image for a reconstruction.
+    config.objective.resampling = 'replacement'
+    config.objective.label_smoothing = 0.6
+    config.objective.confidence = 0.6
+    # dava: gradients are clipped to this norm.
+    config.objective.max_grad_norm = 1.0
 
     config.topdis = ml_collections.ConfigDict()
     # Weight of the topological loss; 0 turns it off.

@@ -1,5 +1,12 @@
 """Losses: arrays in, arrays out. Needs jax, numpy and numba, nothing more."""
 
+from topdis_jax.losses.adversarial import adversarial_weights
+from topdis_jax.losses.adversarial import binary_cross_entropy
+from topdis_jax.losses.adversarial import image_accuracy
+from topdis_jax.losses.adversarial import image_discriminator_loss
+from topdis_jax.losses.adversarial import resample_coordinates
+from topdis_jax.losses.control import dava_advance
+from topdis_jax.losses.control import dava_capacity
 from topdis_jax.losses.control import pi_controller
 from topdis_jax.losses.control import pi_init
 from topdis_jax.losses.control import PIState
@@ -10,6 +17,7 @@ from topdis_jax.losses.latent_shift import latent_shift
 from topdis_jax.losses.objectives import beta_tcvae
 from topdis_jax.losses.objectives import beta_vae
 from topdis_jax.losses.objectives import control_vae
+from topdis_jax.losses.objectives import dava
 from topdis_jax.losses.objectives import factor_vae
 from topdis_jax.losses.objectives import vae
 from topdis_jax.losses.projection import project_conflict
@@ -26,20 +34,28 @@ __all__ = (
     'KLParts',
     'PIState',
     'TopDisAux',
+    'adversarial_weights',
     'bernoulli_nll',
     'beta_tcvae',
     'beta_vae',
+    'binary_cross_entropy',
     'control_vae',
+    'dava',
+    'dava_advance',
+    'dava_capacity',
     'decompose_kl',
     'density_ratio_tc',
     'discriminator_loss',
     'factor_vae',
     'gaussian_kl',
+    'image_accuracy',
+    'image_discriminator_loss',
     'latent_shift',
     'permute_coordinates',
     'pi_controller',
     'pi_init',
     'project_conflict',
+    'resample_coordinates',
     'rtd_loss',
     'sample_gaussian',
     'topdis_loss',

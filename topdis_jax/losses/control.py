@@ -71,3 +71,43 @@ def set_point(step, *, start=0.5, rise=0.15, every=5000, stop=18.0):
       [] float, nats.
     """
     return jnp.minimum(start + rise * (step // every), stop)
+
+
+def dava_capacity(kl_step, *, largest=8.0, threshold=12_800_000):
+    """DAVA's target of the mean KL of a latent: kl_step / threshold, scaled.
+
+        capacity = min(largest * kl_step / threshold, largest)
+
+    Source: Estermann & Wattenhofer, DAVA, ICLR 2023, and its published code,
+    where nothing keeps it from falling below 0.
+
+    Args:
+      kl_step: [] float, see `dava_advance`.
+      largest: nats.
+      threshold: kl_step (images, roughly half of those seen) at the largest.
+
+    Returns:
+      [] float, nats.
+    """
+    return jnp.minimum(largest * kl_step / threshold, largest)
+
+
+def dava_advance(kl_step, accuracy, batch_size):
+    """The next kl_step: forth while the discriminator is fooled, else back.
+
+    Half a batch forth at an accuracy of 0.501 or less, back above 0.51.
+
+    Source: the published code of Estermann & Wattenhofer 2023.
+
+    Args:
+      kl_step: [] float.
+      accuracy: [] float, of the discriminator on the whole batch.
+      batch_size: images in the whole batch.
+
+    Returns:
+      [] float.
+    """
+    half = batch_size // 2
+    change = jnp.where(accuracy <= 0.501, half,
+                       jnp.where(accuracy > 0.51, -half, 0))
+    return kl_step + change

@@ -120,6 +120,34 @@ def control_vae(logits, images, mean, log_var, state, step, *,
     return loss, {**terms, 'kl_weight': weight, 'set_point': target}, state
 
 
+def dava(logits, images, mean, log_var, *, capacity, gamma=500.0, degree=4):
+    """reconstruction + gamma * (KL - capacity)^degree: DAVA's annealed VAE.
+
+    KL here is the mean over latents (and the batch), while the term 'kl' is
+    the sum over latents, as for the other families. Degree 0 stands for the
+    absolute difference. DAVA's adversarial terms are in adversarial.py.
+
+    Source: Estermann & Wattenhofer, DAVA, ICLR 2023, and its published code.
+
+    Args:
+      logits, images: [b, h, w, c] float; images in [0, 1].
+      mean, log_var: [b, d] float, of the posterior.
+      capacity: [] float, nats per latent, see `control.dava_capacity`.
+      gamma: weight.
+      degree: whole number, 0 or even.
+
+    Returns:
+      (loss [], {'reconstruction', 'kl', 'capacity'}).
+    """
+    if degree % 2:
+        raise ValueError(f'degree must be 0 or even, received {degree!r}')
+    terms = _elbo_terms(logits, images, mean, log_var)
+    excess = terms['kl'] / mean.shape[1] - capacity
+    penalty = jnp.abs(excess) if degree == 0 else excess ** degree
+    return (terms['reconstruction'] + gamma * penalty,
+            {**terms, 'capacity': jnp.asarray(capacity, jnp.float32)})
+
+
 def _elbo_terms(logits, images, mean, log_var):
     return {'reconstruction': jnp.mean(bernoulli_nll(logits, images)),
             'kl': jnp.mean(jnp.sum(gaussian_kl(mean, log_var), axis=1))}

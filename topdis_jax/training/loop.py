@@ -105,12 +105,11 @@ def _run_steps(config, batch_at, state, checkpoints, log, score, step_for):
 
 def _batch(config, dataset, family, step):
     """What a step takes, [devices, b, ...] each."""
-    names = ['images'] if family.update is None else ['images', 'second']
     return {
         name: pipeline.shard(
             pipeline.batch(dataset, config.seed, step, config.train.batch_size,
                            stream=stream), jax.local_device_count())
-        for stream, name in enumerate(names)}
+        for stream, name in enumerate(family.batches)}
 
 
 def _compile_steps(config, model, family):

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from topdis_jax import models
-from topdis_jax.losses import total_correlation
+from topdis_jax.losses import adversarial, total_correlation
 from topdis_jax.topology.rtd import ENGINES
 from topdis_jax.training import families
 from topdis_jax.training import state as states
@@ -32,6 +32,13 @@ def check(config, devices):
     for key in _NOT_NEGATIVE:
         _require(config, key, lambda v: v >= 0, 'not be negative')
     _require(config, 'train.learning_rate', lambda v: v > 0, 'be positive')
+    _require(config, 'objective.max_grad_norm', lambda v: v > 0, 'be positive')
+    _require(config, 'objective.capacity_degree',
+             lambda v: v >= 0 and v % 2 == 0, 'be 0 or even')
+    _require(config, 'objective.confidence', lambda v: 0 < v < 1,
+             'lie in (0, 1)')
+    _require(config, 'objective.label_smoothing', lambda v: 0 <= v <= 1,
+             'lie in [0, 1]')
     _require(config, 'topdis.shift', lambda v: 0 < v < 1, 'lie in (0, 1)')
     _require(config, 'topdis.margin', lambda v: 0 <= v < 0.5,
              'lie in [0, 0.5)')
@@ -41,21 +48,24 @@ def check(config, devices):
     _require_name(config, 'model.family', families.FAMILIES)
     _require_name(config, 'objective.tc_estimator',
                   total_correlation.ESTIMATORS)
+    _require_name(config, 'objective.resampling', adversarial.RESAMPLINGS)
     _require_name(config, 'topdis.engine', ENGINES)
     _require(config, 'train.batch_size', lambda v: v % devices == 0,
              f'be divisible by the number of devices, {devices}')
 
 
 def check_images(config, image_shape):
-    """Raises SettingsError if the model cannot take images [h, w, c]."""
+    """Raises SettingsError if a network cannot take images [h, w, c]."""
     model = states.make_model(config, image_shape)
-    try:
-        jax.eval_shape(model.init, jax.random.key(0),
-                       jnp.zeros((1, *image_shape)))
-    except ValueError as error:
-        raise SettingsError(
-            f'config.model.network {config.model.network!r} cannot take the '
-            f'images of {config.data.name}: {error}') from error
+    family = families.make_family(config, dataset_size=1)
+    images = jnp.zeros((1, *image_shape))
+    for key, init in (('network', model.init), ('family', family.init)):
+        try:
+            jax.eval_shape(init, jax.random.key(0), images)
+        except ValueError as error:
+            raise SettingsError(
+                f'config.model.{key} {config.model[key]!r} cannot take the '
+                f'images of {config.data.name}: {error}') from error
 
 
 def _require_name(config, key, names):

@@ -48,4 +48,4 @@ def create_state(config, model, family):
     return TrainState(
         step=jnp.zeros((), jnp.int32), params=params,
         opt_state=make_optimizer(config).init(params),
-        carry=jax.jit(family.init)(rng_family))
+        carry=jax.jit(family.init)(rng_family, images))

@@ -6,7 +6,8 @@ import optax
 
 from topdis_jax import losses, models
 from topdis_jax.topology import devices
-from topdis_jax.training.families import Forward
+from topdis_jax.training.adversarial import clip
+from topdis_jax.training.family import After, Forward
 from topdis_jax.training.inference import to_float
 from topdis_jax.training.state import TrainState
 
@@ -27,10 +28,10 @@ def make_step(config, model, family, optimizer, *, topdis, axis_name=None):
         use under pmap. The mathematics is that of the whole batch.
 
     Returns:
-      step: batch is {'images': [b, h, w, c] uint8}, with a second, independent
-      batch 'second' if family.update is there; metrics are scalars by name,
-      means over the whole batch: loss, the family's terms, topdis (RTD before
-      its weight), and grad_norm, which is not finite if any gradient is not.
+      step: batch holds [b, h, w, c] uint8 for each of family.batches; metrics
+      are scalars by name, means over the whole batch: loss, the family's
+      terms, topdis (RTD before its weight), and grad_norm (before any
+      clipping), which is not finite if any gradient is not.
     """
     def step(state, batch):
         rng = jax.random.fold_in(jax.random.key(config.seed), state.step)
@@ -41,12 +42,15 @@ def make_step(config, model, family, optimizer, *, topdis, axis_name=None):
             found = _plain_gradient(terms, state.params, topdis)
         grads, metrics, forward, carry = found
         metrics['grad_norm'] = optax.tree.norm(grads)
+        if family.max_norm is not None:
+            grads = clip(grads, family.max_norm)
         updates, opt_state = optimizer.update(
             grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         if family.update is not None:
-            carry, more = family.update(
-                carry, forward, terms.second_codes(params), terms.rng_update)
+            params, opt_state, carry, more = family.update(carry, After(
+                params, opt_state, grads, forward, terms.codes, terms.decode,
+                optimizer, terms.rng_update))
             metrics.update(more)
         return TrainState(state.step + 1, params, opt_state, carry), metrics
 
@@ -61,7 +65,7 @@ class Terms:
         self.model, self.family, self.state = model, family, state
         self.batch, self.axis_name = batch, axis_name
         (self.rng_sample, self.rng_family, self.rng_fresh, self.rng_shift,
-         self.rng_second, self.rng_update) = jax.random.split(rng, 6)
+         self.rng_update) = jax.random.split(rng, 5)
 
     def encode(self, params, images, rng):
         """Images [b, h, w, c] uint8 -> mean, log variance, sample [b, d]."""
@@ -74,12 +78,15 @@ class Terms:
     def forward(self, params):
         images = self.batch['images']
         mean, log_var, z = self.encode(params, images, self.rng_sample)
-        logits = self.model.apply({'params': params}, z, method='decode')
-        return Forward(to_float(images), mean, log_var, z, logits)
+        return Forward(to_float(images), mean, log_var, z,
+                       self.decode(params, z))
 
-    def second_codes(self, params):
-        """Codes of the second batch."""
-        return self.encode(params, self.batch['second'], self.rng_second)[2]
+    def decode(self, params, z):
+        return self.model.apply({'params': params}, z, method='decode')
+
+    def codes(self, params, name, rng):
+        """Sampled codes of one of the batches."""
+        return self.encode(params, self.batch[name], rng)[2]
 
     def objective(self, forward):
         return self.family.objective(forward, self.state.carry,
@@ -90,8 +97,7 @@ class Terms:
         options = self.options
 
         def decode(z):
-            return _flat_images(
-                self.model.apply({'params': params}, z, method='decode'))
+            return _flat_images(self.decode(params, z))
 
         z, images = self._original(forward)
         weights = models.latent_weights(params) if options.weighted else None

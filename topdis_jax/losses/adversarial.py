@@ -1,0 +1,113 @@
+"""DAVA's game: are images decoded from codes, or from resampled ones?
+
+Source of all: Estermann & Wattenhofer, DAVA: Disentangling Adversarial
+Variational Autoencoder, ICLR 2023, and its published code. A discriminator
+tells reconstructions (label 1) from decodings of codes whose coordinates were
+resampled (label 0); the encoder, and a little the decoder, learn to fool it.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from topdis_jax.losses.total_correlation import permute_coordinates
+from topdis_jax.topology import devices
+
+RESAMPLINGS = ('replacement', 'permutation', 'gaussian', 'uniform')
+
+
+def resample_coordinates(rng, z, *, how='replacement', axis_name=None):
+    """Codes whose coordinates are independent; constant to autodiff.
+
+    Args:
+      rng: key, the same on every device.
+      z: [b, d] float. Under `axis_name`, this device's rows of a batch.
+      how: 'replacement' draws each coordinate from the batch's, with
+        replacement; 'permutation' without; 'gaussian' from N(0, 1);
+        'uniform' between the batch's least and largest.
+      axis_name: name of the mapped axis over which the batch is spread.
+
+    Returns:
+      [b, d] float.
+
+    Raises:
+      ValueError: unknown `how`.
+    """
+    if how not in RESAMPLINGS:
+        raise ValueError(f'how must be one of {RESAMPLINGS}, received {how!r}')
+    z = jax.lax.stop_gradient(z)
+    if how == 'permutation':
+        return permute_coordinates(rng, z, axis_name=axis_name)
+    whole = devices.gather(z, axis_name)
+    if how == 'replacement':
+        rows = jax.random.randint(rng, whole.shape, 0, len(whole))
+        drawn = jnp.take_along_axis(whole, rows, axis=0)
+    elif how == 'gaussian':
+        drawn = jax.random.normal(rng, whole.shape, whole.dtype)
+    else:
+        low = jnp.min(whole, axis=0, keepdims=True)
+        span = jnp.max(whole, axis=0, keepdims=True) - low
+        drawn = low + span * jax.random.uniform(rng, whole.shape, whole.dtype)
+    return devices.own_rows(drawn, len(z), axis_name)
+
+
+def binary_cross_entropy(logits, labels):
+    """Summed cross-entropy [] in nats of logits [b], labels [b] or []."""
+    return jnp.sum(jnp.maximum(logits, 0) - logits * labels
+                   + jnp.log1p(jnp.exp(-jnp.abs(logits))))
+
+
+def image_discriminator_loss(rng, logits, logits_resampled, *, smoothing=0.6):
+    """Summed cross-entropy of the discriminator, with smoothed labels.
+
+    Each label is moved towards the other by a draw of U(0, smoothing). The
+    published code has the discriminator see two batches, each of one half of
+    the reconstructions and one half of the resampled; of a network without
+    batch norm that is the same sum.
+
+    Args:
+      rng: key, another on each device.
+      logits: [b] float, of reconstructions.
+      logits_resampled: [b] float.
+      smoothing: in [0, 1].
+
+    Returns:
+      [] float, nats, summed over this device's rows.
+    """
+    high, low = smoothing * jax.random.uniform(rng, (2, *logits.shape))
+    return (binary_cross_entropy(logits, 1 - high)
+            + binary_cross_entropy(logits_resampled, low))
+
+
+def image_accuracy(logits, logits_resampled, *, confidence=0.6,
+                   axis_name=None):
+    """Share [] of the batch's images that the discriminator has right.
+
+    A reconstruction is recognised where its probability is at least
+    `confidence`; an undecided discriminator is therefore right in half.
+
+    Args:
+      logits: [b] float, of reconstructions.
+      logits_resampled: [b] float.
+      confidence: in (0, 1).
+      axis_name: name of the mapped axis over which the batch is spread.
+    """
+    right = jnp.concatenate([jax.nn.sigmoid(logits) >= confidence,
+                             jax.nn.sigmoid(logits_resampled) < confidence])
+    return devices.mean(jnp.mean(right.astype(jnp.float32)), axis_name)
+
+
+def adversarial_weights(accuracy, *, encoder=0.3, decoder=0.001):
+    """Weights of the encoder's and the decoder's adversarial terms.
+
+    With w = max(100 (accuracy - 1/2), 0): encoder * w, and decoder * w but at
+    most 0.001.
+
+    Args:
+      accuracy: [] float, of the discriminator.
+      encoder, decoder: factors.
+
+    Returns:
+      ([] float, [] float).
+    """
+    w = jnp.maximum((accuracy - 0.5) * 100, 0.0)
+    return encoder * w, jnp.minimum(decoder * w, 0.001)
