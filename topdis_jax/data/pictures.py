@@ -86,12 +86,10 @@ def crop(image, side=None, pixels=64, mode='RGB'):
     width, height = image.size
     side = side or min(width, height)
     left, top = (width - side) // 2, (height - side) // 2
-    image = image.convert(mode)
-    box = (left, top, left + side, top + side)
-    if side == pixels:
-        image = image.crop(box)
-    else:
-        image = image.resize((pixels, pixels), Image.Resampling.BICUBIC, box)
+    # Cropped first: resize's own `box` lets what is around it shine in.
+    image = image.convert(mode).crop((left, top, left + side, top + side))
+    if side != pixels:
+        image = image.resize((pixels, pixels), Image.Resampling.BICUBIC)
     return np.asarray(image).reshape(pixels, pixels, -1)
 
 
