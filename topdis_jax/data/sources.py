@@ -4,14 +4,15 @@ import difflib
 import hashlib
 import os
 
-from topdis_jax.data import convert, prepared, readers, rendered
+from topdis_jax.data import convert, prepared, readers, rendered, scenes
 from topdis_jax.data.errors import DataError
 from topdis_jax.data.published import PUBLISHED
 
 SOURCES = ('auto', 'file', 'tfds')
 OWN = 'own'
 
-_RENDERED = dict.fromkeys(rendered.GRIDS, rendered.load)
+_RENDERED = (dict.fromkeys(rendered.GRIDS, rendered.load)
+             | dict.fromkeys(scenes.GRIDS, scenes.load))
 
 
 def load(name, *, root=None, source='auto'):
