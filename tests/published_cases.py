@@ -14,8 +14,8 @@ from topdis_jax.data import sources
 SIZES = {
     'dsprites': (3, 2, 4, 2, 2), 'shapes3d': (2, 3, 2, 2, 4, 2),
     'mpi3d_toy': (3, 2, 2, 1, 2, 2, 2), 'mpi3d_realistic': (2,) * 7,
-    'mpi3d_real': (2, 3, 2, 2, 1, 2, 2), 'mpi3d_complex': (4, 2, 2, 1, 1, 2,
-                                                           3),
+    'mpi3d_real': (2, 3, 2, 2, 1, 2, 2),
+    'mpi3d_complex': (4, 2, 2, 2, 2, 2, 3),
     'faces3d': (3, 2, 4, 2)}
 CELEBA_IMAGES = 6
 

@@ -18,7 +18,8 @@ class Stream(NamedTuple):
 
     Attributes:
       shape: (N, h, w, c).
-      blocks: () -> iterator of uint8 arrays whose bytes are the images'.
+      blocks: () -> iterator of uint8 arrays whose bytes are the images'; one
+        may be overwritten when the next is asked for.
       factor_names, factor_sizes: as in FactorDataset.
     """
     shape: tuple
@@ -152,9 +153,13 @@ def _shapes3d(published, path):
         _check_order(published, path, labels[:])
 
     def blocks():
+        # One block for all, because there is no room for two.
+        block = np.empty((rows, *published.image_shape), np.uint8)
         with _hdf5(path, 'images') as images:
             for begin in range(0, len(images), rows):
-                yield images[begin:begin + rows]
+                part = block[:len(images) - begin]
+                images.read_direct(part, np.s_[begin:begin + rows])
+                yield part
 
     return blocks
 
