@@ -18,8 +18,9 @@ def sampler(dataset, correlation):
     over the pairs (i, j), with max the largest value of a factor; all others
     are uniform and independent (Traeuble et al., On Disentangled
     Representations Learned from Correlated Data, ICML 2021, Section 3). Every
-    image is drawn on its own, hence with replacement. In one pair each factor
-    alone is nearly uniform: its ends are rarer, the more so the larger sigma.
+    image is drawn on its own, hence with replacement. Each factor of a pair is
+    by itself not quite uniform: its ends come 0.6 to 1 times as often as they
+    would (the least at sigma 0.1 to 0.3), its middle at most 1.25 times.
 
     Args:
       dataset: FactorDataset.
@@ -37,7 +38,7 @@ def sampler(dataset, correlation):
         return None
     pairs = [_check(dataset, pair) for pair in correlation]
     involved = sorted({i for pair in pairs for i in pair[:2]})
-    # A word of randomness for all correlated ones, and one for each other.
+    # One random number for all correlated ones, and one for each other.
     table = np.cumsum(joint(dataset, correlation))
     sizes = np.array(dataset.factor_sizes)
     others = [i for i in range(len(sizes)) if i not in involved]
