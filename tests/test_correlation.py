@@ -64,13 +64,13 @@ def test_pairs_that_share_a_factor(data):
     assert _p_value(factors[:, 1:4], expected) > 1e-3
 
 
-@pytest.mark.parametrize('sigma', [0.01, 0.1, 0.2, 0.3, 0.5, 1.0, 3.0])
+@pytest.mark.parametrize('sigma', [0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 3.0])
 def test_what_is_said_of_one_factor_alone(sigma):
     data = FactorDataset('d', np.zeros((1280, 1, 1, 1), np.uint8),
                          ('a', 'b'), (32, 40))
     alone = 32 * correlation.joint(data, (('a', 'b', sigma),)).sum(1)
     np.testing.assert_allclose(alone[0], alone[-1])
-    assert 0.6 < alone[0] < 1 + 1e-9
+    assert 0.59 < alone[0] < 1
     assert alone.max() < 1.25
 
 

@@ -68,7 +68,10 @@ def test_batch_that_devices_cannot_share(tmp_path):
 @pytest.mark.parametrize('name', ['dsprites', 'shapes3d', 'mpi3d', 'faces3d',
                                   'celeba'])
 def test_missing_files_are_named_at_once(tmp_path, name):
-    message = _refused(tmp_path, f'--config=experiments/configs/{name}.py')
+    # Nothing that this machine may have is found.
+    message = _refused(tmp_path, f'--config=experiments/configs/{name}.py',
+                       XDG_CACHE_HOME=str(tmp_path),
+                       TFDS_DATA_DIR=str(tmp_path))
     assert 'https://' in message and '--config.data.root' in message
 
 
