@@ -65,6 +65,24 @@ def test_batch_gives_the_images():
                                   pipeline.indices(50, 0, 2, 8))
 
 
+def test_batch_of_images_that_are_drawn():
+    data = FactorDataset('d', np.arange(9, dtype=np.uint8).reshape(9, 1, 1, 1))
+    got = pipeline.batch(
+        data, 1, 2, 3, stream=4,
+        draw=lambda *args, stream: np.array([*args, stream]))
+    np.testing.assert_array_equal(got.ravel(), [1, 2, 3, 4])
+
+
+def test_uniform_numbers():
+    found = pipeline.uniform(0, 5, (50_000, 2))
+    assert found.min() >= 0 and found.max() < 1
+    counts = np.histogram2d(*found.T, bins=10, range=[[0, 1]] * 2)[0]
+    assert np.sum((counts - 500) ** 2 / 500) < 158  # 1e-4 of chi-square(99)
+    for other in ((1, 5), (0, 6)):
+        assert np.all(found != pipeline.uniform(*other, (50_000, 2)))
+    assert np.all(found != pipeline.uniform(0, 5, (50_000, 2), stream=1))
+
+
 def test_shard():
     images = np.zeros((12, 4, 4, 1), np.uint8)
     assert pipeline.shard(images, 4).shape == (4, 3, 4, 4, 1)
@@ -77,3 +95,6 @@ def test_the_batches_of_a_seed_never_change():
     np.testing.assert_array_equal(
         pipeline.indices(46_080, 3, 1000, 4, stream=1),
         [35524, 33507, 16912, 33959])
+    np.testing.assert_allclose(
+        pipeline.uniform(3, 1000, (2,), stream=1), [0.7349844, 0.77841726],
+        rtol=1e-7)

@@ -5,6 +5,7 @@ from PIL import Image
 import pytest
 
 from topdis_jax import plots
+from topdis_jax.data.factors import FactorDataset
 
 
 def _decode(shape):
@@ -63,6 +64,15 @@ def test_loss_curves_bear_values_that_are_not_numbers(tmp_path):
              'kl': float('inf')} for s in range(6)]
     plots.loss_curves(tmp_path / 'l.png', rows)
     assert Image.open(tmp_path / 'l.png').width > 300
+
+
+def test_joint_histogram(tmp_path):
+    data = FactorDataset('d', np.zeros((24, 1, 1, 1), np.uint8),
+                         ('a', 'b', 'c'), (2, 3, 4))
+    factors = data.sample_factors(1000, np.random.default_rng(0))
+    plots.joint_histogram(tmp_path / 'h.png', factors, data,
+                          [('a', 'b'), ('c', 'a')])
+    assert Image.open(tmp_path / 'h.png').width > 600
 
 
 def test_montage_keeps_every_pixel():

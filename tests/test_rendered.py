@@ -76,14 +76,14 @@ def test_images_differ_but_for_symmetries(small):
 def test_the_cache_is_used_again(small, monkeypatch):
     folder = os.path.dirname(os.path.dirname(small.images.filename))
     monkeypatch.setenv('XDG_CACHE_HOME', folder)
-    monkeypatch.setattr(rendered, '_render_to', None)
+    monkeypatch.setattr(rendered, '_draw', None)
     again = rendered.load('sprites_small')
     np.testing.assert_array_equal(again.images[::999], small.images[::999])
     assert os.listdir(os.path.join(folder, 'topdis_jax')) == [
         'sprites_small-v1.npy']
 
 
-def test_killed_rendering_leaves_nothing_half_made(tmp_path, monkeypatch):
+def test_killed_rendering_leaves_nothing_half_made(tmp_path):
     code = 'from topdis_jax.data import rendered; rendered.load("sprites")'
     process = subprocess.Popen(
         [sys.executable, '-c', code], stderr=subprocess.DEVNULL,
@@ -95,37 +95,6 @@ def test_killed_rendering_leaves_nothing_half_made(tmp_path, monkeypatch):
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not list(folder.glob('*.npy')) and list(folder.glob('*.tmp'))
-    # The next rendering clears the leftovers away.
-    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
-    rendered.load('sprites_small')
-    assert os.listdir(folder) == ['sprites_small-v1.npy']
-
-
-def test_renderings_under_way_are_left_alone(tmp_path, monkeypatch):
-    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
-    folder = tmp_path / 'topdis_jax'
-    folder.mkdir()
-    (folder / 'notes.tmp').write_text('not ours')
-    with rendered._locked_temporary(str(folder / 'sprites-v1.npy')) as file:
-        other = os.path.basename(file.name)
-        rendered.load('sprites_small')
-        assert sorted(os.listdir(folder)) == sorted(
-            ['notes.tmp', other, 'sprites_small-v1.npy'])
-    assert other not in os.listdir(folder)
-
-
-def test_a_temporary_that_was_taken_for_a_leftover(tmp_path, monkeypatch):
-    flock, calls = rendered.fcntl.flock, []
-
-    def slow_flock(file, how):
-        if not calls:  # meanwhile another process cleans up
-            os.remove(file.name)
-        calls.append(file)
-        flock(file, how)
-
-    monkeypatch.setattr(rendered.fcntl, 'flock', slow_flock)
-    with rendered._locked_temporary(str(tmp_path / 'd-v1.npy')) as file:
-        assert len(calls) == 2 and os.path.exists(file.name)
 
 
 def test_two_processes_at_once(tmp_path, small):

@@ -5,8 +5,12 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
+from experiments import run
+from experiments.configs import base
+from tests import published_cases as cases
 from topdis_jax.training import workfolder
 
 CONFIG = '--config=experiments/configs/sprites.py'
@@ -65,8 +69,38 @@ def test_batch_that_devices_cannot_share(tmp_path):
 @pytest.mark.parametrize('name', ['dsprites', 'shapes3d', 'mpi3d', 'faces3d',
                                   'celeba'])
 def test_missing_files_are_named_at_once(tmp_path, name):
-    message = _refused(tmp_path, f'--config=experiments/configs/{name}.py')
+    # Nothing that this machine may have is found.
+    message = _refused(tmp_path, f'--config=experiments/configs/{name}.py',
+                       XDG_CACHE_HOME=str(tmp_path),
+                       TFDS_DATA_DIR=str(tmp_path))
     assert 'https://' in message and '--config.data.root' in message
+
+
+@pytest.mark.parametrize('name', ['dsprites', 'shapes3d', 'mpi3d_complex',
+                                  'faces3d', 'celeba', 'own', 'scenes_small'])
+def test_every_data_set_can_be_trained_on(tmp_path, monkeypatch, name):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+    monkeypatch.setattr(run.plots, 'draw_run', lambda *args, **options: None)
+    cases.shrink(monkeypatch)
+    config = base.get_config()
+    if name in cases.SIZES or name == 'celeba':
+        cases.write(name, tmp_path)
+        config.data.root = str(tmp_path)
+    elif name == 'own':
+        config.data.root = str(tmp_path / 'own.npz')
+        np.savez(config.data.root, factor_sizes=[3, 20],
+                 images=np.zeros((60, 8, 8), np.uint8))
+    config.data.name, config.data.source = name, 'auto'
+    config.model.network = 'mlp'
+    config.model.hidden = config.model.decoder_hidden = (8,)
+    config.topdis.weight, config.train.steps = 0.0, 20
+    config.train.batch_size, config.train.log_every = 16, 10
+    config.train.eval_every = 0
+    scores = run.run(config, str(tmp_path / 'run'))
+    rows = workfolder.read_rows(tmp_path / 'run' / 'metrics.jsonl')
+    assert [row['step'] for row in rows if 'loss' in row] == [10, 20]
+    assert np.isfinite(scores['reconstruction'])
+    assert ('mig' in scores) == (name != 'celeba')
 
 
 def test_flags_are_required():

@@ -1,17 +1,28 @@
-"""Data sets by name: what is missing is named."""
+"""Data sets by name: where they are found, what is missing is named."""
 
 import math
 
+import numpy as np
 import pytest
 
-from topdis_jax.data import sources
+from tests import published_cases as cases
+from topdis_jax.data import prepared, sources
+
+
+@pytest.fixture(autouse=True)
+def folders(monkeypatch, tmp_path):
+    """No data of this machine is found."""
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+    monkeypatch.setenv('TFDS_DATA_DIR', str(tmp_path / 'tfds'))
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.mark.parametrize('name', sources.PUBLISHED)
-def test_missing_files_are_named(name, tmp_path):
+@pytest.mark.parametrize('source', ['auto', 'file'])
+def test_missing_files_are_named(name, source, tmp_path):
     published = sources.PUBLISHED[name]
     with pytest.raises(sources.DataError) as error:
-        sources.load(name, root=str(tmp_path))
+        sources.load(name, root=str(tmp_path), source=source)
     for part in (published.file, published.page, str(tmp_path),
                  '--config.data.root'):
         assert part in str(error.value)
@@ -43,3 +54,39 @@ def test_unwritable_cache_is_a_data_error(tmp_path, monkeypatch):
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'file'))
     with pytest.raises(sources.DataError, match='XDG_CACHE_HOME'):
         sources.load('sprites_small')
+
+
+def test_three_ways_to_have_a_data_set():
+    with pytest.raises(sources.DataError) as error:
+        sources.load('dsprites')
+    first, *ways = str(error.value).split('\n')
+    assert 'dsprites is not on this machine' in first
+    for way, part in zip(ways, ('dsprites-dataset', 'tfds build dsprites',
+                                'sprites_small'), strict=True):
+        assert part in way
+    with pytest.raises(sources.DataError, match='TFDS has no mpi3d_toy'):
+        sources.load('mpi3d_toy')
+
+
+def test_auto_goes_from_the_cache_to_the_file_to_tfds(tmp_path, monkeypatch):
+    small = cases.shrink(monkeypatch)
+    calls = []
+    monkeypatch.setattr(prepared, 'find', lambda name, root: calls.append(
+        name) or str(tmp_path))
+    monkeypatch.setattr(prepared, 'stream', lambda *args: None)
+    with pytest.raises(AttributeError):  # the stream that is None here
+        sources.load('mpi3d_toy')
+    assert calls == ['mpi3d_toy']
+    path = cases.write('mpi3d_toy', tmp_path)
+    data = sources.load('mpi3d_toy')  # in the current folder
+    assert len(data) == small['mpi3d_toy'].shape[0] and len(calls) == 1
+    path.unlink()
+    again = sources.load('mpi3d_toy', root='elsewhere')
+    np.testing.assert_array_equal(again.images, data.images)
+    assert len(calls) == 1
+    # The file that it was made from is there again, and is another.
+    np.savez(path, images=255 - cases.images_of('mpi3d_toy'))
+    other = sources.load('mpi3d_toy')
+    np.testing.assert_array_equal(other.images, 255 - data.images)
+    with pytest.raises(sources.DataError, match='elsewhere'):
+        sources.load('mpi3d_toy', root='elsewhere', source='file')

@@ -176,6 +176,33 @@ def loss_curves(path, rows, *, delay=0):
     _save(figure, path)
 
 
+def joint_histogram(path, factors, dataset, pairs):
+    """How often the values of two factors came together, a panel per pair.
+
+    Args:
+      path: of the PNG.
+      factors: [n, k] values that were drawn.
+      dataset: FactorDataset.
+      pairs: [(name, name), ...] of its factors; the first goes up.
+    """
+    figure = Figure(figsize=(3.9 * len(pairs), 3.6), layout='constrained')
+    for place, names in enumerate(pairs):
+        rows, columns = (dataset.factor_names.index(name) for name in names)
+        shape = dataset.factor_sizes[rows], dataset.factor_sizes[columns]
+        counts = np.zeros(shape)
+        np.add.at(counts, (factors[:, rows], factors[:, columns]), 1)
+        axes = figure.add_subplot(1, len(pairs), place + 1)
+        shown = axes.imshow(100 * counts / max(len(factors), 1),
+                            origin='lower', aspect='auto', vmin=0)
+        axes.set_ylabel(names[0])
+        axes.set_xlabel(names[1])
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.get_major_locator().set_params(integer=True)
+        figure.colorbar(shown, ax=axes, label='images (%)')
+    figure.suptitle(f'Factors of {len(factors)} training images', fontsize=11)
+    _save(figure, path)
+
+
 def _traverse(decode, codes, order, values):
     """Images [latent, start, value, h, w, c], latents in the given order."""
     return np.stack([[decode(_vary(code, latent, values)) for code in codes]

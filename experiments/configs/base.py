@@ -13,11 +13,14 @@ def get_config(family='vae'):
 
     config.data = ml_collections.ConfigDict()
     config.data.name = 'sprites_small'
-    # The folder of a downloaded data set's files.
+    # The folder of a downloaded data set's files, or the file itself.
     config.data.root = ''
-    # 'file': the published files; 'tfds': TensorFlow Datasets; 'auto': the
-    # files if they are there.
+    # 'file': the published files; 'tfds': TensorFlow Datasets; 'auto': what
+    # was converted before, else the files, else a copy that TFDS has prepared.
     config.data.source = 'auto'
+    # Factors that go together in training, not in the scores: pairs with the
+    # standard deviation of their difference, as in (('x', 'y', 0.2),).
+    config.data.correlation = ()
 
     config.model = ml_collections.ConfigDict()
     # vae, beta_vae, factor_vae, beta_tcvae, control_vae or dava.

@@ -1,5 +1,8 @@
 """Batches as a pure function of (seed, step): no state to save."""
 
+import functools
+import math
+
 import numpy as np
 
 _ROUNDS = 6
@@ -11,24 +14,30 @@ _STAGES = ((np.uint64(30), np.uint64(0xBF58476D1CE4E5B9)),
            (np.uint64(27), np.uint64(0x94D049BB133111EB)))
 _LAST_SHIFT = np.uint64(31)
 
+# Tells the numbers of `uniform` from the keys of permutations.
+_UNIFORM = np.uint64(0x756E69666F726D)
 
-def batch(dataset, seed, step, batch_size, *, stream=0):
+
+def batch(dataset, seed, step, batch_size, *, stream=0, draw=None):
     """The images of one step.
 
     Each epoch visits every image once, in an order of its own; a batch that
-    crosses the end of an epoch goes on with the next.
+    crosses the end of an epoch goes on with the next. With `draw` there are
+    no epochs.
 
     Args:
       dataset: FactorDataset.
       seed, stream: streams of one seed are independent of one another.
       step: from 0.
       batch_size: number of images.
+      draw: (seed, step, batch_size, stream=0) -> indices [batch_size], as
+        from correlation.sampler; None: as said above.
 
     Returns:
       [batch_size, h, w, c] uint8.
     """
-    return dataset.images[
-        indices(len(dataset), seed, step, batch_size, stream=stream)]
+    draw = draw or functools.partial(indices, len(dataset))
+    return dataset.images[draw(seed, step, batch_size, stream=stream)]
 
 
 def indices(size, seed, step, batch_size, *, stream=0):
@@ -38,9 +47,17 @@ def indices(size, seed, step, batch_size, *, stream=0):
     found = np.empty(batch_size, np.int64)
     for epoch in range(epochs[0], epochs[-1] + 1):
         of_epoch = epochs == epoch
-        key = _mix(_mix(_mix(_word(seed)) ^ _word(stream)) ^ _word(epoch))
+        key = _key(seed, stream, epoch)
         found[of_epoch] = permute(places[of_epoch], size, key)
     return found
+
+
+def uniform(seed, step, shape, *, stream=0):
+    """Numbers in [0, 1) of one step, independent of those of `indices`."""
+    key = _mix(_key(seed, stream, step) ^ _UNIFORM)
+    words = _mix(key ^ np.arange(math.prod(shape), dtype=np.uint64))
+    # The 53 bits that a double holds.
+    return (words >> np.uint64(11)).reshape(shape) * 2.0 ** -53
 
 
 def permute(places, size, key):
@@ -81,6 +98,11 @@ def shard(images, devices):
         raise ValueError(f'a batch of {images.shape[0]} cannot be shared '
                          f'equally by {devices} devices')
     return images.reshape(devices, -1, *images.shape[1:])
+
+
+def _key(seed, stream, number):
+    """A word for each triple."""
+    return _mix(_mix(_mix(_word(seed)) ^ _word(stream)) ^ _word(number))
 
 
 def _word(number):

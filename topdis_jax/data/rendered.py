@@ -7,16 +7,13 @@ all its places. As in dSprites, a square looks the same after a quarter turn
 and an ellipse after half a turn.
 """
 
-import contextlib
-import fcntl
-import glob
 import math
 import os
 from typing import NamedTuple
-import uuid
 
 import numpy as np
 
+from topdis_jax.data import cache
 from topdis_jax.data.factors import FactorDataset
 
 SHAPES = ('square', 'ellipse', 'heart')
@@ -59,19 +56,11 @@ def load(name):
       OSError: the cache folder cannot be written to, or not be read.
     """
     grid = GRIDS[name]
-    path = os.path.join(cache_folder(), f'{name}-v{_VERSION}.npy')
-    images = _open(path, grid)
-    if images is None:
-        _render_to(path, name, grid)
-        images = _open(path, grid)
+    path = os.path.join(cache.folder(), f'{name}-v{_VERSION}.npy')
+    images = cache.keep(
+        path, grid.shape, name, lambda: cache.open_array(path, grid.shape),
+        lambda: _draw(name, grid))
     return FactorDataset(name, images, NAMES, grid.factor_sizes)
-
-
-def cache_folder():
-    """$XDG_CACHE_HOME/topdis_jax, or ~/.cache/topdis_jax."""
-    base = os.environ.get('XDG_CACHE_HOME') or os.path.join(
-        os.path.expanduser('~'), '.cache')
-    return os.path.join(base, 'topdis_jax')
 
 
 def sprite(grid, shape, scale, orientation):
@@ -115,76 +104,11 @@ def at_all_places(grid, drawn):
     return windows[::-1, ::-1].transpose(1, 0, 2, 3)
 
 
-def _open(path, grid):
-    """A file's images as a memory map; None if absent or not whole."""
-    try:
-        images = np.load(path, mmap_mode='r')
-    except (FileNotFoundError, NotADirectoryError, ValueError, EOFError):
-        return None
-    return images if images.shape == grid.shape else None
-
-
-def _render_to(path, name, grid):
-    """Renders into a file that appears when it is whole."""
-    folder = os.path.dirname(path)
-    try:
-        os.makedirs(folder, exist_ok=True)
-        _remove_leftovers(folder)
-        with _locked_temporary(path) as file:
-            _render(file, name, grid)
-            file.flush()
-            os.replace(file.name, path)
-    except OSError as error:
-        raise OSError(
-            error.errno, f'cannot write the data set {name} ({error.strerror}'
-            '); set XDG_CACHE_HOME to a folder that can be written to, with '
-            f'{math.prod(grid.shape) / 2 ** 20:.0f} MiB free',
-            folder) from error
-
-
-def _render(file, name, grid):
-    """Writes all images as .npy, in the order of the grid."""
+def _draw(name, grid):
+    """All images [places, places, h, w] at a time, in the order of the grid."""
     import tqdm
-    np.lib.format.write_array_header_1_0(
-        file, {'descr': '|u1', 'fortran_order': False, 'shape': grid.shape})
-    # Sprite by sprite: a memory map would fill the memory.
     sizes = grid.factor_sizes[:3]
     for values in tqdm.tqdm(
             np.ndindex(*sizes), total=math.prod(sizes), unit='sprite',
             desc=f'Rendering {name}, once', dynamic_ncols=True):
-        places = at_all_places(grid, sprite(grid, *values))
-        file.write(np.ascontiguousarray(places))
-
-
-@contextlib.contextmanager
-def _locked_temporary(path):
-    """An open file beside `path`, gone at the end unless it was renamed.
-
-    Its lock ends with its process. That tells what a killed process left from
-    a rendering under way, in another container or on another machine too,
-    where a process number would not.
-    """
-    temporary = f'{path}.{uuid.uuid4().hex}.tmp'
-    with contextlib.ExitStack() as stack:
-        stack.callback(_remove, temporary)
-        while not os.path.exists(temporary):
-            file = stack.enter_context(open(temporary, 'wb'))
-            # Another process may have taken it for a leftover before this.
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield file
-
-
-def _remove_leftovers(folder):
-    """Removes what killed renderings left."""
-    for leftover in glob.glob(
-            os.path.join(glob.escape(folder), '*-v*.npy.*.tmp')):
-        # For writing: some network file systems lock nothing else.
-        with contextlib.suppress(OSError), open(leftover, 'r+b') as file:
-            # Fails while another process holds the lock.
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.remove(leftover)
-
-
-def _remove(path):
-    with contextlib.suppress(FileNotFoundError):
-        os.remove(path)
+        yield at_all_places(grid, sprite(grid, *values))

@@ -1,114 +1,123 @@
 """All data sets by name."""
 
 import difflib
+import hashlib
 import os
-from typing import NamedTuple
 
-from topdis_jax.data import rendered
+from topdis_jax.data import convert, prepared, readers, rendered, scenes
+from topdis_jax.data.errors import DataError
+from topdis_jax.data.published import PUBLISHED
 
 SOURCES = ('auto', 'file', 'tfds')
+OWN = 'own'
 
-
-class DataError(ValueError):
-    """A data set that cannot be had; the message says what to do."""
-
-
-class Published(NamedTuple):
-    """A data set that others publish.
-
-    Attributes:
-      file: its name, as published.
-      page: where it is published.
-      image_shape: (h, w, c) of the images that are trained on.
-      factor_names, factor_sizes: in the order of the file, the last one
-        fastest; () for no factors.
-      access: what to do beyond a download, if anything.
-    """
-    file: str
-    page: str
-    image_shape: tuple
-    factor_names: tuple = ()
-    factor_sizes: tuple = ()
-    access: str = ''
-
-
-def _mpi3d(file, colors, shapes):
-    return Published(
-        file, 'https://github.com/rr-learning/disentanglement_dataset',
-        (64, 64, 3),
-        ('object_color', 'object_shape', 'object_size', 'camera_height',
-         'background_color', 'horizontal_axis', 'vertical_axis'),
-        (colors, shapes, 2, 3, 3, 40, 40))
-
-
-PUBLISHED = {
-    'dsprites': Published(
-        'dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz',
-        'https://github.com/google-deepmind/dsprites-dataset', (64, 64, 1),
-        ('shape', 'scale', 'orientation', 'x', 'y'), (3, 6, 40, 32, 32)),
-    'shapes3d': Published(
-        '3dshapes.h5', 'https://github.com/google-deepmind/3d-shapes',
-        (64, 64, 3),
-        ('floor_hue', 'wall_hue', 'object_hue', 'scale', 'shape',
-         'orientation'), (10, 10, 10, 8, 4, 15)),
-    'mpi3d_toy': _mpi3d('mpi3d_toy.npz', 6, 6),
-    'mpi3d_realistic': _mpi3d('mpi3d_realistic.npz', 6, 6),
-    'mpi3d_real': _mpi3d('mpi3d_real.npz', 6, 6),
-    'mpi3d_complex': _mpi3d('real3d_complicated_shapes_ordered.npz', 4, 4),
-    'faces3d': Published(
-        'basel_face_renders.pth', 'https://github.com/rtqichen/beta-tcvae',
-        (64, 64, 1), ('identity', 'azimuth', 'elevation', 'lighting'),
-        (50, 21, 11, 11),
-        'the licence of the face model forbids to publish the images, so '
-        'that they must be asked for there'),
-    'celeba': Published(
-        'img_align_celeba.zip',
-        'https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html', (64, 64, 3)),
-}
+_RENDERED = (dict.fromkeys(rendered.GRIDS, rendered.load)
+             | dict.fromkeys(scenes.GRIDS, scenes.load))
 
 
 def load(name, *, root=None, source='auto'):
     """A FactorDataset by its name.
 
+    A published data set is converted once, into the cache, where 'auto' finds
+    it first; then it looks for the published file, and then for a copy that
+    TFDS has prepared. 'file' and 'tfds' take that alone; 'tfds' prepares the
+    copy if it can.
+
     Args:
-      name: a key of rendered.GRIDS or PUBLISHED.
-      root: folder of the published files.
+      name: a rendered data set, a key of PUBLISHED, or 'own': a user's .npz
+        or folder of pictures (readers.own).
+      root: folder of the published files and of TFDS, or the file itself;
+        None: the current folder, and TFDS's own.
       source: 'auto', 'file' or 'tfds'; of published data sets.
 
     Raises:
-      DataError: unknown name or source, a file that is not there (the message
-        has its name and the page that publishes it), or a cache that cannot
-        be written to.
+      DataError: an unknown name or source, a data set that is not there, a
+        file that is damaged or of another format, or a cache that is full or
+        cannot be written to; the message says what to do.
     """
     if source not in SOURCES:
         raise DataError(f'config.data.source must be one of '
                         f'{", ".join(SOURCES)}, received {source!r}')
-    if name in rendered.GRIDS:
-        try:
-            return rendered.load(name)
-        except OSError as error:
-            raise DataError(str(error)) from error
-    if name not in PUBLISHED:
-        raise DataError(_unknown(name))
-    published = PUBLISHED[name]
-    path = os.path.join(root or '.', published.file)
-    if not os.path.exists(path):
+    try:
+        if name in _RENDERED:
+            return _RENDERED[name](name)
+        if name == OWN:
+            return _load_own(root)
+        if name in PUBLISHED:
+            return _load_published(name, root, source)
+    except OSError as error:
+        raise DataError(str(error)) from error
+    raise DataError(_unknown(name))
+
+
+def _load_own(root):
+    if not root or not os.path.exists(root):
         raise DataError(
-            f'the data set {name} needs the file {published.file}, which is '
-            f'not in {os.path.abspath(root or ".")}. Its page is '
-            f'{published.page}{_note(published)}; get it from there and give '
-            'its folder with --config.data.root=FOLDER')
-    raise DataError(
-        f'{path} is there, but this version does not read {name} yet; the '
-        f'data sets that it has are {", ".join(rendered.GRIDS)}')
+            'config.data.name=own needs --config.data.root=PATH, of an .npz '
+            'with images and factor_sizes or of a folder of pictures; '
+            f'received {root or "none"!r}')
+    # One name for many data sets: each has its own place in the cache.
+    place = hashlib.sha256(os.path.realpath(root).encode()).hexdigest()[:12]
+    return convert.load(OWN, root, lambda: readers.own(root),
+                        key=f'{OWN}-{place}')
 
 
-def _note(published):
-    return f' ({published.access})' if published.access else ''
+def _load_published(name, root, source):
+    published = PUBLISHED[name]
+    if source == 'auto':
+        found = convert.cached(name, published.shape)
+        if found is not None:
+            return found
+    if source != 'tfds':
+        path = _find_file(published, root or '.')
+        if path:
+            return convert.load(
+                name, path, lambda: readers.read(name, published, path))
+    if source == 'file':
+        raise DataError(f'the data set {name} needs the file '
+                        f'{_missing_file(published, root)}')
+    if source == 'tfds':
+        path = prepared.get(name, root)
+    else:
+        path = prepared.find(name, root)
+    if path is None:
+        raise DataError(_missing(name, published, root))
+    return convert.load(
+        name, path, lambda: prepared.stream(name, published, path))
+
+
+def _find_file(published, root):
+    """Path of the published file, under one of its names, or None."""
+    if os.path.isfile(root) or os.path.basename(
+            os.path.normpath(root)) in published.others:
+        return root if os.path.exists(root) else None
+    for name in (published.file, *published.others):
+        path = os.path.join(root, name)
+        if os.path.exists(path):
+            return path
+    return None
+
+
+def _missing(name, published, root):
+    ways = [f'Its file: {_missing_file(published, root)}',
+            prepared.way(name),
+            'A stand-in: the rendered data sets '
+            f'{", ".join(_RENDERED)} need no files '
+            '(--config.data.name=NAME)']
+    lines = '\n'.join(f'  {i}. {way}' for i, way in enumerate(ways, 1))
+    return f'the data set {name} is not on this machine. To have it:\n{lines}'
+
+
+def _missing_file(published, root):
+    note = f' ({published.access})' if published.access else ''
+    return (f'{published.file}, which is not in '
+            f'{os.path.abspath(root or ".")}. Its page is {published.page}'
+            f'{note}; get it from there and give its folder with '
+            '--config.data.root=FOLDER')
 
 
 def _unknown(name):
-    known = [*rendered.GRIDS, *PUBLISHED]
+    known = [*_RENDERED, *PUBLISHED, OWN]
     near = difflib.get_close_matches(name, known, n=1)
     hint = f'; did you mean {near[0]!r}?' if near else ''
     return (f'config.data.name must be one of {", ".join(known)}, received '

@@ -1,0 +1,26 @@
+"""Rendered rooms in colour, 32 x 32: made for a laptop's CPU.
+
+    python -m experiments.run --config=experiments/configs/scenes.py \
+        --workdir=runs/scenes
+
+With --config.data.name=scenes --config.model.network=conv it has the factors
+and the image size of 3D Shapes, for an accelerator.
+"""
+
+from experiments.configs import base
+
+
+def get_config(family='vae'):
+    config = base.get_config(family)
+    config.data.name = 'scenes_small'
+    config.model.network = 'mlp'
+    config.model.hidden = (400, 400)
+    config.model.decoder_hidden = (400, 400)
+    config.topdis.weight = 5.0
+    config.topdis.delay = 2000
+    config.topdis.fresh = False
+    config.train.steps = 12_000
+    config.train.learning_rate = 1e-3
+    config.train.checkpoint_every = 1000
+    config.train.eval_every = 4000
+    return config

@@ -1,0 +1,132 @@
+"""Arrays that are made once and kept, whole or absent, in a cache folder."""
+
+import contextlib
+import errno
+import fcntl
+import math
+import os
+import shutil
+import sys
+
+import numpy as np
+
+_MARGIN = 2 ** 24  # bytes that stay free beside an array
+
+
+def folder():
+    """$XDG_CACHE_HOME/topdis_jax, or ~/.cache/topdis_jax."""
+    base = os.environ.get('XDG_CACHE_HOME') or os.path.join(
+        os.path.expanduser('~'), '.cache')
+    return os.path.join(base, 'topdis_jax')
+
+
+def open_array(path, shape):
+    """A uint8 array as a memory map; None if absent, damaged or another."""
+    try:
+        array = np.load(path, mmap_mode='r')
+    except (FileNotFoundError, NotADirectoryError, ValueError, EOFError):
+        return None
+    same = array.shape == tuple(shape) and array.dtype == np.uint8
+    return array if same else None
+
+
+def keep(path, shape, name, find, blocks, finish=None):
+    """What `find` gives; if None, the array is made and found again.
+
+    Processes that want the same array wait for the one that makes it. It is
+    written beside `path` and renamed at the end, so that it appears whole.
+
+    Args:
+      path: of the array, .npy.
+      shape: of the array, uint8.
+      name: of the data set, for messages.
+      find: () -> the result, or None if the array must be made.
+      blocks: () -> iterable of uint8 arrays, which are the array's bytes.
+      finish: () -> None; called before the array appears.
+
+    Raises:
+      OSError: the folder cannot be written to or is full.
+    """
+    found = find()
+    if found is not None:
+        return found
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with _alone(path + '.tmp', name) as file:
+            found = find()  # another process may have made it by now
+            if found is None:
+                _check_space(path, shape)
+                _write(file, shape, blocks())
+                if finish:
+                    finish()
+                os.replace(file.name, path)
+                found = find()
+        return found
+    except OSError as error:
+        raise OSError(
+            error.errno, f'cannot write the data set {name} ({error.strerror}'
+            '); set XDG_CACHE_HOME to a folder that can be written to, with '
+            f'{_size(shape) / 2 ** 20:.0f} MiB free',
+            os.path.dirname(path)) from error
+
+
+def _size(shape):
+    return math.prod(shape) + _MARGIN
+
+
+def _check_space(path, shape):
+    free = shutil.disk_usage(os.path.dirname(path)).free
+    if free < _size(shape):
+        raise OSError(errno.ENOSPC, f'only {free / 2 ** 20:.0f} MiB are free')
+
+
+def _write(file, shape, blocks):
+    """Writes an array of a shape as .npy; the blocks must fill it."""
+    np.lib.format.write_array_header_1_0(
+        file, {'descr': '|u1', 'fortran_order': False, 'shape': tuple(shape)})
+    # Never through a memory map, which would fill the memory.
+    size = 0
+    for block in blocks:
+        size += file.write(np.ascontiguousarray(block))
+    if size != math.prod(shape):
+        raise AssertionError(f'{size} bytes for an array of {shape}')
+    file.flush()
+
+
+@contextlib.contextmanager
+def _alone(temporary, name):
+    """An empty open file that no other process has, gone at the end.
+
+    Its lock ends with its process, in another container or on another machine
+    too: what a killed process left is taken over.
+    """
+    with contextlib.ExitStack() as stack:
+        while True:
+            file = stack.enter_context(open(temporary, 'ab'))
+            _lock(file, name)
+            # Whoever had the lock has renamed or removed the file since.
+            if _is_at(file, temporary):
+                break
+        stack.callback(_remove, file)
+        file.truncate(0)
+        yield file
+
+
+def _lock(file, name):
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print(f'Another process is making {name}: waiting', file=sys.stderr)
+        fcntl.flock(file, fcntl.LOCK_EX)
+
+
+def _is_at(file, path):
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
+def _remove(file):
+    if _is_at(file, file.name):
+        os.remove(file.name)
