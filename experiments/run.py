@@ -51,7 +51,7 @@ def run(config, folder):
     evaluate.check_names(config.eval.scores)
     dataset = sources.load(config.data.name, root=config.data.root or None,
                            source=config.data.source)
-    settings.check_images(config, dataset.image_shape)
+    settings.check_dataset(config, dataset)
     workfolder.prepare(folder, json.loads(config.to_json()))
     if config.topdis.weight > 0:
         persistence.warm_up()

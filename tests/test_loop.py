@@ -85,14 +85,14 @@ def test_what_a_family_keeps_is_resumed(tmp_path, dataset, family):
 
 def test_interrupted_run_is_saved_and_goes_on(tmp_path, dataset, whole,
                                               monkeypatch, capsys):
-    batch = loop._batch
+    due = loop._due
 
-    def interrupting(config, dataset, family, step):
+    def interrupting(options, step):
         if step == 6:
             os.kill(os.getpid(), signal.SIGINT)
-        return batch(config, dataset, family, step)
+        return due(options, step)
 
-    monkeypatch.setattr(loop, '_batch', interrupting)
+    monkeypatch.setattr(loop, '_due', interrupting)
     with pytest.raises(KeyboardInterrupt):
         loop.train(_config(), tmp_path, dataset)
     assert 'step 6, which is saved' in capsys.readouterr().err

@@ -98,3 +98,10 @@ def test_the_batches_of_a_seed_never_change():
     np.testing.assert_allclose(
         pipeline.uniform(3, 1000, (2,), stream=1), [0.7349844, 0.77841726],
         rtol=1e-7)
+
+
+def test_prefetch_gives_all_in_order_and_passes_errors_on():
+    assert list(pipeline.prefetch(lambda i: i * i, 2, 6)) == [4, 9, 16, 25]
+    assert list(pipeline.prefetch(lambda i: i, 3, 3)) == []
+    with pytest.raises(ZeroDivisionError):
+        list(pipeline.prefetch(lambda i: 1 / (i - 1), 0, 3))

@@ -4,10 +4,13 @@ import glob
 import importlib
 import os
 
+import numpy as np
 import pytest
 
 from experiments.configs import base
-from topdis_jax.training import settings
+from topdis_jax.data.errors import DataError
+from topdis_jax.data.factors import FactorDataset
+from topdis_jax.training import families, settings
 
 NAMES = sorted(
     os.path.basename(path)[:-3]
@@ -20,7 +23,7 @@ def test_shipped_configurations(name):
     module = importlib.import_module(f'experiments.configs.{name}')
     config = module.get_config()
     settings.check(config, devices=4)
-    assert config.model.family == 'vae' or name in ('mpi3d',)
+    assert config.model.family in families.FAMILIES
     # Every key comes from the base file.
     assert _keys(config) == _keys(base.get_config())
     assert module.get_config('beta_vae').model.family == 'beta_vae'
@@ -57,13 +60,29 @@ def test_messages(key, value, message):
     assert str(error.value).startswith(f'config.{key} must ')
 
 
+def _dataset(*image_shape):
+    return FactorDataset('some', np.zeros((12, *image_shape), np.uint8),
+                         ('x', 'y'), (3, 4))
+
+
 def test_images_of_the_wrong_size():
     config = base.get_config()
-    settings.check_images(config, (64, 64, 3))
-    with pytest.raises(settings.SettingsError, match=r'conv.*28x28x1'):
-        settings.check_images(config, (28, 28, 1))
+    settings.check_dataset(config, _dataset(64, 64, 3))
+    small = _dataset(28, 28, 1)
+    with pytest.raises(settings.SettingsError, match=r'network.*28x28x1'):
+        settings.check_dataset(config, small)
     config.model.network = 'mlp'
-    settings.check_images(config, (28, 28, 1))
+    settings.check_dataset(config, small)
+    config.model.family = 'dava'
+    with pytest.raises(settings.SettingsError, match=r'family.*28x28x1'):
+        settings.check_dataset(config, small)
     config.model.hidden = ()
     with pytest.raises(settings.SettingsError, match='hidden'):
-        settings.check_images(config, (28, 28, 1))
+        settings.check_dataset(config, small)
+
+
+def test_correlation_of_factors_that_are_not_there():
+    config = base.get_config()
+    config.data.correlation = (('x', 'z', 0.2),)
+    with pytest.raises(DataError, match="'z'"):
+        settings.check_dataset(config, _dataset(64, 64, 1))

@@ -22,6 +22,7 @@ def config(family='vae', **changes):
     config.topdis.fresh = False
     config.train.batch_size = 16
     config.train.learning_rate = 1e-3
+    config.eval.scores = ('mig',)
     for key, value in changes.items():
         section, name = key.split('__')
         config[section][name] = value

@@ -112,11 +112,16 @@ def get_config(family='vae'):
     # In steps; 0: only at the end.
     config.train.log_every = 100
     config.train.checkpoint_every = 5000
-    config.train.eval_every = 50_000
+    config.train.eval_every = 250_000
 
     config.eval = ml_collections.ConfigDict()
-    # The first of them says which checkpoint is the best.
-    config.eval.scores = ('mig',)
+    # Any of mig, factor_vae, sap, dci, beta_vae, modularity, explicitness,
+    # irs, sap_continuous, dci_2000 (of 2000 points: seconds, not minutes). The
+    # first of them says which checkpoint is the best.
+    config.eval.scores = ('mig', 'factor_vae', 'sap', 'dci')
     # Images encoded at once.
     config.eval.batch_size = 256
+    if family == 'dava':  # as published
+        config.train.batch_size = 128
+        config.train.steps = 150_000
     return config

@@ -1,7 +1,7 @@
 """MPI3D, real images of complicated shapes, published settings.
 
-The published run is FactorVAE with gamma 5, TopDis with weight 6, its gradient
-orthogonalised.
+As published: FactorVAE with gamma 5, TopDis with weight 6, its gradient
+orthogonalised. Another family may follow the colon.
 
     python -m experiments.run --config=experiments/configs/mpi3d.py \
         --config.data.root=FOLDER --workdir=runs/mpi3d
@@ -10,7 +10,7 @@ orthogonalised.
 from experiments.configs import base
 
 
-def get_config(family='vae'):
+def get_config(family='factor_vae'):
     config = base.get_config(family)
     config.data.name = 'mpi3d_complex'
     config.topdis.weight = 6.0

@@ -7,16 +7,21 @@
 from experiments.configs import base
 
 
-def get_config(family='vae'):
+def get_config(family='beta_vae'):
     config = base.get_config(family)
     config.model.network = 'mlp'
     config.model.hidden = (400, 400)
     config.model.decoder_hidden = (400, 400)
+    config.objective.beta = 6.0 if family == 'beta_tcvae' else 4.0
+    config.objective.discriminator_hidden = (400,) * 3
     config.topdis.weight = 5.0
     config.topdis.delay = 2000
     config.topdis.fresh = False
+    config.topdis.orthogonalize = True
     config.train.steps = 12_000
-    config.train.learning_rate = 1e-3
+    config.train.batch_size = 64
+    config.train.learning_rate = 5e-4
     config.train.checkpoint_every = 1000
     config.train.eval_every = 4000
+    config.eval.scores = ('mig', 'factor_vae', 'sap', 'dci_2000')
     return config

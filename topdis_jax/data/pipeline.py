@@ -1,5 +1,6 @@
 """Batches as a pure function of (seed, step): no state to save."""
 
+from concurrent import futures
 import functools
 import math
 
@@ -38,6 +39,20 @@ def batch(dataset, seed, step, batch_size, *, stream=0, draw=None):
     """
     draw = draw or functools.partial(indices, len(dataset))
     return dataset.images[draw(seed, step, batch_size, stream=stream)]
+
+
+def prefetch(function, start, stop):
+    """function(start), .., function(stop - 1), each computed one ahead.
+
+    A thread of its own gets the next batch while a step is under way.
+    """
+    with futures.ThreadPoolExecutor(1) as pool:
+        ahead = pool.submit(function, start) if start < stop else None
+        for step in range(start, stop):
+            result = ahead.result()
+            if step + 1 < stop:
+                ahead = pool.submit(function, step + 1)
+            yield result
 
 
 def indices(size, seed, step, batch_size, *, stream=0):

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 import tqdm
 
-from topdis_jax.data import pipeline
+from topdis_jax.data import correlation, pipeline
 from topdis_jax.metrics import evaluate
 from topdis_jax.training import families, inference, state as states, steps
 from topdis_jax.training import workfolder
@@ -62,7 +62,9 @@ def train(config, folder, dataset, draw=None):
         score = functools.partial(
             _score, config, dataset, inference.Compiled(model), checkpoints,
             draw, path('metrics.jsonl'))
-        batch_at = functools.partial(_batch, config, dataset, family)
+        batch_at = functools.partial(
+            _batch, config, dataset, family,
+            correlation.sampler(dataset, config.data.correlation))
         state = _run_steps(config, batch_at, state, checkpoints, log, score,
                            _compile_steps(config, model, family))
         scores = score(state)
@@ -82,17 +84,19 @@ def _run_steps(config, batch_at, state, checkpoints, log, score, step_for):
                     desc='Training', dynamic_ncols=True, mininterval=0.5)
     with bar, interrupts.installed():
         try:
-            for step in range(start + 1, options.steps + 1):
-                batch = batch_at(step - 1)
+            batches = pipeline.prefetch(batch_at, start, options.steps)
+            for step, batch in enumerate(batches, start + 1):
+                # A signal waits until the step is logged and saved.
                 with interrupts.deferred():
                     state, metrics = step_for(step)(state, batch)
                     # Not queued: waiting steps starve one another of host
                     # threads where several CPU devices share them.
                     jax.block_until_ready(metrics)
-                bar.update()
-                due = _due(options, step)
-                if any(due):
-                    _record(due, step, metrics, state, bar, checkpoints, log)
+                    bar.update()
+                    due = _due(options, step)
+                    if any(due):
+                        _record(due, step, metrics, state, bar, checkpoints,
+                                log)
                 if due.evaluate and step < options.steps:
                     bar.clear()
                     log.write({'step': step, 'scores': score(_first(state))})
@@ -103,12 +107,13 @@ def _run_steps(config, batch_at, state, checkpoints, log, score, step_for):
     return _first(state)
 
 
-def _batch(config, dataset, family, step):
+def _batch(config, dataset, family, draw, step):
     """What a step takes, [devices, b, ...] each."""
     return {
         name: pipeline.shard(
             pipeline.batch(dataset, config.seed, step, config.train.batch_size,
-                           stream=stream), jax.local_device_count())
+                           stream=stream, draw=draw),
+            jax.local_device_count())
         for stream, name in enumerate(family.batches)}
 
 

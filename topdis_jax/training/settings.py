@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from topdis_jax import models
+from topdis_jax.data import correlation
 from topdis_jax.losses import adversarial, total_correlation
 from topdis_jax.topology.rtd import ENGINES
 from topdis_jax.training import families
@@ -54,8 +55,15 @@ def check(config, devices):
              f'be divisible by the number of devices, {devices}')
 
 
-def check_images(config, image_shape):
-    """Raises SettingsError if a network cannot take images [h, w, c]."""
+def check_dataset(config, dataset):
+    """Checks what a configuration asks of a FactorDataset.
+
+    Raises:
+      SettingsError: a network cannot take its images.
+      DataError: correlated factors that it does not have.
+    """
+    correlation.sampler(dataset, config.data.correlation)
+    image_shape = dataset.image_shape
     model = states.make_model(config, image_shape)
     family = families.make_family(config, dataset_size=1)
     images = jnp.zeros((1, *image_shape))
