@@ -17,7 +17,8 @@ CONFIG = '--config=experiments/configs/sprites.py'
 ROOT = os.path.dirname(os.path.dirname(__file__))
 SMALL = ['--config.train.batch_size=16', '--config.model.hidden=(8,)',
          '--config.model.decoder_hidden=(8,)', '--config.topdis.delay=3',
-         '--config.train.log_every=1', '--config.train.checkpoint_every=5']
+         '--config.train.log_every=1', '--config.train.checkpoint_every=5',
+         '--config.eval.scores=("mig",)']
 
 
 def _command(*args, program='run'):
@@ -96,6 +97,7 @@ def test_every_data_set_can_be_trained_on(tmp_path, monkeypatch, name):
     config.topdis.weight, config.train.steps = 0.0, 20
     config.train.batch_size, config.train.log_every = 16, 10
     config.train.eval_every = 0
+    config.eval.scores = ('mig',)
     scores = run.run(config, str(tmp_path / 'run'))
     rows = workfolder.read_rows(tmp_path / 'run' / 'metrics.jsonl')
     assert [row['step'] for row in rows if 'loss' in row] == [10, 20]

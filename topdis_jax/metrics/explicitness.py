@@ -1,12 +1,11 @@
 """Explicitness, Ridgeway & Mozer 2018 (arXiv:1802.05312), section 4."""
 
-from concurrent import futures
-
 import numpy as np
 from sklearn import linear_model
 from sklearn import metrics as sklearn_metrics
 
 from topdis_jax.metrics import checks
+from topdis_jax.metrics import fits
 
 
 def explicitness(codes, factors, test_codes, test_factors):
@@ -53,8 +52,7 @@ def explicitness(codes, factors, test_codes, test_factors):
         return _mean_area(model.predict_proba(test),
                           test_factors[:, j, None] == model.classes_)
 
-    with futures.ThreadPoolExecutor() as pool:
-        return float(np.mean(list(pool.map(area, range(factors.shape[1])))))
+    return float(np.mean(fits.side_by_side(area, range(factors.shape[1]))))
 
 
 def _mean_area(scores, is_class):

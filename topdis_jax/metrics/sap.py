@@ -1,12 +1,12 @@
 """Separated attribute predictability, Kumar et al. 2018 (arXiv:1711.00848)."""
 
-from concurrent import futures
 import itertools
 
 import numpy as np
 from sklearn import svm
 
 from topdis_jax.metrics import checks
+from topdis_jax.metrics import fits
 
 
 def sap(codes, factors, test_codes, test_factors, *, continuous=False):
@@ -66,10 +66,8 @@ def _accuracies(codes, factors, test_codes, test_factors):
         return np.mean(predicted == test_factors[:, j])
 
     shape = codes.shape[1], factors.shape[1]
-    # Threads suffice: the solver runs outside the interpreter's lock.
-    with futures.ThreadPoolExecutor() as pool:
-        cells = itertools.product(*map(range, shape))
-        return np.reshape(list(pool.map(accuracy, cells)), shape)
+    cells = itertools.product(*map(range, shape))
+    return np.reshape(fits.side_by_side(accuracy, cells), shape)
 
 
 def _squared_correlations(codes, factors):
