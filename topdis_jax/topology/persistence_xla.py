@@ -13,8 +13,9 @@ triangle on, and {i, j} = 0 from upper[i, j] on, the cap of {i, j}.
 Relations are taken in order of value. The first whose sum is not empty kills
 the youngest generator in it: this ends a bar, and in all sums the generator
 is replaced by the rest of the relation, which makes this relation, and most
-of those to come, empty for good. Generators whose own cap came before do not
-count; they need no step.
+of those to come, empty for good. Only relations that hold a generator whose
+own cap has not come before can end a bar, so that few need be looked at: the
+caps of the others, or what takes their place, make them empty in time.
 
 Notation. Edges e = 0 .. E - 1 are the pairs i < j in lexical order. The event
 e is the cap of e, the event E + e the birth of e with all triangles of which
@@ -162,7 +163,8 @@ class _Order(NamedTuple):
       count: [] int32, of the generators.
       youngest: [n, n, words of n bits] uint32: the vertices k with which the
         edge {i, j} is the youngest of a triangle.
-      alive: [words, 2 E] uint32: generators whose cap is after the event.
+      alive: [words, 2 E] uint32: generators whose cap is not before the
+        event.
     """
     values: jax.Array
     events: jax.Array
@@ -203,7 +205,7 @@ def _prepare(words, lower, upper, mask):
     is_generator = is_open & ~has_witness
     generators, number, count = _numbered(is_generator, events, rank, words)
     caps = jnp.where(jnp.arange(32 * words) < count, rank[generators], -1)
-    alive = bits.pack(caps[None, :] > rank[:, None]).T
+    alive = bits.pack(caps[None, :] >= rank[:, None]).T
     own = bits.single(jnp.where(is_generator, number, -1), words)
     rest = is_open & has_witness
     ends = (jnp.where(rest, jnp.asarray(edge)[end, witness], size)
@@ -292,7 +294,6 @@ def _deaths(order, sums):
         return sums, deaths, more
 
     more = jnp.ones(sums.shape[0], bool)
-    # The event e is the cap of the edge e, which ends what nothing else ends.
     return lax.while_loop(lambda state: jnp.any(state[-1]), part,
                           (sums, order.generators, more))[1]
 
@@ -315,7 +316,6 @@ def _first_relations(order, sums):
     relations = _at(sums, e)
     for end in (i[e], j[e]):
         relations ^= _at(sums, jnp.where(is_cap, size, edge[end, k]))
-    relations &= order.alive[:, events]
     return (jnp.where((place < up_to[-1])[None, :], relations, 0), events,
             up_to[-1] > places)
 
