@@ -115,8 +115,8 @@ def _batch(lower, upper, mask, words, num_bars):
         entries = Entries(edges, edges, edges[..., 0] > 0,
                           jnp.zeros(size, jnp.int32))
     else:
-        order, witnesses = jax.vmap(functools.partial(_prepare, words))(*args)
-        deaths = _deaths(order, _resolve(witnesses))
+        order, parts = jax.vmap(functools.partial(_prepare, words))(*args)
+        deaths = _deaths(order, parts)
         entries = jax.vmap(functools.partial(_longest, n, num_bars))(
             order, deaths)
     entries = _void(entries, valid)
@@ -174,18 +174,20 @@ class _Order(NamedTuple):
     alive: jax.Array
 
 
-class _Witnesses(NamedTuple):
-    """An edge is own + sums[first] + sums[second].
+class _Parts(NamedTuple):
+    """An edge is a generator, or the sum of two others, or zero.
 
-    own: [words, E] uint32; first, second: [E] int32, E if there is none.
+    Attributes:
+      generator: [E] int32, number of the generator, G if it is none.
+      first, second: [E] int32, edges, E if it is no sum.
     """
-    own: jax.Array
+    generator: jax.Array
     first: jax.Array
     second: jax.Array
 
 
 def _prepare(words, lower, upper, mask):
-    """(_Order, _Witnesses) of one barcode."""
+    """(_Order, _Parts) of one barcode."""
     n = lower.shape[0]
     i, j, edge = _edges(n)
     size = len(i)
@@ -199,19 +201,21 @@ def _prepare(words, lower, upper, mask):
     rank = jnp.argsort(events)
     youngest, witness, has_witness = _triangles(
         jnp.append(rank[size:], 2 * size)[edge])
-    youngest = jnp.where((mask[:, None] & mask[None, :])[:, :, None], youngest, 0)
+    inside = mask[:, None] & mask[None, :]
+    youngest = jnp.where(inside[:, :, None], youngest, 0)
 
     is_open = low < high  # the others are zero from their birth on
     is_generator = is_open & ~has_witness
     generators, number, count = _numbered(is_generator, events, rank, words)
     caps = jnp.where(jnp.arange(32 * words) < count, rank[generators], -1)
     alive = bits.pack(caps[None, :] >= rank[:, None]).T
-    own = bits.single(jnp.where(is_generator, number, -1), words)
+    number = jnp.where(is_generator, jnp.minimum(number, 32 * words),
+                       32 * words)
     rest = is_open & has_witness
     ends = (jnp.where(rest, jnp.asarray(edge)[end, witness], size)
             for end in (i, j))
     return (_Order(values, events, generators, count, youngest, alive),
-            _Witnesses(own, *ends))
+            _Parts(number, *ends))
 
 
 def _triangles(rank):
@@ -254,15 +258,17 @@ def _numbered(is_generator, events, rank, words):
     return generators, up_to[rank[size:]] - 1, up_to[-1]
 
 
-def _resolve(witnesses):
-    """Sums [items, words, E] of all edges."""
-    def step(state):
-        sums, witnesses, _ = state
-        new = (witnesses.own ^ _at(sums, witnesses.first)
-               ^ _at(sums, witnesses.second))
-        return new, witnesses, jnp.any(new != sums)
+def _resolve(parts, generators):
+    """Sums [items, words, E] of all edges, if the generators [items, words, G]
+    are sums themselves."""
+    own = jax.vmap(_at)(generators, parts.generator)
 
-    return _until_done(step, (witnesses.own, witnesses))[0]
+    def step(state):
+        sums, own, parts, _ = state
+        new = own ^ _at(sums, parts.first) ^ _at(sums, parts.second)
+        return new, own, parts, jnp.any(new != sums)
+
+    return _until_done(step, (own, own, parts))[0]
 
 
 def _until_done(step, state):
@@ -270,32 +276,44 @@ def _until_done(step, state):
 
     A step of an item that has nothing to do must leave it as it is.
     """
-    more = jnp.ones(state[0].shape[0], bool)
+    more = _true(state[0])
     return lax.while_loop(lambda state: jnp.any(state[-1]), jax.vmap(step),
                           (*state, more))[:-1]
 
 
+def _true(words):
+    """True for each item of [items, ...] uint32. No constant: under shard_map
+    what a loop begins with must vary over the devices as what it makes."""
+    return words.reshape(words.shape[0], -1)[:, 0] >= 0
+
+
 def _at(sums, edge):
-    """sums[:, edge], where the edge E is zero."""
+    """sums[:, edge], where what is beyond the last is zero."""
     return jnp.pad(sums, ((0, 0), (0, 1)))[:, edge]
 
 
-def _deaths(order, sums):
+def _deaths(order, parts):
     """Events [items, G] that end the bars of the generators.
 
-    By parts: the first relations that are not empty, as many as there are
+    By turns: the first relations that are not empty, as many as there are
     places for, are written down, and then reduced.
     """
-    def part(state):
-        sums, deaths, _ = state
+    def turn(state):
+        generators, deaths, _ = state
+        sums = _resolve(parts, generators)
         relations, events, more = jax.vmap(_first_relations)(order, sums)
-        _, sums, deaths, _ = _until_done(
-            _kill, (relations, sums, deaths, events))
-        return sums, deaths, more
+        places = relations.shape[-1]
+        sums, deaths, _ = _until_done(
+            _kill, (jnp.concatenate([relations, generators], axis=-1), deaths,
+                    events))
+        return sums[:, :, places:], deaths, more
 
-    more = jnp.ones(sums.shape[0], bool)
-    return lax.while_loop(lambda state: jnp.any(state[-1]), part,
-                          (sums, order.generators, more))[1]
+    words = order.alive.shape[1]
+    each = bits.single(jnp.arange(32 * words), words)
+    generators = each[None] | (order.alive[:, :, :1] & 0)
+    return lax.while_loop(lambda state: jnp.any(state[-1]), turn,
+                          (generators, order.generators,
+                           _true(generators)))[1]
 
 
 def _first_relations(order, sums):
@@ -346,22 +364,19 @@ def _filled(order, sums):
 
 
 def _kill(state):
-    """The first relation that is not empty ends a bar."""
-    relations, sums, deaths, events, _ = state
-    is_filled = bits.any_of(relations)
+    """The first relation that is not empty ends a bar. Among the sums
+    [words, R + G], the relations come before the generators."""
+    sums, deaths, events, _ = state
+    is_filled = bits.any_of(sums[:, :len(events)])
     first = jnp.argmax(is_filled)
-    relation = relations[:, first]
+    relation = jnp.where(is_filled[first], sums[:, first], 0)
     victim = bits.highest(relation)
     chosen = bits.single(victim, len(relation))
-
-    def replaced(sums):
-        has_victim = bits.any_of(sums & chosen[:, None])
-        return sums ^ jnp.where(has_victim[None, :], relation[:, None], 0)
-
+    has_victim = bits.any_of(sums & chosen[:, None])
+    sums ^= jnp.where(has_victim[None, :], relation[:, None], 0)
     deaths = jnp.where(jnp.arange(len(deaths)) == victim, events[first],
                        deaths)
-    return (replaced(relations), replaced(sums), deaths, events,
-            is_filled[first])
+    return sums, deaths, events, is_filled[first]
 
 
 def _longest(n, num_bars, order, deaths):
