@@ -16,6 +16,15 @@ def pack(members):
                    axis=-1, dtype=jnp.uint32)
 
 
+def pack_first(members):
+    """[m, ...] bool, m a multiple of 32 -> [m / 32, ...] uint32."""
+    m, *rest = members.shape
+    powers = (np.uint32(1) << np.arange(32, dtype=np.uint32)).reshape(
+        [1, 32] + [1] * len(rest))
+    return jnp.sum(jnp.where(members.reshape(m // 32, 32, *rest), powers, 0),
+                   axis=1, dtype=jnp.uint32)
+
+
 def single(member, words):
     """int32 [...] -> [words, ...] uint32: one member; none if negative."""
     word = jnp.arange(words).reshape(words, *[1] * jnp.ndim(member))

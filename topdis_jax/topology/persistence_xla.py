@@ -87,6 +87,7 @@ def barcode_entries(lower, upper, mask, num_bars, capacity=None):
     return _mapped(words, num_bars)(lower, upper, mask)
 
 
+@functools.lru_cache(maxsize=None)
 def _mapped(words, num_bars):
     """_batch, for which vmap means one more dimension of its batch: the rule
     for loops would run each step for each item, and choose afterwards."""
@@ -103,6 +104,7 @@ def _mapped(words, num_bars):
     return run
 
 
+@functools.partial(jax.jit, static_argnums=(3, 4))
 def _batch(lower, upper, mask, words, num_bars):
     """Entries of [..., n, n], as items of one batch dimension."""
     n, batch = lower.shape[-1], lower.shape[:-2]
@@ -163,15 +165,18 @@ class _Order(NamedTuple):
       count: [] int32, of the generators.
       youngest: [n, n, words of n bits] uint32: the vertices k with which the
         edge {i, j} is the youngest of a triangle.
-      alive: [words, 2 E] uint32: generators whose cap is not before the
-        event.
+      at_cap: [words, E] uint32: generators whose cap is not before that of
+        the edge.
+      at_birth: [n, words, n] uint32: generators whose cap is not before the
+        birth of the edge between the first and last index.
     """
     values: jax.Array
     events: jax.Array
     generators: jax.Array
     count: jax.Array
     youngest: jax.Array
-    alive: jax.Array
+    at_cap: jax.Array
+    at_birth: jax.Array
 
 
 class _Parts(NamedTuple):
@@ -198,7 +203,8 @@ def _prepare(words, lower, upper, mask):
                   _LAST) for m in (lower, upper))
     values = jnp.concatenate([high, low])
     events = jnp.argsort(values, stable=True)
-    rank = jnp.argsort(events)
+    rank = jnp.zeros_like(events).at[events].set(
+        jnp.arange(2 * size, dtype=events.dtype), unique_indices=True)
     youngest, witness, has_witness = _triangles(
         jnp.append(rank[size:], 2 * size)[edge])
     inside = mask[:, None] & mask[None, :]
@@ -208,13 +214,14 @@ def _prepare(words, lower, upper, mask):
     is_generator = is_open & ~has_witness
     generators, number, count = _numbered(is_generator, events, rank, words)
     caps = jnp.where(jnp.arange(32 * words) < count, rank[generators], -1)
-    alive = bits.pack(caps[None, :] >= rank[:, None]).T
+    alive = bits.pack_first(caps[:, None] >= rank[None, :])
     number = jnp.where(is_generator, jnp.minimum(number, 32 * words),
                        32 * words)
     rest = is_open & has_witness
     ends = (jnp.where(rest, jnp.asarray(edge)[end, witness], size)
             for end in (i, j))
-    return (_Order(values, events, generators, count, youngest, alive),
+    return (_Order(values, events, generators, count, youngest,
+                   alive[:, :size], _rows(_at(alive[:, size:], edge))),
             _Parts(number, *ends))
 
 
@@ -239,11 +246,16 @@ def _triangles(rank):
 
 def _map_rows(function, rows):
     """vmap over rows of [n, ...], as many at once as memory should hold."""
-    n = rows.shape[0]
+    n = jax.tree.leaves(rows)[0].shape[0]
     block = max(1, _BLOCK // n ** 2)
     if block >= n:
         return jax.vmap(function)(rows)
     return lax.map(function, rows, batch_size=block)
+
+
+def _rows(matrices):
+    """[words, n, n] -> [n, words, n]"""
+    return matrices.transpose(1, 0, 2)
 
 
 def _numbered(is_generator, events, rank, words):
@@ -253,7 +265,7 @@ def _numbered(is_generator, events, rank, words):
         [jnp.zeros(size, bool), is_generator])[events]
     up_to = jnp.cumsum(in_order, dtype=jnp.int32)
     places = jnp.searchsorted(up_to, jnp.arange(1, 32 * words + 1),
-                              method='compare_all')
+                              method='scan_unrolled')
     generators = events[jnp.minimum(places, 2 * size - 1)] % size
     return generators, up_to[rank[size:]] - 1, up_to[-1]
 
@@ -308,9 +320,9 @@ def _deaths(order, parts):
                     events))
         return sums[:, :, places:], deaths, more
 
-    words = order.alive.shape[1]
+    words = order.at_cap.shape[1]
     each = bits.single(jnp.arange(32 * words), words)
-    generators = each[None] | (order.alive[:, :, :1] & 0)
+    generators = each[None] | (order.at_cap[:, :, :1] & 0)
     return lax.while_loop(lambda state: jnp.any(state[-1]), turn,
                           (generators, order.generators,
                            _true(generators)))[1]
@@ -344,19 +356,16 @@ def _filled(order, sums):
     [2 E, words of n bits]: bit k is the triangle with k; of a cap, bit 0.
     """
     i, j, edge = _edges(order.youngest.shape[0])
-    size = len(i)
-    caps = bits.any_of(sums & order.alive[:, :size])
+    caps = bits.any_of(sums & order.at_cap)
     matrices = _at(sums, edge)
-    alive = _at(order.alive[:, size:], edge)
 
-    def row(pair):  # [2, words, n] of one end i
+    def row(pair):  # [words, n] of one end i, both
         found = False
-        for own, other, living in zip(pair[0], matrices, pair[1]):
-            found |= (own[:, None] ^ own[None, :] ^ other) & living[:, None]
+        for own, alive, other in zip(*pair, matrices):
+            found |= (own[:, None] ^ own[None, :] ^ other) & alive[:, None]
         return bits.pack(found != 0)
 
-    triangles = _map_rows(row, jnp.stack([matrices, alive]).transpose(
-        2, 0, 1, 3))
+    triangles = _map_rows(row, (_rows(matrices), order.at_birth))
     triangles = (triangles & order.youngest)[i, j]
     caps = jnp.pad(caps.astype(jnp.uint32)[:, None],
                    ((0, 0), (0, triangles.shape[1] - 1)))
