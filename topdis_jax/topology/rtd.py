@@ -53,13 +53,11 @@ def relative_barcode(lower, upper, *, mask=None, num_bars=50, engine='auto',
 
     Engines: 'host' is a compiled function behind a callback. 'xla' is an array
     program, with the same bars and gradients, for at most 1024 points: it can
-    be exported and stops no accelerator, but takes 5 to 100 times as long on a
-    CPU. For c barcodes at once and capacity g it needs about
-
-        c * (n^2 * g + 16 * min(n^3, 2^21)) bytes,
-
-    0.5 GB for the four barcodes of rtd at n = 256. 'auto' is 'host' where the
-    default backend is the CPU when this is traced, or n > 256; else 'xla'.
+    be exported and stops no accelerator, but on a CPU it takes some 10 times
+    as long at n = 56 and 500 times at n = 256. With capacity g it needs about
+    1.5 * n^2 * g bytes for each barcode, 6 * n^3 if g is not given: 6, 50 and
+    400 MB for the four of rtd at n = 64, 128 and 256. 'auto' is 'host' where
+    the default backend is the CPU when this is traced, or n > 256; else 'xla'.
 
     Args:
       lower: [..., n, n] float32, symmetric, zero diagonal, not negative.
