@@ -19,7 +19,8 @@ import pytest
 from tests import reference_persistence as reference
 from tests.test_persistence import INVALID, KINDS, _spoilt, random_pair
 from topdis_jax import topology
-from topdis_jax.topology import bits, persistence, persistence_xla
+from topdis_jax.topology import (
+    bits, generators_xla, persistence, persistence_xla)
 
 # Not the function of this name.
 rtd_module = sys.modules['topdis_jax.topology.rtd']
@@ -137,7 +138,7 @@ def test_plain_reduction():
 
 def test_more_than_one_turn_and_blocks_of_rows(monkeypatch):
     """Many relations and generators, and no room for all triangles."""
-    monkeypatch.setattr(persistence_xla, '_BLOCK', 10 * 40 * 40)
+    monkeypatch.setattr(generators_xla, '_BLOCK', 10 * 40 * 40)
     rng = np.random.default_rng(4)
     lower = np.triu(rng.random((40, 40)), 1).astype(np.float32)
     lower = lower + lower.T

@@ -25,7 +25,6 @@ it is the youngest edge. The `rank` of an event is its place in the order by
 """
 
 import functools
-from typing import NamedTuple
 
 import jax
 from jax import lax
@@ -34,11 +33,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from topdis_jax.topology import bits
+from topdis_jax.topology.generators_xla import (
+    edges_of, map_rows, prepare, rows_first)
 from topdis_jax.topology.persistence import Entries
 
 MAX_POINTS = 1024  # n ** 3 must be less than 2 ** 31
-_LAST = np.iinfo(np.int32).max  # also clears the sign: -0 counts as 0
-_BLOCK = 1 << 21  # triangles looked at at once: bounds the memory
 
 
 def default_capacity(n):
@@ -117,7 +116,7 @@ def _batch(lower, upper, mask, words, num_bars):
         entries = Entries(edges, edges, edges[..., 0] > 0,
                           jnp.zeros(size, jnp.int32))
     else:
-        order, parts = jax.vmap(functools.partial(_prepare, words))(*args)
+        order, parts = jax.vmap(functools.partial(prepare, words))(*args)
         deaths = _deaths(order, parts)
         entries = jax.vmap(functools.partial(_longest, n, num_bars))(
             order, deaths)
@@ -143,142 +142,14 @@ def _is_valid(lower, upper, mask):
     return jnp.all(good | ~inside)
 
 
-@functools.lru_cache(maxsize=8)
-def _edges(n):
-    """(i, j, edge): the ends [E] of edges, and the edge of two ends [n, m].
-
-    It is E on the diagonal and for vertices from n on: m is the next multiple
-    of 32, so that sets of vertices fill their words.
-    """
-    i, j = np.triu_indices(n, 1)
-    edge = np.full((n, n + -n % 32), len(i), np.int32)
-    edge[i, j] = edge[j, i] = np.arange(len(i))
-    return i.astype(np.int32), j.astype(np.int32), edge
-
-
-class _Order(NamedTuple):
-    """What stays as it is. G = 32 words.
-
-    Attributes:
-      values: [2 E] int32, bits of each event's value.
-      events: [2 E] int32 in order of rank.
-      generators: [G] int32, edges in order of rank.
-      count: [] int32, of the generators.
-      youngest: [n, n, words of n bits] uint32: the vertices k with which the
-        edge {i, j} is the youngest of a triangle.
-      at_cap: [words, E] uint32: generators whose cap is not before that of
-        the edge.
-      at_birth: [n, words, n] uint32: generators whose cap is not before the
-        birth of the edge between the first and last index.
-    """
-    values: jax.Array
-    events: jax.Array
-    generators: jax.Array
-    count: jax.Array
-    youngest: jax.Array
-    at_cap: jax.Array
-    at_birth: jax.Array
-
-
-class _Parts(NamedTuple):
-    """An edge is a generator, or the sum of two others, or zero.
-
-    Attributes:
-      generator: [E] int32, number of the generator, G if it is none.
-      first, second: [E] int32, edges, E if it is no sum.
-    """
-    generator: jax.Array
-    first: jax.Array
-    second: jax.Array
-
-
-def _prepare(words, lower, upper, mask):
-    """(_Order, _Parts) of one barcode."""
-    n = lower.shape[0]
-    i, j, edge = _edges(n)
-    size = len(i)
-    inside = mask[i] & mask[j]
-    low, high = (
-        # Floats that are not negative are in the order of their bits.
-        jnp.where(inside, lax.bitcast_convert_type(m, jnp.int32)[i, j] & _LAST,
-                  _LAST) for m in (lower, upper))
-    values = jnp.concatenate([high, low])
-    events = jnp.argsort(values, stable=True)
-    rank = jnp.zeros_like(events).at[events].set(
-        jnp.arange(2 * size, dtype=events.dtype), unique_indices=True)
-    youngest, witness, has_witness = _triangles(
-        jnp.append(rank[size:], 2 * size)[edge])
-    inside = mask[:, None] & mask[None, :]
-    youngest = jnp.where(inside[:, :, None], youngest, 0)
-
-    is_open = low < high  # the others are zero from their birth on
-    is_generator = is_open & ~has_witness
-    generators, number, count = _numbered(is_generator, events, rank, words)
-    caps = jnp.where(jnp.arange(32 * words) < count, rank[generators], -1)
-    alive = bits.pack_first(caps[:, None] >= rank[None, :])
-    number = jnp.where(is_generator, jnp.minimum(number, 32 * words),
-                       32 * words)
-    rest = is_open & has_witness
-    ends = (jnp.where(rest, jnp.asarray(edge)[end, witness], size)
-            for end in (i, j))
-    return (_Order(values, events, generators, count, youngest,
-                   alive[:, :size], _rows(_at(alive[:, size:], edge[:, :n]))),
-            _Parts(number, *ends))
-
-
-def _triangles(rank):
-    """rank [n, m] of the edges -> (youngest, witness [E], has_witness [E]).
-
-    The witness is the one whose edges are oldest: so the sums are short.
-    """
-    n, m = rank.shape
-    i, j, _ = _edges(n)
-    vertex = jnp.arange(m)
-
-    def row(ranks):
-        other = jnp.maximum(ranks[None, :], rank)  # [j, k]
-        least = jnp.min(other * m + vertex[None, :], axis=1)
-        return bits.pack(other < ranks[:n, None]), least
-
-    youngest, least = _map_rows(row, rank)
-    least = least[i, j]
-    return youngest, least % m, least // m < rank[i, j]
-
-
-def _map_rows(function, rows):
-    """vmap over rows of [n, ...], as many at once as memory should hold."""
-    n = jax.tree.leaves(rows)[0].shape[0]
-    block = max(1, _BLOCK // n ** 2)
-    if block >= n:
-        return jax.vmap(function)(rows)
-    return lax.map(function, rows, batch_size=block)
-
-
-def _rows(matrices):
-    """[words, n, m] -> [n, words, m]"""
-    return matrices.transpose(1, 0, 2)
-
-
-def _numbered(is_generator, events, rank, words):
-    """(generators [G], number [E], count []), the numbers in order of rank."""
-    size = is_generator.shape[0]
-    in_order = jnp.concatenate(
-        [jnp.zeros(size, bool), is_generator])[events]
-    up_to = jnp.cumsum(in_order, dtype=jnp.int32)
-    places = jnp.searchsorted(up_to, jnp.arange(1, 32 * words + 1),
-                              method='scan_unrolled')
-    generators = events[jnp.minimum(places, 2 * size - 1)] % size
-    return generators, up_to[rank[size:]] - 1, up_to[-1]
-
-
 def _resolve(parts, generators):
     """Sums [items, words, E] of all edges, if the generators [items, words, G]
     are sums themselves."""
-    own = jax.vmap(_at)(generators, parts.generator)
+    own = jax.vmap(bits.at)(generators, parts.generator)
 
     def step(state):
         sums, own, parts, _ = state
-        new = own ^ _at(sums, parts.first) ^ _at(sums, parts.second)
+        new = own ^ bits.at(sums, parts.first) ^ bits.at(sums, parts.second)
         return new, own, parts, jnp.any(new != sums)
 
     return _until_done(step, (own, own, parts))[0]
@@ -298,19 +169,6 @@ def _true(words):
     """True for each item of [items, ...] uint32. No constant: under shard_map
     what a loop begins with must vary over the devices as what it makes."""
     return words.reshape(words.shape[0], -1)[:, 0] >= 0
-
-
-def _at(sums, edge):
-    """sums[:, edge], where what is beyond the last is zero.
-
-    Indices for each word: with whole columns, a CPU's compiler puts words last
-    in memory, which makes the search for relations four times as slow.
-    """
-    words, shape = sums.shape[0], jnp.shape(edge)
-    places = jnp.broadcast_to(jnp.reshape(edge, (1, -1)),
-                              (words, int(np.prod(shape))))
-    return jnp.take_along_axis(jnp.pad(sums, ((0, 0), (0, 1))), places,
-                               axis=1).reshape(words, *shape)
 
 
 def _deaths(order, parts):
@@ -339,7 +197,7 @@ def _deaths(order, parts):
 
 def _first_relations(order, sums):
     """(relations [words, R], events [R], whether there are more)."""
-    i, j, edge = (jnp.asarray(x) for x in _edges(order.youngest.shape[0]))
+    i, j, edge = (jnp.asarray(x) for x in edges_of(order.youngest.shape[0]))
     n, size = len(edge), len(i)
     places = min(max(256, 8 * n), size + n * (n - 1) * (n - 2) // 6)
     filled = _filled(order, sums)
@@ -352,9 +210,9 @@ def _first_relations(order, sums):
     k = bits.find(filled[at], place - before, n)
     events = order.events[at]
     e, is_cap = events % size, events < size
-    relations = _at(sums, e)
+    relations = bits.at(sums, e)
     for end in (i[e], j[e]):
-        relations ^= _at(sums, jnp.where(is_cap, size, edge[end, k]))
+        relations ^= bits.at(sums, jnp.where(is_cap, size, edge[end, k]))
     return (jnp.where((place < up_to[-1])[None, :], relations, 0), events,
             up_to[-1] > places)
 
@@ -364,9 +222,9 @@ def _filled(order, sums):
 
     [2 E, words of n bits]: bit k is the triangle with k; of a cap, bit 0.
     """
-    i, j, edge = _edges(order.youngest.shape[0])
+    i, j, edge = edges_of(order.youngest.shape[0])
     caps = bits.any_of(sums & order.at_cap)
-    matrices = _at(sums, edge)
+    matrices = bits.at(sums, edge)
 
     def row(pair):  # [words, m] and [words, n] of one end i
         found = False
@@ -375,7 +233,7 @@ def _filled(order, sums):
             found |= sums & alive[:, None]
         return bits.pack(found != 0)
 
-    triangles = _map_rows(row, (_rows(matrices), order.at_birth))
+    triangles = map_rows(row, (rows_first(matrices), order.at_birth))
     triangles = (triangles & order.youngest)[i, j]
     caps = jnp.pad(caps.astype(jnp.uint32)[:, None],
                    ((0, 0), (0, triangles.shape[1] - 1)))
@@ -400,7 +258,7 @@ def _kill(state):
 
 def _longest(n, num_bars, order, deaths):
     """Entries of one barcode, longest first and then oldest first."""
-    i, j, _ = (jnp.asarray(x) for x in _edges(n))
+    i, j, _ = (jnp.asarray(x) for x in edges_of(n))
     size, room = len(i), len(deaths)
     births = order.generators
     born, dead = order.values[size + births], order.values[deaths]
