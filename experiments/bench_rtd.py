@@ -12,7 +12,8 @@ a log-log plot to times.png:
     would take longer than --limit.
   memory: what the engine needs beyond its inputs, in a process of its own.
   jitted: rtd, all four barcodes, with all threads: forward, with gradient;
-    the engine's share of it, and what a callback costs that does nothing.
+    the engine's share of it, and what a callback costs that does nothing; and
+    both again with engine 'xla', on the default device.
 
 Timings of machines that do other work as well are worth little; on Linux,
 `taskset -c 0` keeps the first table to one core.
@@ -189,8 +190,12 @@ def time_jitted():
     from topdis_jax import topology
 
     rows = []
-    forward = jax.jit(topology.rtd)
-    with_gradient = jax.jit(jax.value_and_grad(topology.rtd, argnums=(0, 1)))
+    functions = {}
+    for engine, label in (('host', ''), ('xla', ', xla')):
+        loss = functools.partial(topology.rtd, engine=engine)
+        functions['forward' + label] = jax.jit(loss)
+        functions['with gradient' + label] = jax.jit(
+            jax.value_and_grad(loss, argnums=(0, 1)))
     for n in tqdm(_JIT_SIZES.value, desc='jitted'):
         x, y = make_pair(n, 10, 0.5)
         low, high = np.minimum(x, y), np.maximum(x, y)
@@ -198,9 +203,9 @@ def time_jitted():
         empty = empty_callback(lower.shape)
         on_device = jax.device_put((x, y, lower, upper))
         calls = {
-            'forward': lambda: jax.block_until_ready(forward(*on_device[:2])),
-            'with gradient': lambda: jax.block_until_ready(
-                with_gradient(*on_device[:2])),
+            name: lambda f=function: jax.block_until_ready(f(*on_device[:2]))
+            for name, function in functions.items()}
+        calls |= {
             'engine': lambda: persistence.barcode_entries(lower, upper, None,
                                                           50),
             'empty callback': lambda: jax.block_until_ready(

@@ -1,0 +1,74 @@
+"""Sets as bits of 32-bit words, which XLA handles as arrays."""
+
+from jax import lax
+import jax.numpy as jnp
+import numpy as np
+
+
+def pack(members):
+    """[..., m] bool -> [..., ceil(m / 32)] uint32, member b as bit b % 32."""
+    *batch, m = members.shape
+    words = -(-m // 32)
+    members = jnp.pad(members, [(0, 0)] * len(batch) + [(0, 32 * words - m)])
+    powers = (np.uint32(1) << np.arange(32, dtype=np.uint32)).reshape(
+        [1] * (len(batch) + 1) + [32])
+    return jnp.sum(jnp.where(members.reshape(*batch, words, 32), powers, 0),
+                   axis=-1, dtype=jnp.uint32)
+
+
+def pack_first(members):
+    """[m, ...] bool, m a multiple of 32 -> [m / 32, ...] uint32."""
+    m, *rest = members.shape
+    powers = (np.uint32(1) << np.arange(32, dtype=np.uint32)).reshape(
+        [1, 32] + [1] * len(rest))
+    return jnp.sum(jnp.where(members.reshape(m // 32, 32, *rest), powers, 0),
+                   axis=1, dtype=jnp.uint32)
+
+
+def single(member, words):
+    """int32 [...] -> [words, ...] uint32: one member; none if negative."""
+    word = jnp.arange(words).reshape(words, *[1] * jnp.ndim(member))
+    bit = jnp.left_shift(jnp.uint32(1), (member & 31).astype(jnp.uint32))
+    return jnp.where(word == (member >> 5)[None], bit[None], 0)
+
+
+def any_of(sets):
+    """[words, ...] -> [...] bool: which sets are not empty."""
+    return lax.reduce(sets, np.uint32(0), lax.bitwise_or, (0,)) != 0
+
+
+def count(sets):
+    """[..., words] -> [...] int32 members."""
+    return jnp.sum(lax.population_count(sets), axis=-1, dtype=jnp.int32)
+
+
+def highest(members):
+    """[words] -> [] int32: the last member, -1 if there is none."""
+    word = jnp.arange(members.shape[0])
+    last = 32 * word + 31 - lax.clz(members).astype(jnp.int32)
+    return jnp.max(jnp.where(members != 0, last, -1))
+
+
+def find(sets, place, m):
+    """The member of each set [r, words] that `place` [r] others precede.
+
+    Members are 0 .. m - 1. Returns [r] int32, at most m - 1.
+    """
+    words = sets.shape[-1]
+    up_to = np.packbits(np.tri(m, 32 * words, dtype=bool), axis=-1,
+                        bitorder='little').view('<u4').astype(np.uint32)
+    ranks = count(sets[:, None, :] & up_to[None])  # [r, m]
+    return jnp.minimum(jnp.sum(ranks <= place[:, None], axis=-1), m - 1)
+
+
+def at(sums, edge):
+    """sums[:, edge], where what is beyond the last is zero.
+
+    Indices for each word: with whole columns, a CPU's compiler puts words last
+    in memory, which makes the search for relations four times as slow.
+    """
+    words, shape = sums.shape[0], jnp.shape(edge)
+    places = jnp.broadcast_to(jnp.reshape(edge, (1, -1)),
+                              (words, int(np.prod(shape))))
+    return jnp.take_along_axis(jnp.pad(sums, ((0, 0), (0, 1))), places,
+                               axis=1).reshape(words, *shape)
