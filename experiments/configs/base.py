@@ -101,8 +101,11 @@ def get_config(family='vae'):
     config.topdis.weighted = True
     # Keep its gradient from working against the reconstruction's.
     config.topdis.orthogonalize = False
-    # Where barcodes are computed: 'auto' or 'host'.
+    # Where barcodes are computed: 'host', 'xla', or 'auto', which is the host
+    # on CPUs and XLA on accelerators.
     config.topdis.engine = 'auto'
+    # Generators that engine 'xla' has room for; 0: four for each image.
+    config.topdis.capacity = 0
 
     config.train = ml_collections.ConfigDict()
     config.train.steps = 1_000_000

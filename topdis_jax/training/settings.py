@@ -13,6 +13,7 @@ from topdis_jax.training import state as states
 _AT_LEAST_ONE = ('model.latents', 'topdis.num_bars', 'train.steps',
                  'train.batch_size', 'eval.batch_size')
 _NOT_NEGATIVE = ('objective.beta', 'objective.gamma', 'topdis.weight',
+                 'topdis.capacity',
                  'topdis.delay', 'train.log_every', 'train.checkpoint_every',
                  'train.eval_every')
 

@@ -106,7 +106,7 @@ class Terms:
             shift=options.shift, margin=options.margin,
             num_bars=options.num_bars, power=options.power,
             quantile=options.quantile, axis_name=self.axis_name,
-            engine=options.engine)
+            engine=options.engine, capacity=options.capacity or None)
         return loss
 
     def _original(self, forward):
