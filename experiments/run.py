@@ -7,6 +7,7 @@ The same command again goes on from the last checkpoint.
 """
 
 import json
+import os
 import sys
 
 from absl import app, flags, logging
@@ -27,9 +28,21 @@ _WORKDIR = flags.DEFINE_string(
     'workdir', None, 'Folder of the run; created if it does not exist.')
 
 
+def _give_threads_to_fake_devices():
+    """Before the first use of a device.
+
+    Several CPU devices in one process wait for one another's host callbacks,
+    on a pool of as many threads as there are cores: with few cores they may
+    wait for ever. NPROC is what sizes the pool.
+    """
+    if 'host_platform_device_count' in os.environ.get('XLA_FLAGS', ''):
+        os.environ.setdefault('NPROC', '32')
+
+
 def main(argv):
     if len(argv) > 1:
         raise app.UsageError(f'unexpected argument {argv[1]!r}')
+    _give_threads_to_fake_devices()
     with console.told():
         scores = run(_CONFIG.value, _WORKDIR.value)
     console.print_scores(_WORKDIR.value, scores)

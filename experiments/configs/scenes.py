@@ -21,7 +21,6 @@ def get_config(family='beta_vae'):
     config.topdis.weight = 5.0
     config.topdis.delay = 2000
     config.topdis.fresh = False
-    config.topdis.orthogonalize = True
     config.train.steps = 12_000
     config.train.batch_size = 64
     config.train.learning_rate = 5e-4
