@@ -16,7 +16,7 @@ from ml_collections import config_flags
 
 from experiments import console
 from topdis_jax import plots
-from topdis_jax.data import sources
+from topdis_jax.data import correlation, sources
 from topdis_jax.metrics import evaluate
 from topdis_jax.topology import persistence
 from topdis_jax.training import loop, settings, workfolder
@@ -66,6 +66,7 @@ def run(config, folder):
                            source=config.data.source)
     settings.check_dataset(config, dataset)
     workfolder.prepare(folder, json.loads(config.to_json()))
+    _draw_correlation(folder, config, dataset)
     if config.topdis.weight > 0:
         persistence.warm_up()
 
@@ -74,6 +75,16 @@ def run(config, folder):
                        delay=config.topdis.delay)
 
     return loop.train(config, folder, dataset, draw)
+
+
+def _draw_correlation(folder, config, dataset):
+    """A picture of the correlated factors, if there are any."""
+    draw = correlation.sampler(dataset, config.data.correlation)
+    if draw is not None:
+        plots.joint_histogram(
+            os.path.join(folder, 'correlation.png'),
+            dataset.factors_of(draw(config.seed, 0, 20_000)), dataset,
+            [pair[:2] for pair in config.data.correlation])
 
 
 if __name__ == '__main__':

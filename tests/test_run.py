@@ -98,10 +98,14 @@ def test_every_data_set_can_be_trained_on(tmp_path, monkeypatch, name):
     config.train.batch_size, config.train.log_every = 16, 10
     config.train.eval_every = 0
     config.eval.scores = ('mig',)
+    if name == 'scenes_small':
+        config.data.correlation = (('scale', 'wall_hue', 0.2),)
     scores = run.run(config, str(tmp_path / 'run'))
     rows = workfolder.read_rows(tmp_path / 'run' / 'metrics.jsonl')
     assert [row['step'] for row in rows if 'loss' in row] == [10, 20]
     assert np.isfinite(scores['reconstruction'])
+    assert (tmp_path / 'run' / 'correlation.png').exists() == (
+        name == 'scenes_small')
     assert ('mig' in scores) == (name != 'celeba')
 
 
