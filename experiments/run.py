@@ -19,13 +19,20 @@ from topdis_jax import plots
 from topdis_jax.data import correlation, sources
 from topdis_jax.metrics import evaluate
 from topdis_jax.topology import persistence
-from topdis_jax.training import loop, settings, workfolder
+from topdis_jax.training import loop, processes, settings, workfolder
 
 _CONFIG = config_flags.DEFINE_config_file(
     'config', None, 'Configuration file; a family may follow a colon.',
     lock_config=True)
 _WORKDIR = flags.DEFINE_string(
     'workdir', None, 'Folder of the run; created if it does not exist.')
+
+
+_COORDINATOR = flags.DEFINE_string(
+    'coordinator', None, 'host:port of process 0, for a run in several '
+    "processes; 'auto' where the environment has it, as on TPU pods.")
+_PROCESSES = flags.DEFINE_integer('processes', None, 'How many they are.')
+_PROCESS = flags.DEFINE_integer('process', None, 'Which this is, from 0.')
 
 
 def _give_threads_to_fake_devices():
@@ -43,9 +50,14 @@ def main(argv):
     if len(argv) > 1:
         raise app.UsageError(f'unexpected argument {argv[1]!r}')
     _give_threads_to_fake_devices()
+    if _COORDINATOR.value == 'auto':
+        processes.join(None, None, None)
+    elif _COORDINATOR.value is not None:
+        processes.join(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
     with console.told():
         scores = run(_CONFIG.value, _WORKDIR.value)
-    console.print_scores(_WORKDIR.value, scores)
+    if processes.is_first():
+        console.print_scores(_WORKDIR.value, scores)
 
 
 def _parse(argv):
@@ -65,8 +77,10 @@ def run(config, folder):
     dataset = sources.load(config.data.name, root=config.data.root or None,
                            source=config.data.source)
     settings.check_dataset(config, dataset)
-    workfolder.prepare(folder, json.loads(config.to_json()))
-    _draw_correlation(folder, config, dataset)
+    if processes.is_first():
+        workfolder.prepare(folder, json.loads(config.to_json()))
+        _draw_correlation(folder, config, dataset)
+    processes.wait('work folder')
     if config.topdis.weight > 0:
         persistence.warm_up()
 

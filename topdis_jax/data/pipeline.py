@@ -19,7 +19,8 @@ _LAST_SHIFT = np.uint64(31)
 _UNIFORM = np.uint64(0x756E69666F726D)
 
 
-def batch(dataset, seed, step, batch_size, *, stream=0, draw=None):
+def batch(dataset, seed, step, batch_size, *, stream=0, draw=None,
+          part=(0, 1)):
     """The images of one step.
 
     Each epoch visits every image once, in an order of its own; a batch that
@@ -33,12 +34,15 @@ def batch(dataset, seed, step, batch_size, *, stream=0, draw=None):
       batch_size: number of images.
       draw: (seed, step, batch_size, stream=0) -> indices [batch_size], as
         from correlation.sampler; None: as said above.
+      part: (index, count): of that many equal parts only this one.
 
     Returns:
-      [batch_size, h, w, c] uint8.
+      [batch_size / count, h, w, c] uint8.
     """
     draw = draw or functools.partial(indices, len(dataset))
-    return dataset.images[draw(seed, step, batch_size, stream=stream)]
+    index, count = part
+    rows = draw(seed, step, batch_size, stream=stream).reshape(count, -1)
+    return dataset.images[rows[index]]
 
 
 def prefetch(function, start, stop):

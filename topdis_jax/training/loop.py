@@ -14,8 +14,8 @@ import tqdm
 
 from topdis_jax.data import correlation, pipeline
 from topdis_jax.metrics import evaluate
-from topdis_jax.training import families, inference, state as states, steps
-from topdis_jax.training import workfolder
+from topdis_jax.training import families, inference, processes
+from topdis_jax.training import state as states, steps, workfolder
 from topdis_jax.training.checkpoints import Checkpoints
 from topdis_jax.training.interrupts import Interrupts
 
@@ -57,8 +57,9 @@ def train(config, folder, dataset, draw=None):
         checkpoints = stack.enter_context(
             contextlib.closing(Checkpoints(path('checkpoints'))))
         state = checkpoints.restore(state) or state
-        log = stack.enter_context(contextlib.closing(
-            workfolder.Log(path('metrics.jsonl'), int(state.step))))
+        log = stack.enter_context(contextlib.closing(workfolder.Log(
+            path('metrics.jsonl'), int(state.step),
+            writes=processes.is_first())))
         score = functools.partial(
             _score, config, dataset, inference.Compiled(model), checkpoints,
             draw, path('metrics.jsonl'))
@@ -68,9 +69,10 @@ def train(config, folder, dataset, draw=None):
         state = _run_steps(config, batch_at, state, checkpoints, log, score,
                            _compile_steps(config, model, family))
         scores = score(state)
-        evaluate.write_scores(
-            path('scores.json'), scores,
-            evaluate.settings(config.seed, int(state.step)))
+        if processes.is_first():
+            evaluate.write_scores(
+                path('scores.json'), scores,
+                evaluate.settings(config.seed, int(state.step)))
     return scores
 
 
@@ -81,7 +83,8 @@ def _run_steps(config, batch_at, state, checkpoints, log, score, step_for):
     state = jax_utils.replicate(state)
     interrupts = Interrupts()
     bar = tqdm.tqdm(total=options.steps, initial=start, unit='step',
-                    desc='Training', dynamic_ncols=True, mininterval=0.5)
+                    desc='Training', dynamic_ncols=True, mininterval=0.5,
+                    disable=not processes.is_first())
     with bar, interrupts.installed():
         try:
             batches = pipeline.prefetch(batch_at, start, options.steps)
@@ -108,11 +111,12 @@ def _run_steps(config, batch_at, state, checkpoints, log, score, step_for):
 
 
 def _batch(config, dataset, family, draw, step):
-    """What a step takes, [devices, b, ...] each."""
+    """What a step takes on this process, [devices, b, ...] each."""
     return {
         name: pipeline.shard(
             pipeline.batch(dataset, config.seed, step, config.train.batch_size,
-                           stream=stream, draw=draw),
+                           stream=stream, draw=draw,
+                           part=(jax.process_index(), jax.process_count())),
             jax.local_device_count())
         for stream, name in enumerate(family.batches)}
 
@@ -163,14 +167,16 @@ def _record(due, step, metrics, state, bar, checkpoints, log):
 
 def _score(config, dataset, compiled, checkpoints, draw, log_path, state):
     """Scores a state; keeps it if it is the best so far; draws pictures."""
-    model = compiled.inference(state.params)
-    scores = score_model(config, dataset, model)
-    # The first score asked for ranks; without factors, the fit does.
-    ranking = [scores[name] for name in config.eval.scores if name in scores]
-    checkpoints.save_if_best(
-        state, (ranking or [-scores['reconstruction']])[0])
-    if draw is not None:
-        draw(model, workfolder.read_rows(log_path))
+    scores, rank = {}, 0.0
+    if processes.is_first():
+        model = compiled.inference(state.params)
+        scores = score_model(config, dataset, model)
+        # The first score asked for ranks; without factors, the fit does.
+        rank = ([scores[name] for name in config.eval.scores if name in scores]
+                or [-scores['reconstruction']])[0]
+        if draw is not None:
+            draw(model, workfolder.read_rows(log_path))
+    checkpoints.save_if_best(state, processes.from_first(rank))
     return scores
 
 
@@ -183,6 +189,12 @@ def score_model(config, dataset, model):
 
 
 def _save_interrupted(state, checkpoints):
+    if jax.process_count() > 1:
+        # Signals come to the processes at different steps, and all must save
+        # the same one.
+        print('\nInterrupted. The same command goes on from step '
+              f'{checkpoints.latest_step() or 0}.', file=sys.stderr)
+        return
     if int(state.step) > (checkpoints.latest_step() or 0):
         checkpoints.save(state)
     print(f'\nInterrupted after step {int(state.step)}, which is saved. The '

@@ -78,19 +78,28 @@ def read_rows(path):
 class Log:
     """metrics.jsonl: one row for each logged step, whole or not at all."""
 
-    def __init__(self, path, last_step):
-        """Opens the log and drops the rows after `last_step`."""
+    def __init__(self, path, last_step, writes=True):
+        """Opens the log and drops the rows after `last_step`.
+
+        With `writes` False, as in all processes of a run but the first, it
+        does nothing at all.
+        """
+        self._file = None
+        if not writes:
+            return
         rows = [r for r in read_rows(path) if r['step'] <= last_step]
         with files.replacing(path) as file:
             file.writelines(_line(row) for row in rows)
         self._file = open(path, 'a')
 
     def write(self, row):
-        self._file.write(_line(row))
-        self._file.flush()
+        if self._file is not None:
+            self._file.write(_line(row))
+            self._file.flush()
 
     def close(self):
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
 
 
 def _line(row):

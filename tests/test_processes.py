@@ -1,0 +1,56 @@
+"""A run in several processes: the mathematics and the files of one."""
+
+import os
+import socket
+import subprocess
+import sys
+
+import numpy as np
+
+from topdis_jax.training import workfolder
+
+ROOT = os.path.dirname(os.path.dirname(__file__))
+ARGS = ['--config=experiments/configs/sprites.py:factor_vae',
+        '--config.model.hidden=(16,)', '--config.model.decoder_hidden=(16,)',
+        '--config.objective.discriminator_hidden=(16,)',
+        '--config.train.batch_size=16', '--config.train.steps=12',
+        '--config.topdis.delay=3', '--config.train.log_every=1',
+        '--config.train.eval_every=6', '--config.eval.scores=("mig",)']
+
+
+def _start(folder, devices, *flags):
+    env = dict(os.environ, XLA_FLAGS=(
+        f'--xla_force_host_platform_device_count={devices} '
+        '--xla_backend_optimization_level=0'))
+    return subprocess.Popen(
+        [sys.executable, '-m', 'experiments.run', *ARGS,
+         f'--workdir={folder}', *flags],
+        env=env, cwd=ROOT, text=True, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE)
+
+
+def _finish(process):
+    output, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    return output
+
+
+def test_two_processes_of_two_devices_equal_one(tmp_path):
+    with socket.socket() as free:
+        free.bind(('localhost', 0))
+        port = free.getsockname()[1]
+    processes = [_start(tmp_path / 'many', 2, f'--coordinator=localhost:{port}',
+                        '--processes=2', f'--process={index}')
+                 for index in range(2)]
+    processes.append(_start(tmp_path / 'one', 1))
+    outputs = [_finish(process) for process in processes]
+    # The first speaks for both.
+    assert 'reconstruction' in outputs[0]
+    assert 'reconstruction' not in outputs[1]
+    one, many = (workfolder.read_rows(tmp_path / name / 'metrics.jsonl')
+                 for name in ('one', 'many'))
+    assert [row['step'] for row in many] == [row['step'] for row in one]
+    for first, second in zip(one, many):
+        for name in first.keys() - {'scores', 'grad_norm'}:
+            np.testing.assert_allclose(second[name], first[name], rtol=1e-4,
+                                       atol=1e-5, err_msg=name)
