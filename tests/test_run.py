@@ -1,5 +1,6 @@
 """The command line as a user meets it: one message, nothing overwritten."""
 
+import importlib
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 from experiments import run
 from experiments.configs import base
 from tests import published_cases as cases
+from topdis_jax.data import sources
 from topdis_jax.training import workfolder
 
 CONFIG = '--config=experiments/configs/sprites.py'
@@ -69,12 +71,16 @@ def test_batch_that_devices_cannot_share(tmp_path):
 
 @pytest.mark.parametrize('name', ['dsprites', 'shapes3d', 'mpi3d', 'faces3d',
                                   'celeba'])
-def test_missing_files_are_named_at_once(tmp_path, name):
+def test_missing_files_are_named_at_once(tmp_path, monkeypatch, name):
     # Nothing that this machine may have is found.
-    message = _refused(tmp_path, f'--config=experiments/configs/{name}.py',
-                       XDG_CACHE_HOME=str(tmp_path),
-                       TFDS_DATA_DIR=str(tmp_path))
-    assert 'https://' in message and '--config.data.root' in message
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+    monkeypatch.setenv('TFDS_DATA_DIR', str(tmp_path))
+    config = importlib.import_module(f'experiments.configs.{name}').get_config()
+    with pytest.raises(sources.DataError) as error:
+        run.run(config, str(tmp_path / 'run'))
+    assert 'https://' in str(error.value)
+    assert '--config.data.root' in str(error.value)
+    assert not (tmp_path / 'run').exists()
 
 
 @pytest.mark.parametrize('name', ['dsprites', 'shapes3d', 'mpi3d_complex',

@@ -68,6 +68,7 @@ def test_gradient_equals_finite_differences(seed):
     z, decode = _codes(n=16, seed=seed), _decoder()
     direction = _codes(n=16, seed=seed + 10)
 
+    @jax.jit
     def loss(z):
         return 1e-5 * losses.topdis_loss(decode, z, RNG, **options)[0]
 

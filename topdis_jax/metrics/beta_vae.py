@@ -1,7 +1,6 @@
 """beta-VAE score, Higgins et al. 2017 (openreview Sy2fzU9gl), section 3."""
 
 import numpy as np
-from sklearn import linear_model
 
 from topdis_jax.metrics import checks
 from topdis_jax.metrics import code_table
@@ -39,6 +38,8 @@ def beta_vae(represent, factor_sizes, *, batch_size=64, num_train=10000,
     Raises:
       ValueError: sizes out of range, or codes that are not finite [m, d].
     """
+    from sklearn import linear_model
+
     checks.check_sizes(factor_sizes)
     checks.check_at_least_two('factors', len(factor_sizes), 'beta_vae')
     for name, value in (('batch_size', batch_size), ('num_train', num_train),

@@ -2,9 +2,7 @@
 
 from typing import NamedTuple
 
-import joblib
 import numpy as np
-from sklearn import ensemble
 
 from topdis_jax.metrics import checks
 from topdis_jax.metrics import code_table
@@ -62,6 +60,8 @@ def dci(codes, factors, test_codes, test_factors, *, seed=0, num_jobs=None,
     checks.check_at_least_two('latents', codes.shape[1], 'dci')
     checks.check_at_least_two('factors', factors.shape[1], 'dci')
     checks.check_factors_vary(factors, 'dci')
+    import joblib
+
     jobs = [joblib.delayed(_fit)(j, codes, factors[:, j], test_codes,
                                  test_factors[:, j], seed)
             for j in _longest_first(factors)]
@@ -89,6 +89,8 @@ def _longest_first(factors):
 
 def _fit(j, codes, labels, test_codes, test_labels, seed):
     """j, importances [d], accuracies (train, test)."""
+    from sklearn import ensemble
+
     model = ensemble.GradientBoostingClassifier(random_state=seed)
     model.fit(codes, labels)
     return j, model.feature_importances_, (

@@ -1,8 +1,6 @@
 """Explicitness, Ridgeway & Mozer 2018 (arXiv:1802.05312), section 4."""
 
 import numpy as np
-from sklearn import linear_model
-from sklearn import metrics as sklearn_metrics
 
 from topdis_jax.metrics import checks
 from topdis_jax.metrics import fits
@@ -33,6 +31,8 @@ def explicitness(codes, factors, test_codes, test_factors):
         value; a class in the training or the test rows alone, of which there
         is no curve.
     """
+    from sklearn import linear_model
+
     codes, factors = checks.check_pair(codes, factors)
     test_codes, test_factors = checks.check_pair(
         test_codes, test_factors, 'test_')
@@ -57,4 +57,5 @@ def explicitness(codes, factors, test_codes, test_factors):
 
 def _mean_area(scores, is_class):
     """Mean over classes of the area under the curve of [m, classes] each."""
+    from sklearn import metrics as sklearn_metrics
     return sklearn_metrics.roc_auc_score(is_class, scores, average='macro')

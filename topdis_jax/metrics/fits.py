@@ -4,9 +4,6 @@ from concurrent import futures
 import os
 import warnings
 
-from sklearn import exceptions
-import threadpoolctl
-
 
 def side_by_side(function, items):
     """[function(item), ..], one fit on each core at a time.
@@ -16,6 +13,9 @@ def side_by_side(function, items):
     interpreter's lock. That a solver stops at its limit of iterations is part
     of the published scores, hence no warning.
     """
+    from sklearn import exceptions
+    import threadpoolctl
+
     with threadpoolctl.threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter('ignore', exceptions.ConvergenceWarning)
         with futures.ThreadPoolExecutor(os.cpu_count()) as pool:

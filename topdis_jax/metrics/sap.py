@@ -3,7 +3,6 @@
 import itertools
 
 import numpy as np
-from sklearn import svm
 
 from topdis_jax.metrics import checks
 from topdis_jax.metrics import fits
@@ -58,6 +57,8 @@ def gap(scores):
 
 def _accuracies(codes, factors, test_codes, test_factors):
     """Test accuracy [d, k] of one classifier per latent and factor."""
+    from sklearn import svm  # takes a second, which other scores need not
+
     def accuracy(cell):
         i, j = cell
         classifier = svm.LinearSVC(C=0.01, class_weight='balanced')
