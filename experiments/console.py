@@ -5,12 +5,12 @@ import sys
 
 from topdis_jax.data import sources
 from topdis_jax.metrics import evaluate
-from topdis_jax.training import loop, settings, workfolder
+from topdis_jax.training import checkpoints, loop, settings, workfolder
 
 # What a user can put right: told in one message, without a traceback.
 _USER_ERRORS = (settings.SettingsError, sources.DataError,
                 workfolder.WorkFolderError, loop.TrainingDiverged,
-                evaluate.ScoreError)
+                evaluate.ScoreError, checkpoints.CheckpointError)
 
 
 @contextlib.contextmanager
