@@ -1,27 +1,37 @@
 """What the entry points tell a user: errors in one message, scores."""
 
 import contextlib
+import logging
 import sys
 
 from topdis_jax.data import sources
 from topdis_jax.metrics import evaluate
-from topdis_jax.training import loop, settings, workfolder
+from topdis_jax.training import checkpoints, interrupts, loop
+from topdis_jax.training import settings, workfolder
 
 # What a user can put right: told in one message, without a traceback.
 _USER_ERRORS = (settings.SettingsError, sources.DataError,
                 workfolder.WorkFolderError, loop.TrainingDiverged,
-                evaluate.ScoreError)
+                evaluate.ScoreError, checkpoints.CheckpointError)
 
 
 @contextlib.contextmanager
 def told():
-    """Ends the program with a message, or with 130 after Ctrl-C."""
+    """Ends the program with a message; after a signal with its status."""
+    # What goes wrong while saving is raised; its traceback is no news.
+    logging.getLogger('absl').addFilter(_not_of_orbax)
     try:
         yield
     except _USER_ERRORS as error:
         sys.exit(f'Error: {error}')
+    except interrupts.Interrupted as signal:
+        sys.exit(signal.exit_status)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _not_of_orbax(record):
+    return 'orbax' not in record.pathname
 
 
 def print_scores(folder, scores):

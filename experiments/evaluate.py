@@ -56,7 +56,7 @@ def _restore(config, folder, model, dataset_size, best):
     path = os.path.join(os.path.abspath(folder), 'checkpoints')
     state = None
     if os.path.isdir(path):
-        checkpoints = Checkpoints(path)
+        checkpoints = Checkpoints(path, read_only=True)
         state = checkpoints.restore(
             states.create_state(config, model, family), best)
         checkpoints.close()

@@ -6,6 +6,7 @@
 The same command again goes on from the last checkpoint.
 """
 
+import contextlib
 import json
 import os
 import sys
@@ -19,7 +20,7 @@ from topdis_jax import plots
 from topdis_jax.data import correlation, sources
 from topdis_jax.metrics import evaluate
 from topdis_jax.topology import persistence
-from topdis_jax.training import loop, processes, settings, workfolder
+from topdis_jax.training import lock, loop, processes, settings, workfolder
 
 _CONFIG = config_flags.DEFINE_config_file(
     'config', None, 'Configuration file; a family may follow a colon.',
@@ -77,10 +78,19 @@ def run(config, folder):
     dataset = sources.load(config.data.name, root=config.data.root or None,
                            source=config.data.source)
     settings.check_dataset(config, dataset)
-    if processes.is_first():
-        workfolder.prepare(folder, json.loads(config.to_json()))
-        _draw_correlation(folder, config, dataset)
-    processes.wait('work folder')
+    with contextlib.ExitStack() as stack:
+        if processes.is_first():
+            plain = json.loads(config.to_json())
+            # A folder of another run is not even locked.
+            workfolder.check(folder, plain)
+            stack.enter_context(lock.locked(folder))
+            workfolder.prepare(folder, plain)
+            _draw_correlation(folder, config, dataset)
+        processes.wait('work folder')
+        return _train(config, folder, dataset)
+
+
+def _train(config, folder, dataset):
     if config.topdis.weight > 0:
         persistence.warm_up()
 

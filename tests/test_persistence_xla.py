@@ -276,11 +276,11 @@ def test_one_loop_for_all_barcodes():
 
 
 def test_engine_auto(monkeypatch):
-    assert rtd_module._engine('auto', 10) == 'host'
+    assert rtd_module.resolve_engine('auto', 10) == 'host'
     monkeypatch.setattr(jax, 'default_backend', lambda: 'tpu')
-    assert rtd_module._engine('auto', 256) == 'xla'
-    assert rtd_module._engine('auto', 257) == 'host'
-    assert rtd_module._engine('host', 10) == 'host'
+    assert rtd_module.resolve_engine('auto', 256) == 'xla'
+    assert rtd_module.resolve_engine('auto', 257) == 'host'
+    assert rtd_module.resolve_engine('host', 10) == 'host'
 
 
 def test_messages():

@@ -112,6 +112,9 @@ def get_config(family='vae'):
     # Over all devices together.
     config.train.batch_size = 64
     config.train.learning_rate = 1e-4
+    # A step whose loss or gradient is not finite changes nothing and is
+    # counted, in the log as `skipped`; False: it ends the run.
+    config.train.skip_nonfinite = False
     # In steps; 0: only at the end.
     config.train.log_every = 100
     config.train.checkpoint_every = 5000

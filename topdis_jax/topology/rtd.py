@@ -86,7 +86,7 @@ def relative_barcode(lower, upper, *, mask=None, num_bars=50, engine='auto',
         raise ValueError(
             f'engine must be one of {ENGINES}, received {engine!r}')
     mask = _mask(mask, lower)
-    if _engine(engine, lower.shape[-1]) == 'host':
+    if resolve_engine(engine, lower.shape[-1]) == 'host':
         entries = _host_entries
     else:
         entries = functools.partial(persistence_xla.barcode_entries,
@@ -94,7 +94,8 @@ def relative_barcode(lower, upper, *, mask=None, num_bars=50, engine='auto',
     return _barcode(lower, upper, mask, int(num_bars), entries)
 
 
-def _engine(engine, n):
+def resolve_engine(engine, n):
+    """'host' or 'xla', where 'auto' is asked for n points."""
     if engine != 'auto':
         return engine
     on_cpu = jax.default_backend() == 'cpu'

@@ -1,9 +1,19 @@
 """Checkpoints of a run: the latest and the best."""
 
+import contextlib
+import functools
+import json
 import os
+import sys
+import zlib
 
 import jax
+import numpy as np
 import orbax.checkpoint as ocp
+
+
+class CheckpointError(RuntimeError):
+    """Checkpoints that cannot be saved, or of which none can be read."""
 
 
 class Checkpoints:
@@ -15,55 +25,197 @@ class Checkpoints:
     the checkpoint before.
     """
 
-    def __init__(self, folder):
-        """Opens `folder`, an absolute path, creating it if need be."""
-        options = ocp.CheckpointManagerOptions
-        self._latest = ocp.CheckpointManager(
-            os.path.join(folder, 'latest'),
-            options=options(max_to_keep=2, cleanup_tmp_directories=True))
-        self._best = ocp.CheckpointManager(
-            os.path.join(folder, 'best'),
-            options=options(max_to_keep=1, cleanup_tmp_directories=True,
-                            best_fn=lambda metrics: metrics['value']))
+    def __init__(self, folder, read_only=False):
+        """Opens `folder`, an absolute path, creating it if need be.
+
+        With `read_only` nothing is changed in it, not even what another
+        process that is saving there has begun.
+
+        Raises:
+          CheckpointError: the folder cannot be written to.
+        """
+        self._folder, self._read_only = os.fspath(folder), read_only
+        if not read_only:
+            self._latest, self._best  # opened now, not at the first save
+
+    @functools.cached_property
+    def _latest(self):
+        return self._open('latest', max_to_keep=2)
+
+    @functools.cached_property
+    def _best(self):
+        if not self._read_only:
+            self._set_unreadable_values_aside()
+        return self._open('best', max_to_keep=1,
+                          best_fn=lambda metrics: metrics['value'])
 
     def save(self, state):
-        """Saves a state as the latest, in the background."""
-        self._latest.save(int(state.step), args=_to_save(state))
+        """Saves a state as the latest, in the background.
+
+        Raises:
+          CheckpointError: this save or one before it failed.
+        """
+        with _told(self._folder, 'save'):
+            self._latest.save(int(state.step), args=_to_save(state))
 
     def save_if_best(self, state, value):
         """Saves a state if no earlier one had so large a value."""
-        self._best.save(int(state.step), args=_to_save(state),
-                        metrics={'value': float(value)})
+        with _told(self._folder, 'save'):
+            self._best.save(int(state.step), args=_to_save(state),
+                            metrics={'value': float(value)})
 
     def restore(self, like, best=False):
         """The latest (or the best) whole state, or None if there is none.
 
+        A damaged one is reported, and moved into the folder `damaged` once an
+        earlier one is found to be whole.
+
         Args:
           like: a state of the same structure, shapes and types.
+
+        Raises:
+          CheckpointError: there are some, but none can be read.
         """
+        name = 'best' if best else 'latest'
         manager = self._best if best else self._latest
-        abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct,
-                                like._asdict())
+        damaged = []
         for step in sorted(manager.all_steps(), reverse=True):
             try:
-                found = manager.restore(step, args=ocp.args.Composite(
-                    state=ocp.args.StandardRestore(abstract)))
-            except (FileNotFoundError, KeyError):
-                continue  # half deleted when a process was killed
-            return type(like)(**found['state'])
+                state = _read(manager, step, like)
+            except MemoryError:
+                raise
+            except Exception as error:  # each damaged file has its own
+                damaged.append(step)
+                _report(self._path(name, step), error)
+                continue
+            if damaged and not self._read_only:
+                self._set_aside(name, damaged)
+                manager.reload()
+            return state
+        if damaged:
+            raise CheckpointError(
+                f'none of the checkpoints in {self._path(name)} can be read '
+                f'(steps {", ".join(map(str, damaged))}). Nothing was '
+                'changed. Put a copy back, or begin anew with another '
+                '--workdir.')
         return None
 
     def latest_step(self):
         """The step that was saved last, or None."""
         return self._latest.latest_step()
 
+    def wait(self):
+        """Waits for the saves under way.
+
+        Raises:
+          CheckpointError: one of them failed.
+        """
+        with _told(self._folder, 'save'):
+            for manager in self._opened():
+                manager.wait_until_finished()
+
     def close(self):
-        """Waits for the saves under way."""
-        for manager in (self._latest, self._best):
-            manager.wait_until_finished()
-            manager.close()
+        """Waits for the saves under way, whose failure it raises."""
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(_told(self._folder, 'save'))
+            for manager in self._opened():
+                stack.callback(manager.close)
+
+    def _opened(self):
+        return [vars(self)[name] for name in ('_latest', '_best')
+                if name in vars(self)]
+
+    def _open(self, name, **options):
+        changing = not self._read_only
+        with _told(self._folder, 'open'):
+            return ocp.CheckpointManager(
+                self._path(name), options=ocp.CheckpointManagerOptions(
+                    create=changing, cleanup_tmp_directories=changing,
+                    **options),
+                item_handlers={'state': ocp.StandardCheckpointHandler(),
+                               'check': ocp.JsonCheckpointHandler()})
+
+    def _path(self, *names):
+        return os.path.join(self._folder, *map(str, names))
+
+    def _set_unreadable_values_aside(self):
+        """Of best checkpoints, whose values the manager reads when opened."""
+        folder = self._path('best')
+        steps = os.listdir(folder) if os.path.isdir(folder) else ()
+        for step in filter(str.isdigit, steps):
+            path = self._path('best', step, 'metrics', 'metrics')
+            with contextlib.suppress(FileNotFoundError):  # half deleted
+                try:
+                    with open(path) as file:
+                        float(json.load(file)['value'])
+                except (ValueError, KeyError, TypeError) as error:
+                    _report(self._path('best', step), error)
+                    self._set_aside('best', [step])
+
+    def _set_aside(self, name, steps):
+        """Moves steps out of the way of new ones; deletes nothing."""
+        if jax.process_index() > 0:
+            return
+        os.makedirs(self._path('damaged'), exist_ok=True)
+        for step in steps:
+            target = self._path('damaged', f'{name}_{step}')
+            while os.path.exists(target):
+                target += '_'
+            os.rename(self._path(name, step), target)
+
+
+@contextlib.contextmanager
+def _told(folder, what):
+    """Turns whatever goes wrong within into a CheckpointError."""
+    try:
+        yield
+    except Exception as error:  # tensorstore's have no class of their own
+        raise CheckpointError(
+            f'cannot {what} checkpoints in {folder}: {_brief(error)}\n'
+            'Those before are intact: once this is put right, the same '
+            'command goes on from the last of them.') from error
+
+
+def _report(path, error):
+    print(f'Checkpoint {path} is damaged and is passed over: {_brief(error)}',
+          file=sys.stderr)
+
+
+def _brief(error):
+    """What is of use to a user in a message of a thousand characters."""
+    text = str(error).split(' [tensorstore_spec=')[0].split(' [source')[0]
+    return f'{type(error).__name__}: {" ".join(text.split())[:400]}'
 
 
 def _to_save(state):
+    tree = state._asdict()
     return ocp.args.Composite(
-        state=ocp.args.StandardSave(state._asdict()))
+        state=ocp.args.StandardSave(tree),
+        check=ocp.args.JsonSave({'crc32': _crc32(tree)}))
+
+
+def _read(manager, step, like):
+    """The whole state of a step, or an exception of any class.
+
+    Fields that were not saved, by an earlier version, are those of `like`.
+    """
+    items = manager.item_metadata(step)
+    fields = {name: value for name, value in like._asdict().items()
+              if name in items['state']}
+    fields = jax.tree.map(ocp.utils.to_shape_dtype_struct, fields)
+    asked = {'state': ocp.args.StandardRestore(fields)}
+    if 'check' in items:
+        asked['check'] = ocp.args.JsonRestore()
+    found = manager.restore(step, args=ocp.args.Composite(**asked))
+    # A flipped bit in an array is read without complaint.
+    if 'check' in items and found['check']['crc32'] != _crc32(found['state']):
+        raise ValueError('the arrays are not those that were saved')
+    return like._replace(**found['state'])
+
+
+def _crc32(tree):
+    """A checksum of the bits of all arrays."""
+    check = 0
+    for leaf in jax.tree.leaves(tree):
+        check = zlib.crc32(np.ascontiguousarray(leaf).tobytes(), check)
+    return check

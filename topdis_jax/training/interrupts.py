@@ -1,19 +1,38 @@
 """Ctrl-C and termination that wait for the step under way."""
 
 import contextlib
+import os
 import signal
+import socket
 import threading
+import time
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_TOGETHER = 0.5  # seconds
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C, or a machine that is taken away.
+
+    Attributes:
+      exit_status: 130 after SIGINT, 143 after SIGTERM, as shells have it.
+    """
+
+    def __init__(self, number):
+        super().__init__(signal.Signals(number).name)
+        self.exit_status = 128 + number
 
 
 class Interrupts:
     """Signals (SIGINT, SIGTERM) noted while steps run, raised between them.
 
     A step gives its input's memory to its output, so an exception in the
-    middle of it would leave no state to save.
+    middle of it would leave no state to save. A second signal ends the process
+    at once, whatever it does: what is half saved then does not count.
     """
 
     def __init__(self):
-        self._pending = False
+        self._pending = None
         self._deferring = False
 
     @contextlib.contextmanager
@@ -22,29 +41,60 @@ class Interrupts:
         if threading.current_thread() is not threading.main_thread():
             yield self
             return
-        old = {s: signal.signal(s, self._on_signal)
-               for s in (signal.SIGINT, signal.SIGTERM)}
-        try:
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(_second_ends_process())
+            for number in _SIGNALS:
+                stack.callback(signal.signal, number,
+                               signal.signal(number, self._on_signal))
             yield self
-        finally:
-            for number, handler in old.items():
-                signal.signal(number, handler)
 
     @contextlib.contextmanager
     def deferred(self):
-        """Within, a signal waits until the end; a second one does not."""
+        """Within, a signal waits until the end."""
         self._deferring = True
         try:
             yield
         finally:
             self._deferring = False
-        if self._pending:
-            self._pending = False
-            raise KeyboardInterrupt
+        if self._pending is not None:
+            number, self._pending = self._pending, None
+            raise Interrupted(number)
 
     def _on_signal(self, number, frame):
-        del number, frame
-        if self._deferring and not self._pending:
-            self._pending = True
+        del frame
+        if self._deferring:
+            self._pending = number
         else:
-            raise KeyboardInterrupt
+            raise Interrupted(number)
+
+
+@contextlib.contextmanager
+def _second_ends_process():
+    """Counts the signals in a thread of its own.
+
+    Python's handlers wait for the main thread, which may be deep in a
+    compilation or in a step.
+    """
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    old = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+    threading.Thread(target=_count, args=(reader,), daemon=True).start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(old)
+        writer.close()  # ends the thread
+
+
+def _count(reader):
+    first = None
+    with reader:
+        while received := reader.recv(1):
+            if received[0] not in _SIGNALS:
+                continue
+            first = first or time.monotonic()
+            # Some launchers signal the process and then its group.
+            if time.monotonic() > first + _TOGETHER:
+                os.write(2, b'\nEnded at once. The same command goes on from '
+                            b'the last checkpoint.\n')
+                os._exit(128 + received[0])

@@ -14,16 +14,13 @@ import tqdm
 
 from topdis_jax.data import correlation, pipeline
 from topdis_jax.metrics import evaluate
-from topdis_jax.training import families, inference, processes
+from topdis_jax.training import divergence, families, inference, processes
 from topdis_jax.training import state as states, steps, workfolder
 from topdis_jax.training.checkpoints import Checkpoints
+from topdis_jax.training.divergence import TrainingDiverged  # noqa: F401
 from topdis_jax.training.interrupts import Interrupts
 
 _AXIS = 'batch'
-
-
-class TrainingDiverged(RuntimeError):
-    """A loss or a gradient is no longer finite."""
 
 
 class _Due(NamedTuple):
@@ -47,13 +44,15 @@ def train(config, folder, dataset, draw=None):
 
     Raises:
       TrainingDiverged: the last good checkpoint is kept.
-      KeyboardInterrupt: after the state was saved.
+      Interrupted: after the state was saved.
+      WorkFolderError, CheckpointError: they cannot be written or read.
     """
     path = functools.partial(os.path.join, os.path.abspath(folder))
     model = states.make_model(config, dataset.image_shape)
     family = families.make_family(config, len(dataset), _AXIS)
     state = states.create_state(config, model, family)
-    with contextlib.ExitStack() as stack:
+    with workfolder.writing(folder), contextlib.ExitStack() as stack:
+        interrupts = stack.enter_context(Interrupts().installed())
         checkpoints = stack.enter_context(
             contextlib.closing(Checkpoints(path('checkpoints'))))
         state = checkpoints.restore(state) or state
@@ -67,8 +66,9 @@ def train(config, folder, dataset, draw=None):
             _batch, config, dataset, family,
             correlation.sampler(dataset, config.data.correlation))
         state = _run_steps(config, batch_at, state, checkpoints, log, score,
-                           _compile_steps(config, model, family))
-        scores = score(state)
+                           _compile_steps(config, model, family), interrupts)
+        with _saving_if_interrupted(lambda: state, checkpoints):
+            scores = score(state)
         if processes.is_first():
             evaluate.write_scores(
                 path('scores.json'), scores,
@@ -76,37 +76,36 @@ def train(config, folder, dataset, draw=None):
     return scores
 
 
-def _run_steps(config, batch_at, state, checkpoints, log, score, step_for):
+def _run_steps(config, batch_at, state, checkpoints, log, score, step_for,
+               interrupts):
     """All steps that are left; returns the state on the host."""
     options = config.train
     start = int(state.step)
     state = jax_utils.replicate(state)
-    interrupts = Interrupts()
+
+    def score_if_due(step):
+        if _due(options, step).evaluate and 0 < step < options.steps:
+            bar.clear()
+            log.write({'step': step, 'scores': score(_first(state))})
+
     bar = tqdm.tqdm(total=options.steps, initial=start, unit='step',
                     desc='Training', dynamic_ncols=True, mininterval=0.5,
                     disable=not processes.is_first())
-    with bar, interrupts.installed():
-        try:
-            batches = pipeline.prefetch(batch_at, start, options.steps)
-            for step, batch in enumerate(batches, start + 1):
-                # A signal waits until the step is logged and saved.
-                with interrupts.deferred():
-                    state, metrics = step_for(step)(state, batch)
-                    # Not queued: waiting steps starve one another of host
-                    # threads where several CPU devices share them.
-                    jax.block_until_ready(metrics)
-                    bar.update()
-                    due = _due(options, step)
-                    if any(due):
-                        _record(due, step, metrics, state, bar, checkpoints,
-                                log)
-                if due.evaluate and step < options.steps:
-                    bar.clear()
-                    log.write({'step': step, 'scores': score(_first(state))})
-        except KeyboardInterrupt:
-            bar.close()
-            _save_interrupted(_first(state), checkpoints)
-            raise
+    with _saving_if_interrupted(lambda: _first(state), checkpoints), bar:
+        # Of a run that ended while it scored.
+        if not processes.from_first(start in log.scored):
+            score_if_due(start)
+        batches = pipeline.prefetch(batch_at, start, options.steps)
+        for step, batch in enumerate(batches, start + 1):
+            # A signal waits until the step is logged and saved.
+            with interrupts.deferred():
+                state, metrics = step_for(step)(state, batch)
+                # Not queued: waiting steps starve one another of host
+                # threads where several CPU devices share them.
+                jax.block_until_ready(metrics)
+                bar.update()
+                _record(config, step, metrics, state, bar, checkpoints, log)
+            score_if_due(step)
     return _first(state)
 
 
@@ -147,16 +146,18 @@ def _due(options, step):
                 every(options.checkpoint_every) or evaluates, evaluates)
 
 
-def _record(due, step, metrics, state, bar, checkpoints, log):
-    """Looks at a step's numbers, logs them, saves the state."""
-    row = {name: float(value[0]) for name, value in metrics.items()}
-    if not all(map(math.isfinite, row.values())):
-        terms = ', '.join(f'{name} {value:.6g}' for name, value in row.items())
-        raise TrainingDiverged(
-            f'step {step} is not finite: {terms}.\nThe last good checkpoint is '
-            f'that of step {checkpoints.latest_step()}. Try a smaller '
-            'train.learning_rate or topdis.weight.')
-    shown = ('loss', 'reconstruction', 'kl', 'topdis')
+def _record(config, step, metrics, state, bar, checkpoints, log):
+    """Looks at a step's numbers; logs them and saves the state if due."""
+    row = {name: float(value.addressable_data(0).squeeze())
+           for name, value in metrics.items()}
+    if config.train.skip_nonfinite:  # then the step counts as skipped
+        row = {name: value for name, value in row.items()
+               if math.isfinite(value)}
+    divergence.check(config, step, row, checkpoints.latest_step())
+    due = _due(config.train, step)
+    if not any(due):
+        return
+    shown = ('loss', 'reconstruction', 'kl', 'topdis', 'skipped')
     bar.set_postfix({name: f'{row[name]:.4g}' for name in shown if name in row},
                     refresh=False)
     if due.log:
@@ -188,6 +189,15 @@ def score_model(config, dataset, model):
         batch_size=config.eval.batch_size)
 
 
+@contextlib.contextmanager
+def _saving_if_interrupted(get_state, checkpoints):
+    try:
+        yield
+    except KeyboardInterrupt:
+        _save_interrupted(get_state(), checkpoints)
+        raise
+
+
 def _save_interrupted(state, checkpoints):
     if jax.process_count() > 1:
         # Signals come to the processes at different steps, and all must save
@@ -197,6 +207,7 @@ def _save_interrupted(state, checkpoints):
         return
     if int(state.step) > (checkpoints.latest_step() or 0):
         checkpoints.save(state)
+    checkpoints.wait()
     print(f'\nInterrupted after step {int(state.step)}, which is saved. The '
           'same command goes on from there.', file=sys.stderr)
 

@@ -17,11 +17,14 @@ class TrainState(NamedTuple):
       params: parameters of the VAE.
       opt_state: state of its optimiser.
       carry: what the family keeps besides (a dict, empty for most).
+      skipped: [] int32, how many of the steps changed nothing, because their
+        numbers were not finite.
     """
     step: jax.Array
     params: Any
     opt_state: Any
     carry: Any
+    skipped: jax.Array
 
 
 def make_model(config, image_shape):
@@ -48,4 +51,5 @@ def create_state(config, model, family):
     return TrainState(
         step=jnp.zeros((), jnp.int32), params=params,
         opt_state=make_optimizer(config).init(params),
-        carry=jax.jit(family.init)(rng_family, images))
+        carry=jax.jit(family.init)(rng_family, images),
+        skipped=jnp.zeros((), jnp.int32))

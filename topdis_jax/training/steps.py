@@ -2,6 +2,7 @@
 
 import jax
 from jax import lax
+import jax.numpy as jnp
 import optax
 
 from topdis_jax import losses, models
@@ -31,7 +32,8 @@ def make_step(config, model, family, optimizer, *, topdis, axis_name=None):
       step: batch holds [b, h, w, c] uint8 for each of family.batches; metrics
       are scalars by name, means over the whole batch: loss, the family's
       terms, topdis (RTD before its weight), and grad_norm (before any
-      clipping), which is not finite if any gradient is not.
+      clipping), which is not finite if any gradient is not. With
+      config.train.skip_nonfinite also skipped, as in the state.
     """
     def step(state, batch):
         rng = jax.random.fold_in(jax.random.key(config.seed), state.step)
@@ -52,9 +54,28 @@ def make_step(config, model, family, optimizer, *, topdis, axis_name=None):
                 params, opt_state, grads, forward, terms.codes, terms.decode,
                 optimizer, terms.rng_update))
             metrics.update(more)
-        return TrainState(state.step + 1, params, opt_state, carry), metrics
+        new = TrainState(state.step + 1, params, opt_state, carry,
+                         state.skipped)
+        if config.train.skip_nonfinite:
+            new = _unless_nonfinite(new, state, metrics)
+            metrics['skipped'] = new.skipped
+        return new, metrics
 
     return step
+
+
+def _unless_nonfinite(new, old, metrics):
+    """The new state, or the old one, one step on, if a number is not finite.
+
+    All numbers are of the whole batch, so that all devices decide alike. The
+    parameters and what the family keeps are looked at too, for the gradients
+    of its own update.
+    """
+    numbers = jax.tree.leaves((metrics, new.params, new.opt_state, new.carry))
+    finite = jnp.stack([jnp.all(jnp.isfinite(x)) for x in numbers]).all()
+    kept = jax.tree.map(lambda a, b: jnp.where(finite, a, b), new, old)
+    return kept._replace(step=new.step,
+                         skipped=old.skipped + (~finite).astype(jnp.int32))
 
 
 class Terms:

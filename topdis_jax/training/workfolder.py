@@ -1,14 +1,15 @@
 """The files of a run: config.json, metrics.jsonl and their like."""
 
+import contextlib
 import json
 import os
 
 from topdis_jax import files
 
 # Keys that may change between two parts of one run: they say how long it goes
-# on and what is looked at, not what is computed.
+# on and what is looked at, not what is computed of finite numbers.
 _FREE = ('train.steps', 'train.log_every', 'train.checkpoint_every',
-         'train.eval_every', 'eval.', 'data.root', 'data.source')
+         'train.eval_every', 'train.skip_nonfinite', 'eval.', 'data.root', 'data.source')
 
 
 class WorkFolderError(ValueError):
@@ -25,24 +26,56 @@ def prepare(folder, config):
     Raises:
       WorkFolderError: not writable, or of another configuration.
     """
-    path = os.path.join(folder, 'config.json')
-    try:
+    with _told(folder):
         os.makedirs(folder, exist_ok=True)
+        check(folder, config)
+        files.write_json(os.path.join(folder, 'config.json'), config)
+
+
+def check(folder, config):
+    """Raises WorkFolderError if a folder belongs to another run."""
+    path = os.path.join(folder, 'config.json')
+    with _told(folder):
         if os.path.exists(path):
             with open(path) as file:
                 _check_same(json.load(file), config, folder)
-        elif set(os.listdir(folder)) & {'metrics.jsonl', 'checkpoints'}:
+        elif os.path.isdir(folder) and (
+                set(os.listdir(folder)) & {'metrics.jsonl', 'checkpoints'}):
             raise WorkFolderError(
                 f'{folder} holds a run without its config.json; give another '
                 '--workdir')
-        files.write_json(path, config)
+
+
+@contextlib.contextmanager
+def _told(folder):
+    """Turns what the file system says within into a WorkFolderError."""
+    try:
+        yield
     except OSError as error:
         raise WorkFolderError(
             f'cannot write to the work folder {folder} ({error.strerror}); '
             'give another --workdir') from error
     except json.JSONDecodeError as error:
         raise WorkFolderError(
-            f'{path} is not JSON ({error}); give another --workdir') from error
+            f'{os.path.join(folder, "config.json")} is not JSON ({error}); '
+            'give another --workdir') from error
+
+
+@contextlib.contextmanager
+def writing(folder):
+    """Within a run: its folder can no longer be written to.
+
+    Raises:
+      WorkFolderError: for any OSError within, as of a full disk.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise WorkFolderError(
+            f'cannot write to the work folder {folder} '
+            f'({error.strerror or error}). The checkpoints that are there are '
+            'intact: once this is put right, the same command goes on from '
+            'the last of them.') from error
 
 
 def read_config(folder):
@@ -66,7 +99,7 @@ def read_rows(path):
     if not os.path.exists(path):
         return []
     rows = []
-    with open(path) as file:
+    with open(path, errors='replace') as file:
         for line in file:
             try:
                 rows.append(json.loads(line))
@@ -76,7 +109,11 @@ def read_rows(path):
 
 
 class Log:
-    """metrics.jsonl: one row for each logged step, whole or not at all."""
+    """metrics.jsonl: one row for each logged step, whole or not at all.
+
+    Attributes:
+      scored: the steps that the log has scores of.
+    """
 
     def __init__(self, path, last_step, writes=True):
         """Opens the log and drops the rows after `last_step`.
@@ -84,12 +121,13 @@ class Log:
         With `writes` False, as in all processes of a run but the first, it
         does nothing at all.
         """
-        self._file = None
+        self._file, self.scored = None, set()
         if not writes:
             return
         rows = [r for r in read_rows(path) if r['step'] <= last_step]
         with files.replacing(path) as file:
             file.writelines(_line(row) for row in rows)
+        self.scored = {row['step'] for row in rows if 'scores' in row}
         self._file = open(path, 'a')
 
     def write(self, row):

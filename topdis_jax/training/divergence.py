@@ -1,0 +1,40 @@
+"""Numbers that are no longer finite."""
+
+import math
+
+from topdis_jax.topology import rtd
+
+
+class TrainingDiverged(RuntimeError):
+    """A loss or a gradient is no longer finite."""
+
+
+def check(config, step, row, saved):
+    """Raises TrainingDiverged if a number of a step's row is not finite.
+
+    Args:
+      config: of the run.
+      step: its number.
+      row: numbers by name.
+      saved: the step of the last checkpoint, or None.
+    """
+    bad = {name for name, value in row.items() if not math.isfinite(value)}
+    if not bad:
+        return
+    lines = [f'step {step} is not finite: {_listed(row, bad)}.']
+    if bad < row.keys():
+        lines.append(f'Still finite: {_listed(row, row.keys() - bad)}.')
+    if 'topdis' in bad and rtd.resolve_engine(
+            config.topdis.engine, config.train.batch_size) == 'xla':
+        lines.append('Engine xla gives no number where it has no room for all '
+                     'generators: topdis.capacity may be raised.')
+    lines.append('There is no checkpoint yet.' if saved is None else
+                 f'The last good checkpoint is that of step {saved}.')
+    lines.append('Try a smaller train.learning_rate or topdis.weight, or leave '
+                 'out such steps with train.skip_nonfinite.')
+    raise TrainingDiverged('\n'.join(lines))
+
+
+def _listed(row, names):
+    return ', '.join(f'{name} {value:.6g}' for name, value in row.items()
+                     if name in names)
