@@ -28,9 +28,12 @@ _WORKDIR = flags.DEFINE_string(
     'workdir', None, 'Folder of the runs; a temporary one if left out.')
 _SEED = flags.DEFINE_integer('seed', 0, 'Of the moments.')
 
+_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _PHASES = ('start-up', 'training', 'saving', 'scoring')
 _COMPARED = ('metrics.jsonl', 'scores.json')
 _STEPS, _EVERY = 150, 50
+# Most of the time goes into starting, and most of that into compilation.
+_QUICK = '--xla_backend_optimization_level=0'
 _COMMAND = (
     sys.executable, '-m', 'experiments.run',
     '--config=experiments/configs/sprites.py',
@@ -102,18 +105,18 @@ def soak(folder, kills, rng):
 def kill_once(folder, rng):
     """Starts a run and kills it; the phase, or None if it ended before."""
     aim = rng.choices(_PHASES, (1, 5, 4, 4))[0]
-    begun = _last_step(folder)
-    target = rng.randint(begun + 1, begun + 40)
+    before = _log_file(folder)
+    target = rng.randint(_last_step(folder) + 1, _last_step(folder) + 40)
     delay = rng.uniform(0, {'start-up': 5, 'scoring': 1}.get(aim, 0.02))
     with _start(folder) as process:
         while process.poll() is None:
-            if aim == 'start-up' or (aim == _phase(folder, begun)
-                                     and _last_step(folder) >= target
-                                     ) or _last_step(folder) >= target + 60:
+            phase, step = _phase(folder, before), _last_step(folder)
+            if aim == 'start-up' or step >= target and (
+                    phase == aim or step >= target + _EVERY):
                 time.sleep(delay)
                 break
             time.sleep(0.001)
-        phase = _phase(folder, begun)
+        phase = _phase(folder, before)
         process.kill()
     if process.returncode == -9:
         return phase
@@ -132,17 +135,26 @@ def print_table(table, mismatches):
         print(f'  {path}')
 
 
-def _phase(folder, begun):
-    """What a run is doing, from its files, which `begun` had a last step."""
+def _phase(folder, before):
+    """What a run is doing, from its files; `before`: its log at the start."""
+    if _log_file(folder) == before:  # a run begins with a new one
+        return 'start-up'
     saves = os.path.join(folder, 'checkpoints')
     if any('tmp' in step for name in ('latest', 'best')
            for step in _list(os.path.join(saves, name))):
         return 'saving'
     rows = workfolder.read_rows(os.path.join(folder, 'metrics.jsonl'))
-    if not rows or rows[-1]['step'] <= begun:
-        return 'start-up'
-    scoring = rows[-1]['step'] % _EVERY == 0 and 'scores' not in rows[-1]
+    last = rows[-1] if rows else {'step': 1}
+    scoring = last['step'] % _EVERY == 0 and 'scores' not in last
     return 'scoring' if scoring else 'training'
+
+
+def _log_file(folder):
+    """The number of the log's file, or None."""
+    try:
+        return os.stat(os.path.join(folder, 'metrics.jsonl')).st_ino
+    except FileNotFoundError:
+        return None
 
 
 def _last_step(folder):
@@ -160,8 +172,9 @@ def _list(folder):
 def _start(folder):
     with open(os.path.join(folder, 'output.txt'), 'w') as output:
         return subprocess.Popen(
-            [*_COMMAND, f'--workdir={folder}'], stdout=output,
-            stderr=subprocess.STDOUT)
+            [*_COMMAND, f'--workdir={os.path.abspath(folder)}'],
+            stdout=output, stderr=subprocess.STDOUT, cwd=_ROOT,
+            env={'XLA_FLAGS': _QUICK, **os.environ})
 
 
 def _finish(folder):
