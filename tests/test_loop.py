@@ -10,21 +10,12 @@ import numpy as np
 import pytest
 
 from tests import training_cases as cases
-from topdis_jax.data.factors import FactorDataset
 from topdis_jax.training import loop, steps, workfolder
 
 
 @pytest.fixture(scope='module')
 def dataset():
-    """64 images of a blob, from its place and its brightness."""
-    row, column, level = np.indices((4, 4, 4)).reshape(3, -1)
-    y, x = np.indices((8, 8))[:, None]
-    blob = np.exp(-((y - 2 - row[:, None, None]) ** 2
-                    + (x - 2 - column[:, None, None]) ** 2) / 2)
-    images = blob * (100 + 50 * level[:, None, None])
-    return FactorDataset(
-        name='blobs', images=images.astype(np.uint8)[..., None],
-        factor_names=('row', 'column', 'level'), factor_sizes=(4, 4, 4))
+    return cases.blobs()
 
 
 def _config(family='vae', **changes):

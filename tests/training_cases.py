@@ -3,6 +3,7 @@
 import numpy as np
 
 from experiments.configs import base
+from topdis_jax.data.factors import FactorDataset
 from topdis_jax.training import families, state as states, steps
 
 SHAPE = (8, 8, 1)
@@ -37,6 +38,18 @@ def batch(size=16, seed=0, devices=None, image_shape=SHAPE):
         shape = (devices, size // devices, *image_shape)
     return {name: rng.integers(0, 256, shape, dtype=np.uint8)
             for name in ('images', 'second')}
+
+
+def blobs():
+    """64 images of a blob, from its place and its brightness."""
+    row, column, level = np.indices((4, 4, 4)).reshape(3, -1)
+    y, x = np.indices((8, 8))[:, None]
+    blob = np.exp(-((y - 2 - row[:, None, None]) ** 2
+                    + (x - 2 - column[:, None, None]) ** 2) / 2)
+    images = blob * (100 + 50 * level[:, None, None])
+    return FactorDataset(
+        name='blobs', images=images.astype(np.uint8)[..., None],
+        factor_names=('row', 'column', 'level'), factor_sizes=(4, 4, 4))
 
 
 def make(config, *, topdis=True, axis_name=None, optimizer=None):

@@ -2,7 +2,7 @@
 
 import math
 
-from topdis_jax.topology import rtd
+from topdis_jax.topology.rtd import resolve_engine
 
 
 class TrainingDiverged(RuntimeError):
@@ -24,7 +24,7 @@ def check(config, step, row, saved):
     lines = [f'step {step} is not finite: {_listed(row, bad)}.']
     if bad < row.keys():
         lines.append(f'Still finite: {_listed(row, row.keys() - bad)}.')
-    if 'topdis' in bad and rtd.resolve_engine(
+    if 'topdis' in bad and resolve_engine(
             config.topdis.engine, config.train.batch_size) == 'xla':
         lines.append('Engine xla gives no number where it has no room for all '
                      'generators: topdis.capacity may be raised.')

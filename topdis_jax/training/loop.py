@@ -148,15 +148,16 @@ def _due(options, step):
 
 def _record(config, step, metrics, state, bar, checkpoints, log):
     """Looks at a step's numbers; logs them and saves the state if due."""
-    row = {name: float(value.addressable_data(0).squeeze())
-           for name, value in metrics.items()}
-    if config.train.skip_nonfinite:  # then the step counts as skipped
-        row = {name: value for name, value in row.items()
-               if math.isfinite(value)}
-    divergence.check(config, step, row, checkpoints.latest_step())
-    due = _due(config.train, step)
-    if not any(due):
+    due, skips = _due(config.train, step), config.train.skip_nonfinite
+    # At every step, for a message that names the first bad one. These two
+    # come from all terms; reading more would take time.
+    if not any(due) and (skips or all(
+            map(math.isfinite, _row(metrics, ('loss', 'grad_norm')).values()))):
         return
+    row = _row(metrics, metrics)
+    if skips:  # then the step counts as skipped
+        row = {name: row[name] for name in row if math.isfinite(row[name])}
+    divergence.check(config, step, row, checkpoints.latest_step())
     shown = ('loss', 'reconstruction', 'kl', 'topdis', 'skipped')
     bar.set_postfix({name: f'{row[name]:.4g}' for name in shown if name in row},
                     refresh=False)
@@ -164,6 +165,11 @@ def _record(config, step, metrics, state, bar, checkpoints, log):
         log.write({'step': step, **row})
     if due.save:
         checkpoints.save(_first(state))
+
+
+def _row(metrics, names):
+    return {name: float(np.asarray(metrics[name].addressable_data(0)).squeeze())
+            for name in names}
 
 
 def _score(config, dataset, compiled, checkpoints, draw, log_path, state):

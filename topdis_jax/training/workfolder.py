@@ -9,7 +9,8 @@ from topdis_jax import files
 # Keys that may change between two parts of one run: they say how long it goes
 # on and what is looked at, not what is computed of finite numbers.
 _FREE = ('train.steps', 'train.log_every', 'train.checkpoint_every',
-         'train.eval_every', 'train.skip_nonfinite', 'eval.', 'data.root', 'data.source')
+         'train.eval_every', 'train.skip_nonfinite', 'eval.', 'data.root',
+         'data.source')
 
 
 class WorkFolderError(ValueError):
