@@ -2,7 +2,8 @@
 
 Cells lie in DIR/DATA/FAMILY/off|on/SEED, each the work folder of one run, with
 two files of the study's own: cell.json (its last state, and its seconds) and
-output.log (what the run printed). DIR/study.json holds the configuration.
+output.log (what the run printed). DIR/cells.json names all that were asked
+for, DIR/DATA/FAMILY/config.json holds what the runs below have in common.
 """
 
 import itertools
@@ -83,18 +84,30 @@ def arguments(config, cell):
               if value != usual[key])]
 
 
-def is_finished(config, cell, workdir):
-    """Whether a cell has the scores of its final step.
+def prepare(config, workdir):
+    """Notes a study's cells and configurations in its folder.
 
     Raises:
-      WorkFolderError: the cell was run with another configuration.
+      WorkFolderError: not writable, or cells of the same family were run with
+        another configuration.
     """
-    folder = cell.folder(workdir)
-    if not os.path.exists(os.path.join(folder, 'config.json')):
-        return False
-    run = run_config(config, cell)
-    workfolder.prepare(folder, json.loads(run.to_json()))
-    return final_scores(folder, run.train.steps) is not None
+    for data, family in itertools.product(config.data, config.families):
+        run = run_config(config, Cell(data, family, 'on', 0))
+        workfolder.prepare(os.path.join(workdir, data, family),
+                           json.loads(run.to_json()))
+    asked = dict.fromkeys(asked_cells(workdir) + cells(config))
+    files.write_json(os.path.join(workdir, 'cells.json'), list(asked))
+
+
+def asked_cells(workdir):
+    """All cells that a folder's study was asked for, a list."""
+    return [Cell(*cell) for cell in read(workdir, 'cells.json') or ()]
+
+
+def is_finished(config, cell, workdir):
+    """Whether a cell has the scores of its final step."""
+    steps = run_config(config, cell).train.steps
+    return final_scores(cell.folder(workdir), steps) is not None
 
 
 def final_scores(folder, steps):
@@ -106,7 +119,7 @@ def final_scores(folder, steps):
 
 
 def read(folder, name):
-    """A JSON file of a folder as a dict; empty if it is not there."""
+    """A JSON file of a folder; an empty dict if it is not there."""
     try:
         with open(os.path.join(folder, name)) as file:
             return json.load(file)

@@ -11,7 +11,6 @@ families, trains what is not finished. Cells that fail are named at the end.
 import concurrent.futures
 import contextlib
 import fcntl
-import json
 import os
 import subprocess
 import sys
@@ -23,7 +22,6 @@ from ml_collections import config_flags
 from tqdm import tqdm
 
 from experiments import console, grid
-from topdis_jax import files
 from topdis_jax.data import sources
 from topdis_jax.metrics import evaluate
 from topdis_jax.training import interrupts, workfolder
@@ -66,12 +64,11 @@ def run(config, workdir, jobs=None):
     for name in config.data:  # renders or converts it once, before all cells
         sources.load(name, root=config.run.data.root or None,
                      source=config.run.data.source)
+    grid.prepare(config, workdir)
     cells = grid.cells(config)
-    with _sole_study(workdir) as lock:
+    with sole_study(workdir) as lock:
         left = [cell for cell in cells
                 if not grid.is_finished(config, cell, workdir)]
-        files.write_json(os.path.join(workdir, 'study.json'),
-                         json.loads(config.to_json()))
         runner = Runner(config, workdir, shares(jobs or len(_cores())), lock)
         with tqdm(total=len(cells), initial=len(cells) - len(left),
                   desc='Study', unit='cell', dynamic_ncols=True) as bar:
@@ -205,19 +202,13 @@ def _pinned(cores):
 
 
 @contextlib.contextmanager
-def _sole_study(workdir):
-    """Creates and locks a study's folder.
+def sole_study(workdir):
+    """Locks a study's folder.
 
     Runs inherit the lock: where a study was killed and its runs were not, the
     next one must not write into the same folders.
     """
-    try:
-        os.makedirs(workdir, exist_ok=True)
-        lock = open(os.path.join(workdir, 'study.lock'), 'w')
-    except OSError as error:
-        raise workfolder.WorkFolderError(
-            f'cannot write to the work folder {workdir} ({error.strerror}); '
-            'give another --workdir') from error
+    lock = open(os.path.join(workdir, 'study.lock'), 'w')
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
