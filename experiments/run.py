@@ -8,7 +8,6 @@ The same command again goes on from the last checkpoint.
 
 import json
 import os
-import sys
 
 from absl import app, flags, logging
 import jax
@@ -48,16 +47,6 @@ def main(argv):
     console.print_scores(_WORKDIR.value, scores)
 
 
-def _parse(argv):
-    """Flags, with one message for a key or a file that is not there."""
-    try:
-        rest = app.parse_flags_with_usage(argv)
-        _CONFIG.value['seed']  # a file that cannot be read raises here
-        return rest
-    except (AttributeError, ImportError, OSError, TypeError) as error:
-        sys.exit(f'Error in --config: {error}')
-
-
 def run(config, folder):
     """Checks, then trains; returns the final scores."""
     settings.check(config, jax.device_count())
@@ -79,4 +68,4 @@ def run(config, folder):
 if __name__ == '__main__':
     flags.mark_flags_as_required(['config', 'workdir'])
     logging.set_verbosity(logging.WARNING)
-    app.run(main, flags_parser=_parse)
+    app.run(main, flags_parser=console.flags_parser(_CONFIG, 'seed'))

@@ -7,7 +7,8 @@ from PIL import Image
 import pytest
 from scipy import stats
 
-from experiments import grid, paired, report, report_pictures, report_text
+from experiments import grid, paired
+from experiments import report_pictures, report_results, report_text
 from tests import study_cases as cases
 from topdis_jax.training import workfolder
 
@@ -53,7 +54,7 @@ def test_bootstrap_of_equal_and_of_single_values():
 def test_pairs_remove_what_seeds_share():
     arms = {arm: {seed: {'mig': seed + shift} for seed in (1, 2, 3)}
             for arm, shift in (('off', 0), ('on', 0.5))}
-    found = report.compare(arms)
+    found = report_results.compare(arms)
     mig = found['measures']['mig']
     assert found['seeds'] == [1, 2, 3]
     assert (mig['off']['mean'], mig['on']['mean']) == (2.0, 2.5)
@@ -65,11 +66,11 @@ def test_pairs_remove_what_seeds_share():
 
 def test_only_whole_pairs_count():
     arms = {'off': {1: {'mig': 0.2}, 2: {'mig': 0.9}}, 'on': {1: {'mig': 0.3}}}
-    found = report.compare(arms)
+    found = report_results.compare(arms)
     assert found['seeds'] == [1]
     assert found['measures']['mig']['off'] == {
         'mean': 0.2, 'deviation': None, 'values': {'1': 0.2}}
-    assert report.compare({'off': {}, 'on': {}}) == {
+    assert report_results.compare({'off': {}, 'on': {}}) == {
         'seeds': [], 'measures': {}}
 
 
@@ -90,7 +91,7 @@ def study_folder(tmp_path):
 
 def test_the_report_of_an_unfinished_study(study_folder, tmp_path):
     out = tmp_path / 'results' / 'name'
-    report.run(study_folder, out)
+    report_results.write(study_folder, out)
     results = json.loads((out / 'results.json').read_text(),
                          parse_constant=pytest.fail)  # no NaN
     families = results['data']['sprites_small']
@@ -117,7 +118,7 @@ def test_the_report_of_an_unfinished_study(study_folder, tmp_path):
 
 def test_a_folder_without_a_study_is_refused(tmp_path):
     with pytest.raises(workfolder.WorkFolderError, match='no study'):
-        report.run(tmp_path, tmp_path / 'out')
+        report_results.write(tmp_path, tmp_path / 'out')
     assert not (tmp_path / 'out').exists()
 
 
@@ -126,7 +127,7 @@ def test_a_study_of_one_arm(tmp_path):
     grid.prepare(config, tmp_path)
     for cell in grid.cells(config):
         cases.finish(tmp_path, cell, 0.1)
-    results = report.run(tmp_path, tmp_path / 'out')
+    results = report_results.write(tmp_path, tmp_path / 'out')
     text = (tmp_path / 'out' / 'README.md').read_text()
     assert '| vae | off | 2 | 0.100 ± 0.000 |' in text
     assert 'difference' not in text and results['unfinished'] == []
@@ -140,7 +141,7 @@ def test_the_median_run():
 
 
 def test_traversals_stand_side_by_side(study_folder, tmp_path):
-    results = report.collect(study_folder)
+    results = report_results.collect(study_folder)
     path = tmp_path / 't.png'
     assert report_pictures.median_traversals(
         path, study_folder, 'sprites_small', 'beta_vae',

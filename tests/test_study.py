@@ -5,11 +5,12 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
 
-from experiments import grid, study
+from experiments import grid, study_runs
 from experiments.configs import base
 from tests import study_cases as cases
 from topdis_jax.training import interrupts, settings, workfolder
@@ -41,8 +42,8 @@ def stub(monkeypatch):
             script = RUN.format(fails=fails, more=more)
             return start([command[0], '-c', script, command[-1]], **options)
 
-        monkeypatch.setattr(study.subprocess, 'Popen', popen)
-        monkeypatch.setattr(study.sources, 'load', lambda *_, **__: None)
+        monkeypatch.setattr(study_runs.subprocess, 'Popen', popen)
+        monkeypatch.setattr(study_runs.sources, 'load', lambda *_, **__: None)
         return calls
 
     return install
@@ -89,21 +90,21 @@ def test_arguments_give_a_run_its_configuration(family):
 
 def test_each_cell_is_run_once_on_its_share_of_the_cores(tmp_path, stub):
     calls = stub()
-    assert study.run(cases.config(), tmp_path, jobs=2) == []
+    assert study_runs.run(cases.config(), tmp_path, jobs=2) == []
     assert len({command[-1] for command, _ in calls}) == len(calls) == 8
     assert all(options['env']['OMP_NUM_THREADS'] for _, options in calls)
     for cell in grid.cells(cases.config()):
         state = grid.read(cell.folder(tmp_path), 'cell.json')
         assert state['state'] == 'finished' and 0 < state['seconds'] < 20
     # What is finished is not run again; more seeds are.
-    assert study.run(cases.config(), tmp_path) == [] and len(calls) == 8
-    assert study.run(cases.config(seeds=(12,)), tmp_path) == []
+    assert study_runs.run(cases.config(), tmp_path) == [] and len(calls) == 8
+    assert study_runs.run(cases.config(seeds=(12,)), tmp_path) == []
     assert len(calls) == 12 and len(grid.asked_cells(tmp_path)) == 12
 
 
 def test_failures_are_told_with_their_last_line(tmp_path, stub):
     stub(fails="'beta_tcvae/on'")
-    failed = study.run(cases.config(), tmp_path, jobs=2)
+    failed = study_runs.run(cases.config(), tmp_path, jobs=2)
     assert [(str(cell), message) for cell, message in failed] == [
         (f'sprites_small/beta_tcvae/on/{seed}', 'SomeError: what went wrong')
         for seed in (10, 11)]
@@ -111,14 +112,23 @@ def test_failures_are_told_with_their_last_line(tmp_path, stub):
     assert state['state'] == 'failed' and 'SomeError' in state['message']
     calls = stub()
     count = len(calls)
-    assert study.run(cases.config(), tmp_path) == []  # tried again
+    assert study_runs.run(cases.config(), tmp_path) == []  # tried again
     assert len(calls) == count + 2
 
 
 def test_a_run_that_ends_without_scores_has_failed(tmp_path, stub):
     stub(more='sys.exit(0)')
-    failed = study.run(cases.config(seeds=(10,)), tmp_path)
+    failed = study_runs.run(cases.config(seeds=(10,)), tmp_path)
     assert len(failed) == 4 and failed[0][1] == 'progress'
+
+
+def _terminate_when(path):
+    """Sends this process SIGTERM once a file is there."""
+    for _ in range(400):
+        if os.path.exists(path):
+            os.kill(os.getpid(), signal.SIGTERM)
+            return
+        time.sleep(0.02)
 
 
 def test_termination_reaches_the_runs_and_is_resumed(tmp_path, stub):
@@ -128,45 +138,43 @@ def test_termination_reaches_the_runs_and_is_resumed(tmp_path, stub):
             '    sys.exit(130)\n'
             'signal.signal(signal.SIGTERM, stop)\n'
             'open(os.path.join(folder, "ready"), "w").close()\n'
-            'time.sleep(30)')
+            'time.sleep(9)')
     calls = stub(more=wait)
     first = grid.cells(cases.config())[0].folder(tmp_path)
-    watcher = subprocess.Popen([sys.executable, '-c', (
-        'import os, sys, time\n'
-        'while not os.path.exists(sys.argv[1]): time.sleep(0.02)\n'
-        f'os.kill({os.getpid()}, {int(signal.SIGTERM)})'),
-        os.path.join(first, 'ready')])
+    watcher = threading.Thread(target=_terminate_when, args=(
+        os.path.join(first, 'ready'),))
+    watcher.start()
     start = time.monotonic()
     # A signal that comes too early, or too late, must not end the tests.
     with interrupts.Interrupts().installed(), pytest.raises(
             KeyboardInterrupt):
-        study.run(cases.config(), tmp_path, jobs=1)
-    watcher.wait()
-    assert time.monotonic() - start < 15
+        study_runs.run(cases.config(), tmp_path, jobs=1)
+    watcher.join()
+    assert time.monotonic() - start < 8
     assert os.path.exists(os.path.join(first, 'saved'))
     assert grid.read(first, 'cell.json')['state'] == 'interrupted'
     assert len(calls) == 1  # those that wait are not started
     stub()
-    assert study.run(cases.config(), tmp_path, jobs=1) == []
+    assert study_runs.run(cases.config(), tmp_path, jobs=1) == []
     assert len(calls) == 9
     assert grid.read(first, 'cell.json')['state'] == 'finished'
 
 
 def test_another_configuration_is_refused(tmp_path, stub):
     calls = stub()
-    study.run(cases.config(seeds=(10,)), tmp_path)
+    study_runs.run(cases.config(seeds=(10,)), tmp_path)
     other = cases.config()
     other.run.topdis.weight = 9.0
     with pytest.raises(workfolder.WorkFolderError, match='topdis.weight'):
-        study.run(other, tmp_path)
+        study_runs.run(other, tmp_path)
     assert len(calls) == 4
 
 
 def test_two_studies_in_one_folder_are_refused(tmp_path, stub):
     calls = stub()
-    with study.sole_study(tmp_path):
+    with study_runs.sole_study(tmp_path):
         with pytest.raises(workfolder.WorkFolderError, match='under way'):
-            study.run(cases.config(), tmp_path)
+            study_runs.run(cases.config(), tmp_path)
     assert not calls
 
 
@@ -180,8 +188,8 @@ def test_bad_grids_are_refused(change, words):
 
 @pytest.mark.parametrize('jobs', [1, 2, 9])
 def test_shares_use_all_cores_and_no_more(jobs, monkeypatch):
-    monkeypatch.setattr(study, '_cores', lambda: [0, 1, 2, 5])
-    shares = study.shares(jobs)
+    monkeypatch.setattr(study_runs, '_cores', lambda: [0, 1, 2, 5])
+    shares = study_runs.shares(jobs)
     assert len(shares) == jobs and all(shares)
     assert {core for share in shares for core in share} == {0, 1, 2, 5}
     assert max(map(len, shares)) == max(4 // jobs, 1)
@@ -190,9 +198,9 @@ def test_shares_use_all_cores_and_no_more(jobs, monkeypatch):
 def test_the_last_line_of_a_log(tmp_path):
     path = tmp_path / 'log'
     path.write_text('a\nTraining: 1%\rTraining: 2%\nError: b\n\n  \n')
-    assert study.last_line(path) == 'Error: b'
+    assert study_runs.last_line(path) == 'Error: b'
     path.write_text('')
-    assert study.last_line(path) == ''
+    assert study_runs.last_line(path) == ''
 
 
 def test_a_bad_key_gets_one_message(tmp_path):
