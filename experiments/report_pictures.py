@@ -8,6 +8,7 @@ from PIL import Image
 
 from experiments import grid, report_text
 from topdis_jax import plots
+from topdis_jax.training import workfolder
 
 _COLOURS = {'off': 'tab:gray', 'on': 'tab:blue'}
 
@@ -29,6 +30,10 @@ def draw(workdir, results, out):
         name = f'paired_{data}.png'
         paired_dots(os.path.join(out, name), done)
         pictures[data] = [(name, 'Scores of each seed, TopDis off and on')]
+        name = f'curves_{data}.png'
+        if score_curves(os.path.join(out, name), workdir, data, done):
+            pictures[data].append(
+                (name, 'Scores along the training of each seed'))
         for key, family in done.items():
             name = f'traversals_{data}_{key}.png'
             if median_traversals(os.path.join(out, name), workdir, data, key,
@@ -61,10 +66,7 @@ def paired_dots(path, families):
                         ha='right', fontsize=9)
         axes.set_xlim(-0.5, len(families) - 0.5)
         axes.grid(axis='y', alpha=0.3)
-    handles = [axes.plot([], [], 'o', color=colour, label=f'TopDis {arm}')[0]
-               for arm, colour in _COLOURS.items()]
-    figure.legend(handles=handles, loc='outside lower center', ncols=2,
-                  fontsize=9, frameon=False)
+    _legend(figure, panels[0])
     figure.suptitle('Each line is a seed; bars are means', fontsize=11)
     plots.save(figure, path)
 
@@ -80,6 +82,58 @@ def _pairs(axes, place, measure):
                   color=_COLOURS[arm], zorder=2)
         axes.hlines(np.mean(column), x[arm] - 0.1, x[arm] + 0.1,
                     color=_COLOURS[arm], linewidth=2)
+
+
+def score_curves(path, workdir, data, families):
+    """Scores along the training: a row for each score, a column per family.
+
+    Returns:
+      Whether there were any to show: runs score themselves on the way only
+      where train.eval_every says so.
+    """
+    names = [name for name in dict.fromkeys(
+        n for family in families.values() for n in report_text.shown(family))
+        if name not in report_text.COSTS]
+    curves = {(key, arm, seed): _curve(grid.Cell(data, key, arm, seed),
+                                       workdir)
+              for key, family in families.items() for arm in grid.SWITCH
+              for seed in family['seeds']}
+    if not any(len(curve) > 1 for curve in curves.values()):
+        return False
+    figure = Figure(figsize=(2.4 * len(families) + 0.6, 2.0 * len(names) + 1),
+                    layout='constrained')
+    panels = figure.subplots(len(names), len(families), squeeze=False,
+                             sharex=True, sharey='row')
+    for row, name in zip(panels, names):
+        row[0].set_ylabel(report_text.label(name), fontsize=9)
+        for (key, arm, _), curve in curves.items():
+            axes = row[list(families).index(key)]
+            axes.plot(*zip(*((step, scores[name]) for step, scores in curve
+                             if name in scores)), '.-', linewidth=1,
+                      color=_COLOURS[arm])
+    for axes, key in zip(panels[0], families):
+        axes.set_title(key, fontsize=10)
+    for axes in panels[-1]:
+        axes.set_xlabel('step', fontsize=9)
+    _legend(figure, panels[0, 0])
+    plots.save(figure, path)
+    return True
+
+
+def _curve(cell, workdir):
+    """[(step, scores), ...] of a run, the final ones last."""
+    folder = cell.folder(workdir)
+    rows = workfolder.read_rows(os.path.join(folder, 'metrics.jsonl'))
+    curve = [(row['step'], row['scores']) for row in rows if 'scores' in row]
+    final = grid.read(folder, 'scores.json')
+    return curve + ([(final['settings']['step'], final)] if final else [])
+
+
+def _legend(figure, axes):
+    handles = [axes.plot([], [], 'o', color=colour, label=f'TopDis {arm}')[0]
+               for arm, colour in _COLOURS.items()]
+    figure.legend(handles=handles, loc='outside lower center', ncols=2,
+                  fontsize=9, frameon=False)
 
 
 def median_seed(measure, arm):

@@ -9,14 +9,19 @@ from topdis_jax.training import workfolder
 
 
 def write(workdir, out):
-    """Writes the report of the study in `workdir`; returns its results."""
+    """Writes the report of the study in `workdir`; returns its results.
+
+    Other .md files that lie in `out`, written by hand, are linked.
+    """
     results = collect(workdir)
     os.makedirs(out, exist_ok=True)
     files.write_json(os.path.join(out, 'results.json'), results)
     pictures = report_pictures.draw(workdir, results, out)
     name = os.path.basename(os.path.abspath(out))
+    notes = sorted(file for file in os.listdir(out)
+                   if file.endswith('.md') and file != 'README.md')
     with files.replacing(os.path.join(out, 'README.md')) as file:
-        file.write(report_text.markdown(name, results, pictures))
+        file.write(report_text.markdown(name, results, pictures, notes))
     return results
 
 

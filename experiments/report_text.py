@@ -26,10 +26,16 @@ Paired differences, on minus off: mean over seeds, its 95 % interval
 '''
 
 _TOO_FEW = '''\
-**{seeds} seeds are few.** Percentile intervals of so few values are too
+**Seeds: {seeds}, which is few.** Percentile intervals of so few values are too
 narrow. By chance alone all of {least} differences have one sign, and their
 interval leaves zero out, in {percent:.0f} % of cases.
 '''
+_ONE = '''\
+**One pair of runs** says nothing of how the difference varies over seeds.
+'''
+# What a family's strength is called.
+_STRENGTHS = {'beta_vae': 'beta', 'beta_tcvae': 'beta', 'factor_vae': 'gamma',
+              'control_vae': 'kl_stop', 'dava': 'dava_gamma'}
 
 
 def label(name):
@@ -42,15 +48,19 @@ def shown(family):
     return [name for name in names if name in family['measures']]
 
 
-def markdown(name, results, pictures):
+def markdown(name, results, pictures, notes=()):
     """The report's text.
 
     Args:
       name: its heading.
       results: see report.collect.
       pictures: {data set: [(file name, caption), ...]}.
+      notes: names of files to link.
     """
     parts = [_INTRODUCTION.format(name=name)]
+    if notes:
+        links = ', '.join(f'[{note}]({note})' for note in notes)
+        parts.append(f'Notes: {links}.\n')
     for data, families in results['data'].items():
         parts += _data_set(data, families, pictures.get(data, ()))
     parts.append(_unfinished(results['unfinished']))
@@ -63,7 +73,8 @@ def _data_set(data, families, pictures):
             if family['measures']}
     if not done:
         return parts + ['No seed is finished in every arm.\n']
-    parts.append(_settings(next(iter(done.values()))['config']))
+    parts += [_settings(next(iter(done.values()))['config']),
+              _strengths(done)]
     columns = list(dict.fromkeys(
         name for family in done.values() for name in shown(family)))
     parts.append(_scores(done, columns))
@@ -77,7 +88,10 @@ def _data_set(data, families, pictures):
 
 
 def _few(least, most):
+    if most == 1:
+        return _ONE
     seeds = f'{least} to {most}' if least < most else f'{least}'
+    least = max(least, 2)
     return _TOO_FEW.format(seeds=seeds, least=least,
                            percent=100 * 2.0 ** (1 - least))
 
@@ -95,6 +109,13 @@ def _settings(config):
             f'{train["learning_rate"]:g}; TopDis: weight {topdis["weight"]:g} '
             f'from step {topdis["delay"]} on, shift {topdis["shift"]:g}, '
             f'margin {topdis["margin"]:g}, gradient {gradient}.\n')
+
+
+def _strengths(families):
+    found = {key: _STRENGTHS[key] for key in families if key in _STRENGTHS}
+    return '; '.join(
+        f'{key}: {name} {families[key]["config"]["objective"][name]:g}'
+        for key, name in found.items()) + ('.\n' if found else '')
 
 
 def _table(header, rows):

@@ -91,7 +91,10 @@ def study_folder(tmp_path):
 
 def test_the_report_of_an_unfinished_study(study_folder, tmp_path):
     out = tmp_path / 'results' / 'name'
+    out.mkdir(parents=True)
+    (out / 'notes.md').write_text('by hand')
     report_results.write(study_folder, out)
+    assert (out / 'notes.md').read_text() == 'by hand'
     results = json.loads((out / 'results.json').read_text(),
                          parse_constant=pytest.fail)  # no NaN
     families = results['data']['sprites_small']
@@ -108,12 +111,13 @@ def test_the_report_of_an_unfinished_study(study_folder, tmp_path):
     assert '**30.0 ± 0.0** | 1.5 ± 0.0 |' in text  # off: less is better
     assert 'beta_tcvae/off/11: failed (`Error: a | b`)' in text
     assert 'beta_tcvae/on/11: missing' in text
-    assert '1 to 2 seeds are few' in text
-    assert 'dci_2000_x' not in text
+    assert 'Seeds: 1 to 2, which is few' in text and '50 % of' in text
+    assert 'beta_vae: beta 4; beta_tcvae: beta 6.' in text
+    assert 'dci_2000_x' not in text and '(notes.md)' in text
     for line in text.splitlines():
         if line.startswith('!['):
             assert (out / line.split('(')[-1].rstrip(')')).exists(), line
-    assert len(list(out.iterdir())) == 5
+    assert len(list(out.iterdir())) == 6
 
 
 def test_a_folder_without_a_study_is_refused(tmp_path):
@@ -138,6 +142,20 @@ def test_the_median_run():
     assert report_pictures.median_seed(measure, 'off') == '4'
     del measure['off']['values']['4']
     assert report_pictures.median_seed(measure, 'off') == '3'
+
+
+def test_score_curves_where_runs_have_them(study_folder, tmp_path):
+    families = {'beta_vae': report_results.collect(study_folder)['data'][
+        'sprites_small']['beta_vae']}
+    path, where = tmp_path / 'c.png', (study_folder, 'sprites_small', families)
+    assert not report_pictures.score_curves(path, *where)
+    folder = grid.Cell('sprites_small', 'beta_vae', 'on', 11).folder(
+        study_folder)
+    with open(f'{folder}/metrics.jsonl', 'w') as file:
+        file.write('{"step": 1, "loss": 3.0}\n'
+                   '{"step": 3, "scores": {"mig": 0.1, "dci_2000": 0.2}}\n')
+    assert report_pictures.score_curves(path, *where)
+    assert Image.open(path).width > 200
 
 
 def test_traversals_stand_side_by_side(study_folder, tmp_path):
