@@ -4,6 +4,8 @@ import contextlib
 import logging
 import sys
 
+from absl import app
+
 from topdis_jax.data import sources
 from topdis_jax.metrics import evaluate
 from topdis_jax.training import checkpoints, interrupts, loop
@@ -32,6 +34,25 @@ def told():
 
 def _not_of_orbax(record):
     return 'orbax' not in record.pathname
+
+
+def flags_parser(config, key):
+    """For app.run: one message for a key or a file that is not there.
+
+    Args:
+      config: the flag of a configuration file.
+      key: one that every such file has.
+    """
+    def parse(argv):
+        try:
+            rest = app.parse_flags_with_usage(argv)
+            config.value[key]  # a file that cannot be read raises here
+            return rest
+        except (AttributeError, ImportError, KeyError, OSError,
+                TypeError) as error:
+            sys.exit(f'Error in --config: {error}')
+
+    return parse
 
 
 def print_scores(folder, scores):

@@ -9,7 +9,6 @@ The same command again goes on from the last checkpoint.
 import contextlib
 import json
 import os
-import sys
 
 from absl import app, flags, logging
 import jax
@@ -61,16 +60,6 @@ def main(argv):
         console.print_scores(_WORKDIR.value, scores)
 
 
-def _parse(argv):
-    """Flags, with one message for a key or a file that is not there."""
-    try:
-        rest = app.parse_flags_with_usage(argv)
-        _CONFIG.value['seed']  # a file that cannot be read raises here
-        return rest
-    except (AttributeError, ImportError, OSError, TypeError) as error:
-        sys.exit(f'Error in --config: {error}')
-
-
 def run(config, folder):
     """Checks, then trains; returns the final scores."""
     settings.check(config, jax.device_count())
@@ -114,4 +103,4 @@ def _draw_correlation(folder, config, dataset):
 if __name__ == '__main__':
     flags.mark_flags_as_required(['config', 'workdir'])
     logging.set_verbosity(logging.WARNING)
-    app.run(main, flags_parser=_parse)
+    app.run(main, flags_parser=console.flags_parser(_CONFIG, 'seed'))

@@ -11,6 +11,7 @@ from PIL import Image
 
 from topdis_jax import files, losses
 
+DPI = 110  # of all pictures but the animation
 _RANGE = 2.0  # traversals go this many standard deviations of the prior
 _STEPS = 9
 _SEEDS = 3
@@ -74,7 +75,7 @@ def reconstructions(path, images, decoded):
     _label_cells(axes.yaxis, 2, images.shape[1], ['input', 'decoded'])
     figure.suptitle('Inputs and their reconstructions (from the mean code)',
                     fontsize=11)
-    _save(figure, path)
+    save(figure, path)
 
 
 def traversals(path, decode, codes, kl):
@@ -107,7 +108,7 @@ def traversals(path, decode, codes, kl):
                  [_label(latent, kl) for latent in order])
     figure.suptitle('Traversals: one latent moves, the others stay; rows '
                     'sorted by KL', fontsize=11, y=1 - 0.08 / height)
-    _save(figure, path)
+    save(figure, path)
 
 
 def traversal_gif(path, decode, codes, kl, frames=17):
@@ -173,7 +174,7 @@ def loss_curves(path, rows, *, delay=0):
             axes.annotate('TopDis on', (delay, 0.97), fontsize=8, ha='left',
                           xycoords=('data', 'axes fraction'), color='gray',
                           va='top', xytext=(3, 0), textcoords='offset points')
-    _save(figure, path)
+    save(figure, path)
 
 
 def joint_histogram(path, factors, dataset, pairs):
@@ -200,7 +201,7 @@ def joint_histogram(path, factors, dataset, pairs):
             axis.get_major_locator().set_params(integer=True)
         figure.colorbar(shown, ax=axes, label='images (%)')
     figure.suptitle(f'Factors of {len(factors)} training images', fontsize=11)
-    _save(figure, path)
+    save(figure, path)
 
 
 def _traverse(decode, codes, order, values):
@@ -259,7 +260,8 @@ def _png(figure):
     return buffer.getvalue()
 
 
-def _save(figure, path):
-    figure.set_dpi(110)
+def save(figure, path):
+    """Writes a figure as a PNG, whole or not at all."""
+    figure.set_dpi(DPI)
     with files.replacing(path, 'wb') as file:
         file.write(_png(figure))

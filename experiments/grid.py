@@ -1,0 +1,145 @@
+"""The cells of a study: which there are, where they lie, how far they are.
+
+Cells lie in DIR/DATA/FAMILY/off|on/SEED, each the work folder of one run, with
+two files of the study's own: cell.json (its last state, and its seconds) and
+output.log (what the run printed). DIR/cells.json names all that were asked
+for, DIR/DATA/FAMILY/config.json holds what the runs below have in common.
+"""
+
+import itertools
+import json
+import os
+from typing import NamedTuple
+
+from experiments.configs import base
+from topdis_jax import files
+from topdis_jax.training import settings, workfolder
+
+SWITCH = ('off', 'on')
+CONFIG = os.path.abspath(base.__file__)
+
+
+class Cell(NamedTuple):
+    """One run of a study."""
+    data: str
+    family: str
+    topdis: str  # 'off' or 'on'
+    seed: int
+
+    def folder(self, workdir):
+        return os.path.join(workdir, *map(str, self))
+
+    def __str__(self):
+        return '/'.join(map(str, self))
+
+
+def cells(config):
+    """The cells of a configuration, as a list.
+
+    Seed by seed, off beside on, so that an unfinished study has whole pairs.
+    """
+    return [Cell(data, family, topdis, seed)
+            for seed, data, family, topdis in itertools.product(
+                config.seeds, config.data, config.families, config.topdis)]
+
+
+def check(config):
+    """Raises SettingsError or WorkFolderError where a study cannot run."""
+    for key in ('data', 'families', 'topdis', 'seeds'):
+        values = config[key]
+        if not values or len(set(values)) < len(values):
+            raise settings.SettingsError(
+                f'config.{key} must name something, each once, received '
+                f'{values!r}')
+    if set(config.topdis) - set(SWITCH):
+        raise settings.SettingsError(
+            f'config.topdis must be taken from {", ".join(SWITCH)}, received '
+            f'{config.topdis!r}')
+    if config.run.topdis.weight <= 0:
+        raise settings.SettingsError(
+            'config.run.topdis.weight must be positive: that of TopDis on; '
+            "for a study without it set config.topdis to ('off',)")
+    for cell in cells(config):
+        settings.check(run_config(config, cell), devices=1)
+
+
+def run_config(config, cell):
+    """The configuration of a cell's run, a ConfigDict."""
+    run = config.run.copy_and_resolve_references()
+    run.update(config.overrides.get(cell.family, {}))
+    run.seed = cell.seed
+    run.data.name = cell.data
+    run.model.family = cell.family
+    if cell.topdis == 'off':
+        run.topdis.weight = 0.0
+    return run
+
+
+def arguments(config, cell):
+    """Arguments of experiments.run for a cell, without its work folder."""
+    wanted = _flatten(run_config(config, cell))
+    usual = _flatten(base.get_config(cell.family))
+    return [f'--config={CONFIG}:{cell.family}',
+            *(f'--config.{key}={value}' for key, value in wanted.items()
+              if value != usual[key])]
+
+
+def prepare(config, workdir):
+    """Notes a study's cells and configurations in its folder.
+
+    Raises:
+      WorkFolderError: not writable, or cells of the same family were run with
+        another configuration.
+    """
+    for data, family in itertools.product(config.data, config.families):
+        run = run_config(config, Cell(data, family, 'on', 0))
+        workfolder.prepare(os.path.join(workdir, data, family),
+                           json.loads(run.to_json()))
+    asked = dict.fromkeys(asked_cells(workdir) + cells(config))
+    files.write_json(os.path.join(workdir, 'cells.json'), list(asked))
+
+
+def asked_cells(workdir):
+    """All cells that a folder's study was asked for, a list."""
+    return [Cell(*cell) for cell in read(workdir, 'cells.json') or ()]
+
+
+def is_finished(config, cell, workdir):
+    """Whether a cell has the scores of its final step."""
+    steps = run_config(config, cell).train.steps
+    return final_scores(cell.folder(workdir), steps) is not None
+
+
+def final_scores(folder, steps):
+    """The scores of a run's final step, a dict, or None."""
+    scores = read(folder, 'scores.json')
+    if scores.get('settings', {}).get('step', -1) < steps:
+        return None
+    return scores
+
+
+def read(folder, name):
+    """A JSON file of a folder; an empty dict if it is not there."""
+    try:
+        with open(os.path.join(folder, name)) as file:
+            return json.load(file)
+    except FileNotFoundError:
+        return {}
+
+
+def write_state(folder, state, seconds, message=''):
+    """Notes how a cell's last process ended; seconds add up."""
+    files.write_json(os.path.join(folder, 'cell.json'), {
+        'state': state,
+        'seconds': read(folder, 'cell.json').get('seconds', 0.0) + seconds,
+        'message': message})
+
+
+def _flatten(config, prefix=''):
+    flat = {}
+    for key, value in config.items():
+        if hasattr(value, 'items'):
+            flat.update(_flatten(value, f'{prefix}{key}.'))
+        else:
+            flat[prefix + key] = value
+    return flat

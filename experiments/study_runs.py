@@ -1,0 +1,192 @@
+"""Runs the cells of a study, several at a time."""
+
+import concurrent.futures
+import contextlib
+import fcntl
+import os
+import subprocess
+import sys
+import threading
+import time
+
+from tqdm import tqdm
+
+from experiments import grid
+from topdis_jax.data import sources
+from topdis_jax.metrics import evaluate
+from topdis_jax.training import interrupts, workfolder
+
+_THREAD_VARIABLES = ('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS',
+                     'MKL_NUM_THREADS', 'NUMBA_NUM_THREADS')
+
+
+def run(config, workdir, jobs=None):
+    """Trains what is not finished; returns [(cell, message)] of failures.
+
+    Args:
+      config: ml_collections.ConfigDict, see experiments/configs/study.py.
+      workdir: folder of the study.
+      jobs: cells at a time; None: one for each core.
+
+    Raises:
+      KeyboardInterrupt: after the runs under way have saved their states.
+    """
+    evaluate.check_names(config.run.eval.scores)
+    grid.check(config)
+    for name in config.data:  # renders or converts it once, before all cells
+        sources.load(name, root=config.run.data.root or None,
+                     source=config.run.data.source)
+    grid.prepare(config, workdir)
+    cells = grid.cells(config)
+    with sole_study(workdir) as lock:
+        left = [cell for cell in cells
+                if not grid.is_finished(config, cell, workdir)]
+        runner = Runner(config, workdir, shares(jobs or len(_cores())), lock)
+        with tqdm(total=len(cells), initial=len(cells) - len(left),
+                  desc='Study', unit='cell', dynamic_ncols=True) as bar:
+            return _run_all(runner, left, bar)
+
+
+def _run_all(runner, cells, bar):
+    failed = []
+    pool = concurrent.futures.ThreadPoolExecutor(len(runner.free))
+    with pool, interrupts.Interrupts().installed():
+        try:
+            futures = {pool.submit(runner.run, cell): cell for cell in cells}
+            for future in concurrent.futures.as_completed(futures):
+                message = future.result()
+                if message is not None:
+                    failed.append((futures[future], message))
+                    bar.set_postfix(failed=len(failed))
+                bar.update()
+        except BaseException:
+            runner.stop()
+            pool.shutdown(cancel_futures=True)
+            raise
+    return sorted(failed)
+
+
+class Runner:
+    """Runs cells, each on a share of the cores.
+
+    Attributes:
+      free: the shares that no cell has, lists of cores.
+    """
+
+    def __init__(self, config, workdir, free, lock=None):
+        """`lock` is a file that every run keeps open."""
+        self.free = free
+        self._config = config
+        self._workdir = workdir
+        self._lock = lock
+        self._running = set()
+        self._stopped = False
+        self._guard = threading.Lock()
+
+    def run(self, cell):
+        """Runs a cell; returns what went wrong, or None."""
+        folder = cell.folder(self._workdir)
+        os.makedirs(folder, exist_ok=True)
+        with self._guard:
+            cores = self.free.pop()
+        start = time.monotonic()
+        try:
+            code, message = self._call(cell, folder, cores)
+        finally:
+            self.free.append(cores)
+        if code == 0 and grid.is_finished(self._config, cell, self._workdir):
+            state, message = 'finished', None
+        else:
+            state = 'interrupted' if self._stopped else 'failed'
+            message = message or f'ended with status {code} and no message'
+        grid.write_state(folder, state, time.monotonic() - start,
+                         message or '')
+        return message
+
+    def _call(self, cell, folder, cores):
+        """Exit status of a cell's process and the last line of its stderr."""
+        command = [sys.executable, '-m', 'experiments.run',
+                   *grid.arguments(self._config, cell), f'--workdir={folder}']
+        path = os.path.join(folder, 'output.log')
+        with open(path, 'wb') as log, _pinned(cores):
+            with self._guard:
+                if self._stopped:
+                    return None, 'stopped before it started'
+                # A session of its own: Ctrl-C comes to it through stop alone.
+                process = subprocess.Popen(
+                    command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                    env=environment(len(cores)), start_new_session=True,
+                    pass_fds=[self._lock.fileno()] if self._lock else [])
+                self._running.add(process)
+            code = process.wait()
+        with self._guard:
+            self._running.remove(process)
+        return code, last_line(path)
+
+    def stop(self):
+        """Ends what runs; each run saves its state first."""
+        with self._guard:
+            self._stopped = True
+            for process in self._running:
+                process.terminate()
+
+
+def shares(jobs):
+    """Splits the cores: a list for each job, one core in several if few."""
+    cores = _cores()
+    return [cores[job::jobs] or [cores[job % len(cores)]]
+            for job in range(jobs)]
+
+
+def environment(threads):
+    """The environment of a process that has `threads` cores to itself."""
+    return {**os.environ, **dict.fromkeys(_THREAD_VARIABLES, str(threads)),
+            # Several processes may share one accelerator.
+            'XLA_PYTHON_CLIENT_PREALLOCATE': os.environ.get(
+                'XLA_PYTHON_CLIENT_PREALLOCATE', 'false')}
+
+
+def last_line(path):
+    """The last line of a log; a progress bar's states count as lines."""
+    with open(path, errors='replace') as file:
+        lines = [line.strip() for line in file.read().splitlines()]
+    return next((line for line in reversed(lines) if line), '')
+
+
+def _cores():
+    if hasattr(os, 'sched_getaffinity'):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
+
+
+@contextlib.contextmanager
+def _pinned(cores):
+    """Keeps this thread, and processes that it starts, to some cores."""
+    if not hasattr(os, 'sched_setaffinity'):
+        yield  # there the number of threads alone is limited
+        return
+    old = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, old)
+
+
+@contextlib.contextmanager
+def sole_study(workdir):
+    """Locks a study's folder.
+
+    Runs inherit the lock: where a study was killed and its runs were not, the
+    next one must not write into the same folders.
+    """
+    lock = open(os.path.join(workdir, 'study.lock'), 'w')
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise workfolder.WorkFolderError(
+                f'a study, or a run that one left behind, is under way in '
+                f'{workdir}; wait for it, or give another --workdir'
+            ) from error
+        yield lock

@@ -1,0 +1,213 @@
+"""The grid and its runner; the runs themselves are small scripts."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from experiments import grid, study_runs
+from experiments.configs import base
+from tests import study_cases as cases
+from topdis_jax.training import interrupts, settings, workfolder
+
+ROOT = os.path.dirname(os.path.dirname(__file__))
+# Stands for experiments.run: its work folder is the last argument.
+RUN = '''
+import json, os, sys, time
+folder = sys.argv[-1].split('=', 1)[1]
+print('progress', flush=True)
+if {fails} in folder:
+    print('Traceback\\n  one', file=sys.stderr)
+    sys.exit('SomeError: what went wrong')
+{more}
+with open(os.path.join(folder, 'scores.json'), 'w') as file:
+    json.dump({{'mig': 0.1, 'settings': {{'step': 7}}}}, file)
+'''
+
+
+@pytest.fixture
+def stub(monkeypatch):
+    """Puts a script in the place of each run; returns the calls of it."""
+    calls = []
+    start = subprocess.Popen
+
+    def install(fails="'nowhere'", more=''):
+        def popen(command, **options):
+            calls.append((command, options))
+            script = RUN.format(fails=fails, more=more)
+            return start([command[0], '-c', script, command[-1]], **options)
+
+        monkeypatch.setattr(study_runs.subprocess, 'Popen', popen)
+        monkeypatch.setattr(study_runs.sources, 'load', lambda *_, **__: None)
+        return calls
+
+    return install
+
+
+def test_the_grid_pairs_off_and_on_seed_by_seed():
+    cells = grid.cells(cases.config())
+    assert len(cells) == len(set(cells)) == 8
+    assert [str(cell) for cell in cells[:3]] == [
+        'sprites_small/beta_vae/off/10', 'sprites_small/beta_vae/on/10',
+        'sprites_small/beta_tcvae/off/10']
+    assert {cell.seed for cell in cells[:4]} == {10}
+
+
+def test_off_differs_from_on_in_the_weight_alone():
+    config = cases.config()
+    off, on = (grid.run_config(config, grid.Cell('scenes_small', 'beta_tcvae',
+                                                 arm, 11))
+               for arm in grid.SWITCH)
+    assert (off.topdis.weight, on.topdis.weight) == (0.0, 5.0)
+    assert (on.seed, on.data.name, on.model.family, on.objective.beta) == (
+        11, 'scenes_small', 'beta_tcvae', 6.0)
+    off.topdis.weight = 5.0
+    assert off == on
+    assert config.run.seed == 0  # the study's own is left alone
+
+
+@pytest.mark.parametrize('family', ['beta_tcvae', 'dava'])
+def test_arguments_give_a_run_its_configuration(family):
+    config = cases.config()
+    cell = grid.Cell('sprites_small', family, 'off', 11)
+    file, *pairs = grid.arguments(config, cell)
+    assert file == f'--config={base.__file__}:{family}'
+    done = subprocess.run(
+        [sys.executable, '-c', 'import sys\n'
+         'from absl import app\n'
+         'from ml_collections import config_flags as flags\n'
+         'c = flags.DEFINE_config_file("config", lock_config=True)\n'
+         'app.run(lambda _: print(c.value.to_json()))', file, *pairs],
+        capture_output=True, text=True, check=True, cwd=ROOT)
+    assert json.loads(done.stdout) == json.loads(
+        grid.run_config(config, cell).to_json())
+
+
+def test_each_cell_is_run_once_on_its_share_of_the_cores(tmp_path, stub):
+    calls = stub()
+    assert study_runs.run(cases.config(), tmp_path, jobs=2) == []
+    assert len({command[-1] for command, _ in calls}) == len(calls) == 8
+    assert all(options['env']['OMP_NUM_THREADS'] for _, options in calls)
+    for cell in grid.cells(cases.config()):
+        state = grid.read(cell.folder(tmp_path), 'cell.json')
+        assert state['state'] == 'finished' and 0 < state['seconds'] < 20
+    # What is finished is not run again; more seeds are.
+    assert study_runs.run(cases.config(), tmp_path) == [] and len(calls) == 8
+    assert study_runs.run(cases.config(seeds=(12,)), tmp_path) == []
+    assert len(calls) == 12 and len(grid.asked_cells(tmp_path)) == 12
+
+
+def test_failures_are_told_with_their_last_line(tmp_path, stub):
+    stub(fails="'beta_tcvae/on'")
+    failed = study_runs.run(cases.config(), tmp_path, jobs=2)
+    assert [(str(cell), message) for cell, message in failed] == [
+        (f'sprites_small/beta_tcvae/on/{seed}', 'SomeError: what went wrong')
+        for seed in (10, 11)]
+    state = grid.read(failed[0][0].folder(tmp_path), 'cell.json')
+    assert state['state'] == 'failed' and 'SomeError' in state['message']
+    calls = stub()
+    count = len(calls)
+    assert study_runs.run(cases.config(), tmp_path) == []  # tried again
+    assert len(calls) == count + 2
+
+
+def test_a_run_that_ends_without_scores_has_failed(tmp_path, stub):
+    stub(more='sys.exit(0)')
+    failed = study_runs.run(cases.config(seeds=(10,)), tmp_path)
+    assert len(failed) == 4 and failed[0][1] == 'progress'
+
+
+def _terminate_when(path):
+    """Sends this process SIGTERM once a file is there."""
+    for _ in range(400):
+        if os.path.exists(path):
+            os.kill(os.getpid(), signal.SIGTERM)
+            return
+        time.sleep(0.02)
+
+
+def test_termination_reaches_the_runs_and_is_resumed(tmp_path, stub):
+    wait = ('import signal\n'
+            'def stop(*_):\n'
+            '    open(os.path.join(folder, "saved"), "w").close()\n'
+            '    sys.exit(130)\n'
+            'signal.signal(signal.SIGTERM, stop)\n'
+            'open(os.path.join(folder, "ready"), "w").close()\n'
+            'time.sleep(9)')
+    calls = stub(more=wait)
+    first = grid.cells(cases.config())[0].folder(tmp_path)
+    watcher = threading.Thread(target=_terminate_when, args=(
+        os.path.join(first, 'ready'),))
+    watcher.start()
+    start = time.monotonic()
+    # A signal that comes too early, or too late, must not end the tests.
+    with interrupts.Interrupts().installed(), pytest.raises(
+            KeyboardInterrupt):
+        study_runs.run(cases.config(), tmp_path, jobs=1)
+    watcher.join()
+    assert time.monotonic() - start < 8
+    assert os.path.exists(os.path.join(first, 'saved'))
+    assert grid.read(first, 'cell.json')['state'] == 'interrupted'
+    assert len(calls) == 1  # those that wait are not started
+    stub()
+    assert study_runs.run(cases.config(), tmp_path, jobs=1) == []
+    assert len(calls) == 9
+    assert grid.read(first, 'cell.json')['state'] == 'finished'
+
+
+def test_another_configuration_is_refused(tmp_path, stub):
+    calls = stub()
+    study_runs.run(cases.config(seeds=(10,)), tmp_path)
+    other = cases.config()
+    other.run.topdis.weight = 9.0
+    with pytest.raises(workfolder.WorkFolderError, match='topdis.weight'):
+        study_runs.run(other, tmp_path)
+    assert len(calls) == 4
+
+
+def test_two_studies_in_one_folder_are_refused(tmp_path, stub):
+    calls = stub()
+    with study_runs.sole_study(tmp_path):
+        with pytest.raises(workfolder.WorkFolderError, match='under way'):
+            study_runs.run(cases.config(), tmp_path)
+    assert not calls
+
+
+@pytest.mark.parametrize('change,words', [
+    ({'topdis': ('of',)}, 'off, on'), ({'seeds': ()}, 'seeds'),
+    ({'seeds': (3, 3)}, 'each once'), ({'families': ('gan',)}, 'gan')])
+def test_bad_grids_are_refused(change, words):
+    with pytest.raises(settings.SettingsError, match=words):
+        grid.check(cases.config(**change))
+
+
+@pytest.mark.parametrize('jobs', [1, 2, 9])
+def test_shares_use_all_cores_and_no_more(jobs, monkeypatch):
+    monkeypatch.setattr(study_runs, '_cores', lambda: [0, 1, 2, 5])
+    shares = study_runs.shares(jobs)
+    assert len(shares) == jobs and all(shares)
+    assert {core for share in shares for core in share} == {0, 1, 2, 5}
+    assert max(map(len, shares)) == max(4 // jobs, 1)
+
+
+def test_the_last_line_of_a_log(tmp_path):
+    path = tmp_path / 'log'
+    path.write_text('a\nTraining: 1%\rTraining: 2%\nError: b\n\n  \n')
+    assert study_runs.last_line(path) == 'Error: b'
+    path.write_text('')
+    assert study_runs.last_line(path) == ''
+
+
+def test_a_bad_key_gets_one_message(tmp_path):
+    done = subprocess.run(
+        [sys.executable, '-m', 'experiments.study',
+         '--config=experiments/configs/study.py', f'--workdir={tmp_path}/s',
+         '--config.seedz=(1,)'], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode != 0 and 'Traceback' not in done.stderr
+    assert 'seedz' in done.stdout + done.stderr
+    assert not os.path.exists(tmp_path / 's')
