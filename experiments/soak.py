@@ -23,11 +23,6 @@ import tqdm
 
 from topdis_jax.training import workfolder
 
-_KILLS = flags.DEFINE_integer('kills', 200, 'How many.', lower_bound=1)
-_WORKDIR = flags.DEFINE_string(
-    'workdir', None, 'Folder of the runs; a temporary one if left out.')
-_SEED = flags.DEFINE_integer('seed', 0, 'Of the moments.')
-
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _PHASES = ('start-up', 'training', 'saving', 'scoring')
 _COMPARED = ('metrics.jsonl', 'scores.json')
@@ -48,22 +43,19 @@ class Failed(RuntimeError):
     """A run ended by itself with an error."""
 
 
-def main(argv):
-    if len(argv) > 1:
-        raise app.UsageError(f'unexpected argument {argv[1]!r}')
-    temporary = None
-    if _WORKDIR.value is None:
-        temporary = tempfile.mkdtemp(prefix='soak_')
+def run(folder, kills, seed):
+    """Kills `kills` times, prints the table; exits with 1 on a difference."""
+    temporary = folder is None
+    folder = folder or tempfile.mkdtemp(prefix='soak_')
     try:
-        table, mismatches = soak(_WORKDIR.value or temporary, _KILLS.value,
-                                 random.Random(_SEED.value))
+        table, mismatches = soak(folder, kills, random.Random(seed))
     except Failed as error:
         sys.exit(f'Error: {error}')
     print_table(table, mismatches)
     if mismatches:
         sys.exit(1)
-    if temporary is not None:
-        shutil.rmtree(temporary)
+    if temporary:
+        shutil.rmtree(folder)
 
 
 def soak(folder, kills, rng):
@@ -202,5 +194,14 @@ def _different(whole, run):
     return found
 
 
+def main():
+    """Flags are defined here, for tests import other programs beside."""
+    kills = flags.DEFINE_integer('kills', 200, 'How many.', lower_bound=1)
+    folder = flags.DEFINE_string(
+        'workdir', None, 'Folder of the runs; a temporary one if left out.')
+    seed = flags.DEFINE_integer('seed', 0, 'Of the moments.')
+    app.run(lambda argv: run(folder.value, kills.value, seed.value))
+
+
 if __name__ == '__main__':
-    app.run(main)
+    main()
