@@ -98,7 +98,7 @@ class Runner:
             state, message = 'finished', None
         else:
             state = 'interrupted' if self._stopped else 'failed'
-            message = message or f'ended with status {code} and no message'
+            message = _told(code, message)
         grid.write_state(folder, state, time.monotonic() - start,
                          message or '')
         return message
@@ -129,6 +129,13 @@ class Runner:
             self._stopped = True
             for process in self._running:
                 process.terminate()
+
+
+def _told(code, line):
+    """What to say of a process that failed."""
+    if code is not None and code < 0:  # it had no time to say so itself
+        return f'killed by signal {-code}; its last line: {line}'
+    return line or f'ended with status {code} and no message'
 
 
 def shares(jobs):

@@ -122,6 +122,12 @@ def test_a_run_that_ends_without_scores_has_failed(tmp_path, stub):
     assert len(failed) == 4 and failed[0][1] == 'progress'
 
 
+def test_a_killed_run_is_told_with_its_signal(tmp_path, stub):
+    stub(more='os.kill(os.getpid(), 9)')
+    (_, message), *_ = study_runs.run(cases.config(seeds=(10,)), tmp_path)
+    assert message == 'killed by signal 9; its last line: progress'
+
+
 def _terminate_when(path):
     """Sends this process SIGTERM once a file is there."""
     for _ in range(400):
