@@ -9,6 +9,7 @@ bit where the one that was left alone ended.
 """
 
 import collections
+import contextlib
 import filecmp
 import os
 import random
@@ -62,6 +63,8 @@ def main(argv):
     print_table(table, mismatches)
     if mismatches:
         sys.exit(1)
+    if sum(table[phase] for phase in _PHASES) < _KILLS.value:
+        sys.exit(130)
     if temporary is not None:
         shutil.rmtree(temporary)
 
@@ -81,7 +84,9 @@ def soak(folder, kills, rng):
     os.makedirs(folder, exist_ok=True)
     whole = tempfile.mkdtemp(prefix='whole_', dir=folder)
     table, mismatches = collections.Counter(), []
-    with tqdm.tqdm(total=kills, unit='kill', dynamic_ncols=True) as bar:
+    # After Ctrl-C the table is that of the kills so far.
+    with contextlib.suppress(KeyboardInterrupt), tqdm.tqdm(
+            total=kills, unit='kill', dynamic_ncols=True) as bar:
         bar.set_description('Uninterrupted run')
         bar.refresh()
         _finish(whole)
