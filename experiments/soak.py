@@ -9,6 +9,7 @@ bit where the one that was left alone ended.
 """
 
 import collections
+import contextlib
 import filecmp
 import os
 import random
@@ -54,6 +55,8 @@ def run(folder, kills, seed):
     print_table(table, mismatches)
     if mismatches:
         sys.exit(1)
+    if sum(table[phase] for phase in _PHASES) < kills:
+        sys.exit(130)
     if temporary:
         shutil.rmtree(folder)
 
@@ -73,7 +76,9 @@ def soak(folder, kills, rng):
     os.makedirs(folder, exist_ok=True)
     whole = tempfile.mkdtemp(prefix='whole_', dir=folder)
     table, mismatches = collections.Counter(), []
-    with tqdm.tqdm(total=kills, unit='kill', dynamic_ncols=True) as bar:
+    # After Ctrl-C the table is that of the kills so far.
+    with contextlib.suppress(KeyboardInterrupt), tqdm.tqdm(
+            total=kills, unit='kill', dynamic_ncols=True) as bar:
         bar.set_description('Uninterrupted run')
         bar.refresh()
         _finish(whole)
