@@ -2,16 +2,26 @@
 
 Four fake devices, and a pool of host threads large enough for them: with few
 cores the CPU client otherwise runs out of threads while callbacks wait.
-Both must be set before JAX first looks for devices.
+All must be set before JAX first looks for devices.
 """
 
+import atexit
 import os
+import shutil
+import tempfile
 
 os.environ['XLA_FLAGS'] = (
     os.environ.get('XLA_FLAGS', '')
     + ' --xla_force_host_platform_device_count=4'
     # Nearly all the time of the tests is compilation.
     + ' --xla_backend_optimization_level=0').strip()
+# What one process compiled, the others and the programs they start can load.
+if 'JAX_COMPILATION_CACHE_DIR' not in os.environ:
+    _cache = tempfile.mkdtemp(prefix='compiled_')
+    atexit.register(shutil.rmtree, _cache, ignore_errors=True)
+    os.environ.update(JAX_COMPILATION_CACHE_DIR=_cache,
+                      JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS='0',
+                      JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES='-1')
 os.environ.setdefault('NPROC', '32')
 os.environ.setdefault('MPLBACKEND', 'Agg')
 os.environ.setdefault('JAX_PLATFORMS', 'cpu')
