@@ -57,6 +57,7 @@ def flags_parser(config, key):
 
 def print_scores(folder, scores):
     print(f'Scores of {folder}:')
+    width = max(map(len, scores)) + 2
     for name, value in scores.items():
-        print(f'  {name:<24}{value:.4f}' if isinstance(value, float)
-              else f'  {name:<24}{value}')
+        print(f'  {name:<{width}}{value:.4f}' if isinstance(value, float)
+              else f'  {name:<{width}}{value}')
