@@ -7,24 +7,10 @@ With --config.data.name=scenes --config.model.network=conv it has the factors
 and the image size of 3D Shapes, for an accelerator.
 """
 
-from experiments.configs import base
+from experiments.configs import sprites
 
 
 def get_config(family='beta_vae'):
-    config = base.get_config(family)
+    config = sprites.get_config(family)
     config.data.name = 'scenes_small'
-    config.model.network = 'mlp'
-    config.model.hidden = (400, 400)
-    config.model.decoder_hidden = (400, 400)
-    config.objective.beta = 6.0 if family == 'beta_tcvae' else 4.0
-    config.objective.discriminator_hidden = (400,) * 3
-    config.topdis.weight = 5.0
-    config.topdis.delay = 2000
-    config.topdis.fresh = False
-    config.train.steps = 12_000
-    config.train.batch_size = 64
-    config.train.learning_rate = 5e-4
-    config.train.checkpoint_every = 1000
-    config.train.eval_every = 4000
-    config.eval.scores = ('mig', 'factor_vae', 'sap', 'dci_2000')
     return config

@@ -9,6 +9,7 @@ resampled (label 0); the encoder, and a little the decoder, learn to fool it.
 import jax
 import jax.numpy as jnp
 
+from topdis_jax.losses.elbo import cross_entropy
 from topdis_jax.losses.total_correlation import permute_coordinates
 from topdis_jax.topology import devices
 
@@ -52,8 +53,7 @@ def resample_coordinates(rng, z, *, how='replacement', axis_name=None):
 
 def binary_cross_entropy(logits, labels):
     """Summed cross-entropy [] in nats of logits [b], labels [b] or []."""
-    return jnp.sum(jnp.maximum(logits, 0) - logits * labels
-                   + jnp.log1p(jnp.exp(-jnp.abs(logits))))
+    return jnp.sum(cross_entropy(logits, labels))
 
 
 def image_discriminator_loss(rng, logits, logits_resampled, *, smoothing=0.6):

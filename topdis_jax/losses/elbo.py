@@ -27,9 +27,13 @@ def bernoulli_nll(logits, images):
     _check_same('logits', logits, 'images', images)
     # Flat: a CPU is slow on arrays whose last axis is short, as of channels.
     logits, images = (x.reshape(len(x), -1) for x in (logits, images))
-    each = (jnp.maximum(logits, 0) - logits * images
+    return jnp.sum(cross_entropy(logits, images), axis=1)
+
+
+def cross_entropy(logits, targets):
+    """Elementwise Bernoulli cross-entropy in nats; see `bernoulli_nll`."""
+    return (jnp.maximum(logits, 0) - logits * targets
             + jnp.log1p(jnp.exp(-jnp.abs(logits))))
-    return jnp.sum(each, axis=1)
 
 
 def gaussian_kl(mean, log_var):
