@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 from PIL import Image
 
-from topdis_jax.data import sources
+from topdis_jax.data import published, sources
 
 # Sizes of the small grids, and the keys of the files.
 SIZES = {
@@ -22,11 +22,12 @@ CELEBA_IMAGES = 6
 
 def shrink(monkeypatch):
     """Makes the published grids small."""
-    small = {name: published._replace(
+    small = {name: data._replace(
         factor_sizes=SIZES.get(name, ()),
         images=CELEBA_IMAGES if name == 'celeba' else 0)
-        for name, published in sources.PUBLISHED.items()}
-    monkeypatch.setattr(sources, 'PUBLISHED', small)
+        for name, data in sources.PUBLISHED.items()}
+    for module in (published, sources):
+        monkeypatch.setattr(module, 'PUBLISHED', small)
     return small
 
 

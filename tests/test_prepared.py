@@ -13,7 +13,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from tests import published_cases as cases
-from topdis_jax.data import prepared, sources
+from topdis_jax.data import prepared, preparing, sources
 from topdis_jax.data.errors import DataError
 
 
@@ -22,6 +22,10 @@ def _png(pixels):
     Image.fromarray(pixels).save(buffer, 'PNG')
     buffer.seek(0)
     return buffer
+
+
+def _labels(data):
+    return prepared.labels(data, sources.PUBLISHED[data])
 
 
 class _Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
@@ -34,8 +38,7 @@ class _Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         shape = (218, 178, 3) if self.data == 'celeba' else (
             *cases.images_of(self.data).shape[1:], 1)[:3]
         features = {'image': tfds.features.Image(shape=shape)}
-        for label, size in zip(prepared._LABELS.get(self.data, ()),
-                               cases.SIZES.get(self.data, ())):
+        for label, size in zip(_labels(self.data), cases.SIZES.get(self.data, ())):
             features[label] = tfds.features.ClassLabel(num_classes=size)
         return tfds.core.DatasetInfo(
             builder=self, features=tfds.features.FeaturesDict(features))
@@ -56,7 +59,7 @@ class _Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
                                    cases.SIZES[self.data])
         for i in range(self.skip, len(images)):
             labels = {label: int(values[i]) for label, values in zip(
-                prepared._LABELS[self.data], factors)}
+                _labels(self.data), factors)}
             yield i, {'image': _png(images[i])} | labels
 
 
@@ -64,11 +67,11 @@ def _builder(data, base=_Builder, **changes):
     """A builder of TFDS's name, without replacing TFDS's own."""
     # As of a script: TFDS does not look for the files of its package then.
     return type(data, (base,), {
-        '__module__': '__main__', 'name': prepared._NAMES[data], 'data': data,
+        '__module__': '__main__', 'name': prepared.NAMES[data], 'data': data,
         **changes}, skip_registration=True)
 
 
-BUILDERS = {data: _builder(data) for data in prepared._NAMES}
+BUILDERS = {data: _builder(data) for data in ('dsprites', 'shapes3d', 'celeba')}
 
 
 @pytest.fixture(autouse=True)
@@ -139,11 +142,15 @@ def test_the_newest_version_that_can_be_read(tmp_path):
 
 
 def _with_packages(monkeypatch):
-    monkeypatch.setattr(prepared.importlib.util, 'find_spec', lambda name: 1)
+    monkeypatch.setattr(preparing.importlib.util, 'find_spec', lambda name: 1)
 
 
-@pytest.mark.parametrize('name', BUILDERS)
-def test_offline_is_told_at_once(monkeypatch, name):
+@pytest.mark.parametrize('name,message', [
+    *((name, 'cannot be reached.*tfds build.*array_record.*data.root')
+      for name in BUILDERS),
+    ('mpi3d_real', 'huggingface.co cannot be reached.*source=tfds it is downl'),
+    ('mpi3d_complex', 'drive.google.com cannot be reached.*beautifulsoup4')])
+def test_offline_is_told_at_once(monkeypatch, name, message):
     def connect(*args, **kwargs):
         assert kwargs['timeout'] <= 5
         raise socket.gaierror(-3, 'Temporary failure in name resolution')
@@ -151,28 +158,21 @@ def test_offline_is_told_at_once(monkeypatch, name):
     _with_packages(monkeypatch)
     monkeypatch.setattr(socket, 'create_connection', connect)
     begun = time.time()
-    with pytest.raises(DataError, match='cannot be reached.*tfds build.*'
-                                        'array_record.*data.root'):
+    with pytest.raises(DataError, match=message):
         sources.load(name, source='tfds')
     assert time.time() - begun < 1
 
 
 def test_packages_that_lack_are_named(monkeypatch):
-    monkeypatch.setattr(prepared.importlib.util, 'find_spec',
+    monkeypatch.setattr(preparing.importlib.util, 'find_spec',
                         lambda name: None if name == 'tensorflow' else 1)
-    with pytest.raises(DataError, match='without tensorflow. TFDS: pip inst'):
+    with pytest.raises(DataError, match='without tensorflow\\. TFDS: pip inst'):
         sources.load('dsprites', source='tfds')
-
-
-def test_data_sets_that_tfds_has_not():
-    with pytest.raises(DataError, match='TFDS has no mpi3d_toy, only dsprites,'
-                                        ' shapes3d, celeba; .*source=file'):
-        sources.load('mpi3d_toy', source='tfds')
 
 
 def test_tfds_prepares_what_is_not_there(monkeypatch, tmp_path):
     _with_packages(monkeypatch)
-    monkeypatch.setattr(prepared, '_reachable', lambda host: True)
+    monkeypatch.setattr(preparing, '_reachable', lambda host: True)
     monkeypatch.setattr(tfds, 'builder', lambda name, **options: BUILDERS[
         name](**options))
     data = sources.load('dsprites', source='tfds', root=str(tmp_path / 'new'))

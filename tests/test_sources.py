@@ -64,11 +64,14 @@ def test_three_ways_to_have_a_data_set():
     for way, part in zip(ways, ('dsprites-dataset', 'tfds build dsprites',
                                 'sprites_small'), strict=True):
         assert part in way
-    with pytest.raises(sources.DataError, match='TFDS has no mpi3d_toy'):
+    with pytest.raises(sources.DataError, match='downloaded from https://.*toy'):
         sources.load('mpi3d_toy')
+    with pytest.raises(sources.DataError, match='in .*downloads/manual'):
+        sources.load('faces3d')
 
 
-def test_auto_goes_from_the_cache_to_the_file_to_tfds(tmp_path, monkeypatch):
+def test_auto_goes_from_the_cache_to_the_file_to_tfds(tmp_path, monkeypatch,
+                                                      capsys):
     small = cases.shrink(monkeypatch)
     calls = []
     monkeypatch.setattr(prepared, 'find', lambda name, root: calls.append(
@@ -84,9 +87,26 @@ def test_auto_goes_from_the_cache_to_the_file_to_tfds(tmp_path, monkeypatch):
     again = sources.load('mpi3d_toy', root='elsewhere')
     np.testing.assert_array_equal(again.images, data.images)
     assert len(calls) == 1
+    assert 'elsewhere has no mpi3d_toy.npz' in capsys.readouterr().err
     # The file that it was made from is there again, and is another.
     np.savez(path, images=255 - cases.images_of('mpi3d_toy'))
     other = sources.load('mpi3d_toy')
     np.testing.assert_array_equal(other.images, 255 - data.images)
     with pytest.raises(sources.DataError, match='elsewhere'):
         sources.load('mpi3d_toy', root='elsewhere', source='file')
+
+
+@pytest.mark.parametrize('name', ['folder', 'folder/mpi3d_toy.npz'])
+def test_a_file_that_is_named_comes_before_the_cache(tmp_path, monkeypatch,
+                                                     name):
+    cases.shrink(monkeypatch)
+    cases.write('mpi3d_toy', tmp_path)
+    first = sources.load('mpi3d_toy')
+    (tmp_path / 'folder').mkdir()
+    np.savez(tmp_path / 'folder' / 'mpi3d_toy.npz',
+             images=255 - cases.images_of('mpi3d_toy'))
+    other = sources.load('mpi3d_toy', root=name)
+    np.testing.assert_array_equal(other.images, 255 - first.images)
+    # The file in the current folder is not named: what was made last is taken.
+    np.testing.assert_array_equal(sources.load('mpi3d_toy').images,
+                                  other.images)

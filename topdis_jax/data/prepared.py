@@ -1,7 +1,7 @@
 """Copies of published data sets that TensorFlow Datasets has prepared.
 
-A copy is read without TensorFlow, if it was prepared as array_record. TFDS
-shuffles, so that images are put back into the grid's order by their labels.
+A copy is read without TensorFlow, if it was prepared as array_record. TFDS's
+own are shuffled, so that images are put into the grid's order by their labels.
 """
 
 import importlib.util
@@ -9,7 +9,6 @@ import io
 import json
 import os
 import re
-import socket
 
 import numpy as np
 
@@ -17,82 +16,51 @@ from topdis_jax.data import pictures
 from topdis_jax.data.errors import DataError
 from topdis_jax.data.readers import Stream
 
-_NAMES = {'dsprites': 'dsprites', 'shapes3d': 'shapes3d',
-          'celeba': 'celeb_a'}
-_LABELS = {
-    'dsprites': ('label_shape', 'label_scale', 'label_orientation',
-                 'label_x_position', 'label_y_position'),
-    'shapes3d': ('label_floor_hue', 'label_wall_hue', 'label_object_hue',
-                 'label_scale', 'label_shape', 'label_orientation'),
-}
-_HOSTS = {'dsprites': 'raw.githubusercontent.com',
-          'shapes3d': 'storage.googleapis.com',
-          'celeba': 'drive.usercontent.google.com'}
-_PACKAGES = ('tensorflow', 'h5py', 'importlib_resources')
-_FORMAT = 'array_record'
+# What TFDS calls them: its own data sets, and those of `builders`.
+NAMES = {'dsprites': 'dsprites', 'shapes3d': 'shapes3d', 'celeba': 'celeb_a',
+         'mpi3d_toy': 'mpi3d/toy', 'mpi3d_realistic': 'mpi3d/realistic',
+         'mpi3d_real': 'mpi3d/real', 'mpi3d_complex': 'mpi3d/complex',
+         'faces3d': 'faces3d'}
+FORMAT = 'array_record'
 _AT_ONCE = 1024
-
-
-def way(name):
-    """A line that says how to have a data set from TFDS."""
-    if name not in _NAMES:
-        return f'TFDS has no {name}'
-    return (f'TFDS: pip install tensorflow-datasets {" ".join(_PACKAGES)} && '
-            f'tfds build {_NAMES[name]} --file_format={_FORMAT}, on any '
-            'machine; TensorFlow is not needed to read what it writes, in '
-            '~/tensorflow_datasets or, with --data_dir, in config.data.root')
 
 
 def find(name, root):
     """Folder of the newest version that is prepared, or None."""
-    if name not in _NAMES:
-        return None
-    for folder in _folders(root):
-        versions = os.path.join(folder, _NAMES[name])
+    for folder in folders(root):
+        versions = os.path.join(folder, NAMES[name])
         try:
             found = [os.path.join(versions, version)
                      for version in os.listdir(versions)]
         except (FileNotFoundError, NotADirectoryError):
             continue
-        found = [path for path in found if _format(path) == _FORMAT]
+        found = [path for path in found if _format(path) == FORMAT]
         if found:
             return max(found, key=_version)
     return None
 
 
-def get(name, root):
-    """Folder of a prepared copy, which TFDS makes if there is none.
+def folders(root):
+    """Where copies may lie, the first one to prepare in."""
+    own = (os.environ.get('TFDS_DATA_DIR')
+           or os.path.join('~', 'tensorflow_datasets'))
+    return [*([root] if root else []), os.path.expanduser(own)]
 
-    Raises:
-      DataError: TFDS has no such data set, or cannot make it here.
-    """
-    if name not in _NAMES:
-        raise DataError(
-            f'config.data.source=tfds: {way(name)}, only '
-            f'{", ".join(_NAMES)}; use --config.data.source=file')
-    found = find(name, root)
-    if found:
-        return found
-    start = f'TFDS has not prepared {name} in {" or ".join(_folders(root))}, '
-    lacking = [package for package in ('tensorflow_datasets', *_PACKAGES)
-               if not importlib.util.find_spec(package)]
-    if lacking:
-        raise DataError(f'{start}and cannot here without '
-                        f'{", ".join(lacking)}. {way(name)}')
-    # TFDS itself would try for minutes.
-    if not _reachable(_HOSTS[name]):
-        raise DataError(f'{start}and cannot here, because {_HOSTS[name]} '
-                        f'cannot be reached. {way(name)}')
-    return _prepare(name, _folders(root)[0])
+
+def labels(name, published):
+    """What a copy calls the factors, in their order."""
+    others = {'x': 'x_position', 'y': 'y_position'}  # of TFDS's dSprites
+    return ['label_' + (others.get(factor, factor) if name == 'dsprites'
+                        else factor) for factor in published.factor_names]
 
 
 def stream(name, published, path):
     """The stream of a prepared copy, in the grid's order.
 
     Args:
-      name: a data set that TFDS has.
+      name: a key of NAMES.
       published: Published; its grid is the one that the copy must have.
-      path: of the copy, from `find` or `get`.
+      path: of the copy, from `find` or preparing.get.
 
     Raises:
       DataError: the copy is another one. The stream raises it too.
@@ -104,8 +72,8 @@ def stream(name, published, path):
 
     def blocks():
         order = np.arange(len(examples))
-        if name in _LABELS:
-            order = _order(path, examples, published, _LABELS[name])
+        if published.factor_names:
+            order = _order(path, examples, published, labels(name, published))
         for begin in range(0, len(order), _AT_ONCE):
             yield np.stack([
                 _image(name, published, path, example['image'])
@@ -113,13 +81,6 @@ def stream(name, published, path):
 
     return Stream(published.shape, blocks, published.factor_names,
                   published.factor_sizes)
-
-
-def _folders(root):
-    """Where to look, the first one to prepare in."""
-    own = (os.environ.get('TFDS_DATA_DIR')
-           or os.path.join('~', 'tensorflow_datasets'))
-    return [*([root] if root else []), os.path.expanduser(own)]
 
 
 def _format(path):
@@ -133,21 +94,6 @@ def _format(path):
 
 def _version(path):
     return [int(part) for part in re.findall(r'\d+', os.path.basename(path))]
-
-
-def _reachable(host):
-    try:
-        socket.create_connection((host, 443), timeout=5).close()
-    except OSError:
-        return False
-    return True
-
-
-def _prepare(name, folder):
-    import tensorflow_datasets as tfds
-    builder = tfds.builder(_NAMES[name], data_dir=folder, file_format=_FORMAT)
-    builder.download_and_prepare()
-    return os.fspath(builder.data_dir)
 
 
 class _Examples:
@@ -176,14 +122,14 @@ class _Examples:
                 for part, place in zip(parts, places)]
 
 
-def _order(path, examples, published, labels):
+def _order(path, examples, published, names):
     """Places of the examples [N], in the order of the grid."""
     import tqdm
-    factors = np.empty((len(examples), len(labels)), np.int64)
+    factors = np.empty((len(examples), len(names)), np.int64)
     for place in tqdm.trange(len(examples), unit='image', unit_scale=True,
                              desc='Reading the labels', dynamic_ncols=True):
         (example,) = examples.get([place])
-        factors[place] = [example[label] for label in labels]
+        factors[place] = [example[name] for name in names]
     if np.any(factors < 0) or np.any(factors >= published.factor_sizes):
         raise DataError(f'{path} has factors outside of the sizes '
                         f'{published.factor_sizes}')

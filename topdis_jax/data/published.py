@@ -1,6 +1,7 @@
 """The data sets that others publish: files, pages, grids of factors."""
 
 import math
+import os
 from typing import NamedTuple
 
 
@@ -16,6 +17,7 @@ class Published(NamedTuple):
       access: what to do beyond a download, if anything.
       others: names that the same content goes by.
       images: their number, of a data set without factors.
+      address: of the file, if this package's own builder of TFDS downloads it.
     """
     file: str
     page: str
@@ -25,6 +27,7 @@ class Published(NamedTuple):
     access: str = ''
     others: tuple = ()
     images: int = 0
+    address: str = ''
 
     @property
     def shape(self):
@@ -32,14 +35,33 @@ class Published(NamedTuple):
         count = math.prod(self.factor_sizes) if self.factor_sizes else 0
         return count or self.images, *self.image_shape
 
+    def find(self, root):
+        """Path of the file, under one of its names, or None.
 
-def _mpi3d(file, colors, shapes):
+        Args:
+          root: the folder that it may lie in, or the path itself.
+        """
+        if os.path.isfile(root) or os.path.basename(
+                os.path.normpath(root)) in self.others:
+            return root if os.path.exists(root) else None
+        paths = (os.path.join(root, name)
+                 for name in (self.file, *self.others))
+        return next(filter(os.path.exists, paths), None)
+
+
+# Addresses as the page links them.
+_MPI3D = 'https://huggingface.co/datasets/waleedgondal/mpi3d/resolve/main/'
+_MPI3D_COMPLEX = ('https://drive.google.com/uc?export=download&id='
+                  '1Tp8eTdHxgUMtsZv5uAoYAbJR1BOa_OQm')
+
+
+def _mpi3d(file, colors, shapes, address=''):
     return Published(
         file, 'https://github.com/rr-learning/disentanglement_dataset',
         (64, 64, 3),
         ('object_color', 'object_shape', 'object_size', 'camera_height',
          'background_color', 'horizontal_axis', 'vertical_axis'),
-        (colors, shapes, 2, 3, 3, 40, 40))
+        (colors, shapes, 2, 3, 3, 40, 40), address=address or _MPI3D + file)
 
 
 PUBLISHED = {
@@ -55,7 +77,8 @@ PUBLISHED = {
     'mpi3d_toy': _mpi3d('mpi3d_toy.npz', 6, 6),
     'mpi3d_realistic': _mpi3d('mpi3d_realistic.npz', 6, 6),
     'mpi3d_real': _mpi3d('mpi3d_real.npz', 6, 6),
-    'mpi3d_complex': _mpi3d('real3d_complicated_shapes_ordered.npz', 4, 4),
+    'mpi3d_complex': _mpi3d('real3d_complicated_shapes_ordered.npz', 4, 4,
+                            _MPI3D_COMPLEX),
     'faces3d': Published(
         'basel_face_renders.pth', 'https://github.com/rtqichen/beta-tcvae',
         (64, 64, 1), ('identity', 'azimuth', 'elevation', 'lighting'),

@@ -3,8 +3,10 @@
 import difflib
 import hashlib
 import os
+import sys
 
-from topdis_jax.data import convert, prepared, readers, rendered, scenes
+from topdis_jax.data import convert, prepared, preparing, readers
+from topdis_jax.data import rendered, scenes
 from topdis_jax.data.errors import DataError
 from topdis_jax.data.published import PUBLISHED
 
@@ -18,10 +20,10 @@ _RENDERED = (dict.fromkeys(rendered.GRIDS, rendered.load)
 def load(name, *, root=None, source='auto'):
     """A FactorDataset by its name.
 
-    A published data set is converted once, into the cache, where 'auto' finds
-    it first; then it looks for the published file, and then for a copy that
-    TFDS has prepared. 'file' and 'tfds' take that alone; 'tfds' prepares the
-    copy if it can.
+    A published data set is converted once, into the cache. 'auto' looks for
+    its file where `root` says, for what was converted before, for its file in
+    the current folder, and for a copy that TFDS has prepared, in this order.
+    'file' and 'tfds' take that alone; 'tfds' prepares the copy if it can.
 
     Args:
       name: a rendered data set, a key of PUBLISHED, or 'own': a user's .npz
@@ -64,20 +66,23 @@ def _load_own(root):
 
 def _load_published(name, root, source):
     published = PUBLISHED[name]
-    if source == 'auto':
+    path = None if source == 'tfds' else published.find(root or '.')
+    if source == 'auto' and not (root and path):
+        # A file that the user names comes before what was converted.
         found = convert.cached(name, published.shape)
         if found is not None:
+            if root:
+                print(f'{root} has no {published.file}; taking the {name} '
+                      'that was converted before', file=sys.stderr)
             return found
-    if source != 'tfds':
-        path = _find_file(published, root or '.')
-        if path:
-            return convert.load(
-                name, path, lambda: readers.read(name, published, path))
+    if path:
+        return convert.load(
+            name, path, lambda: readers.read(name, published, path))
     if source == 'file':
         raise DataError(f'the data set {name} needs the file '
                         f'{_missing_file(published, root)}')
     if source == 'tfds':
-        path = prepared.get(name, root)
+        path = preparing.get(name, published, root)
     else:
         path = prepared.find(name, root)
     if path is None:
@@ -86,21 +91,9 @@ def _load_published(name, root, source):
         name, path, lambda: prepared.stream(name, published, path))
 
 
-def _find_file(published, root):
-    """Path of the published file, under one of its names, or None."""
-    if os.path.isfile(root) or os.path.basename(
-            os.path.normpath(root)) in published.others:
-        return root if os.path.exists(root) else None
-    for name in (published.file, *published.others):
-        path = os.path.join(root, name)
-        if os.path.exists(path):
-            return path
-    return None
-
-
 def _missing(name, published, root):
     ways = [f'Its file: {_missing_file(published, root)}',
-            prepared.way(name),
+            preparing.way(name, published, root),
             'A stand-in: the rendered data sets '
             f'{", ".join(_RENDERED)} need no files '
             '(--config.data.name=NAME)']
