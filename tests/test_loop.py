@@ -123,3 +123,18 @@ def test_divergence_stops_with_the_last_good_checkpoint(
         loop.train(_config(topdis__weight=0.0), tmp_path, dataset)
     assert 'step 4' in str(error.value)
     assert [row['step'] for row in _rows(tmp_path)] == list(range(1, 7))
+
+
+def test_batches_lie_on_their_devices_before_a_step_asks(dataset):
+    config = _config()
+    family = loop.families.make_family(config, len(dataset))
+    batch = loop._batch(config, dataset, family, None, 3)['images']
+    assert batch.shape == (4, 4, *dataset.image_shape)
+    expected = loop.pipeline.batch(dataset, config.seed, 3, 16)
+    np.testing.assert_array_equal(
+        np.concatenate(batch), expected)
+    for device, shard in zip(jax.local_devices(), batch.addressable_shards):
+        assert shard.device == device and shard.data.shape[0] == 1
+    # As pmap would have put them: it has nothing to move.
+    with jax.transfer_guard('disallow'):
+        jax.pmap(lambda x: x, axis_name='batch')(batch)

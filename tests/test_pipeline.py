@@ -1,5 +1,8 @@
 """Batches: permutations, epochs, purity."""
 
+import threading
+import time
+
 import numpy as np
 import pytest
 
@@ -101,7 +104,30 @@ def test_the_batches_of_a_seed_never_change():
 
 
 def test_prefetch_gives_all_in_order_and_passes_errors_on():
-    assert list(pipeline.prefetch(lambda i: i * i, 2, 6)) == [4, 9, 16, 25]
-    assert list(pipeline.prefetch(lambda i: i, 3, 3)) == []
+    assert list(pipeline.Prefetch(lambda i: i * i, 2, 6)) == [4, 9, 16, 25]
+    assert list(pipeline.Prefetch(lambda i: i, 3, 3)) == []
     with pytest.raises(ZeroDivisionError):
-        list(pipeline.prefetch(lambda i: 1 / (i - 1), 0, 3))
+        list(pipeline.Prefetch(lambda i: 1 / (i - 1), 0, 3))
+
+
+def test_prefetch_gets_two_ahead_and_says_how_long_it_waited():
+    got, third = [], threading.Event()
+
+    def get(step):
+        got.append(step)
+        if step == 2:
+            third.set()
+        return step
+
+    batches = pipeline.Prefetch(get, 0, 9)
+    for step in batches:
+        # Of its own accord: nothing more is asked for meanwhile.
+        assert third.wait(10) and len(got) <= step + 3
+        if step == 3:
+            break
+    assert 0 <= batches.share() < 1
+    slow = pipeline.Prefetch(lambda step: time.sleep(0.02), 0, 5)
+    begun = time.perf_counter()
+    list(slow)
+    assert 0.08 < slow.waited <= time.perf_counter() - begun
+    assert slow.share() > 0.5

@@ -1,12 +1,16 @@
 """Batches as a pure function of (seed, step): no state to save."""
 
+import collections
 from concurrent import futures
 import functools
+import itertools
 import math
+import time
 
 import numpy as np
 
 _ROUNDS = 6
+_AHEAD = 2  # batches that are got before they are asked for
 
 # The constants of SplitMix64 (Steele et al., Fast Splittable Pseudorandom
 # Number Generators, OOPSLA 2014).
@@ -45,18 +49,43 @@ def batch(dataset, seed, step, batch_size, *, stream=0, draw=None,
     return dataset.images[rows[index]]
 
 
-def prefetch(function, start, stop):
-    """function(start), .., function(stop - 1), each computed one ahead.
+class Prefetch:
+    """function(start), .., function(stop - 1), in order, two of them ahead.
 
-    A thread of its own gets the next batch while a step is under way.
+    A thread of its own gets them while steps are under way.
+
+    Attributes:
+      waited: seconds that the consumer has waited for them so far.
     """
-    with futures.ThreadPoolExecutor(1) as pool:
-        ahead = pool.submit(function, start) if start < stop else None
-        for step in range(start, stop):
-            result = ahead.result()
-            if step + 1 < stop:
-                ahead = pool.submit(function, step + 1)
-            yield result
+
+    def __init__(self, function, start, stop):
+        self._function, self._steps = function, range(start, stop)
+        self._begun = time.perf_counter()
+        self.waited = 0.0
+
+    def __iter__(self):
+        self._begun = time.perf_counter()
+        steps = iter(self._steps)
+        with futures.ThreadPoolExecutor(1) as pool:
+            ahead = collections.deque(
+                pool.submit(self._function, step)
+                for step in itertools.islice(steps, _AHEAD))
+            while ahead:
+                result = self._wait(ahead.popleft())
+                ahead.extend(pool.submit(self._function, step)
+                             for step in itertools.islice(steps, 1))
+                yield result
+
+    def share(self):
+        """The part of the time since the first step that was waited."""
+        return self.waited / (time.perf_counter() - self._begun)
+
+    def _wait(self, future):
+        asked = time.perf_counter()
+        try:
+            return future.result()
+        finally:
+            self.waited += time.perf_counter() - asked
 
 
 def indices(size, seed, step, batch_size, *, stream=0):

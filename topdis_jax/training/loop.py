@@ -95,7 +95,7 @@ def _run_steps(config, batch_at, state, checkpoints, log, score, step_for,
         # Of a run that ended while it scored.
         if not processes.from_first(start in log.scored):
             score_if_due(start)
-        batches = pipeline.prefetch(batch_at, start, options.steps)
+        batches = pipeline.Prefetch(batch_at, start, options.steps)
         for step, batch in enumerate(batches, start + 1):
             # A signal waits until the step is logged and saved.
             with interrupts.deferred():
@@ -104,20 +104,29 @@ def _run_steps(config, batch_at, state, checkpoints, log, score, step_for,
                 # threads where several CPU devices share them.
                 jax.block_until_ready(metrics)
                 bar.update()
-                _record(config, step, metrics, state, bar, checkpoints, log)
+                _record(config, step, metrics, state, bar, checkpoints, log,
+                        batches)
             score_if_due(step)
     return _first(state)
 
 
 def _batch(config, dataset, family, draw, step):
-    """What a step takes on this process, [devices, b, ...] each."""
-    return {
+    """What a step takes on this process, on its devices: [devices, b, ...]."""
+    return on_devices({
         name: pipeline.shard(
             pipeline.batch(dataset, config.seed, step, config.train.batch_size,
                            stream=stream, draw=draw,
                            part=(jax.process_index(), jax.process_count())),
             jax.local_device_count())
-        for stream, name in enumerate(family.batches)}
+        for stream, name in enumerate(family.batches)})
+
+
+def on_devices(batch):
+    """Arrays [devices, ...] where pmap wants them; waits until they are."""
+    mesh = jax.sharding.Mesh(np.array(jax.local_devices()), (_AXIS,))
+    sharding = jax.sharding.NamedSharding(
+        mesh, jax.sharding.PartitionSpec(_AXIS))
+    return jax.block_until_ready(jax.device_put(batch, sharding))
 
 
 def _compile_steps(config, model, family):
@@ -146,7 +155,7 @@ def _due(options, step):
                 every(options.checkpoint_every) or evaluates, evaluates)
 
 
-def _record(config, step, metrics, state, bar, checkpoints, log):
+def _record(config, step, metrics, state, bar, checkpoints, log, batches):
     """Looks at a step's numbers; logs them and saves the state if due."""
     due, skips = _due(config.train, step), config.train.skip_nonfinite
     # At every step, for a message that names the first bad one. These two
@@ -159,8 +168,9 @@ def _record(config, step, metrics, state, bar, checkpoints, log):
         row = {name: row[name] for name in row if math.isfinite(row[name])}
     divergence.check(config, step, row, checkpoints.latest_step())
     shown = ('loss', 'reconstruction', 'kl', 'topdis', 'skipped')
-    bar.set_postfix({name: f'{row[name]:.4g}' for name in shown if name in row},
-                    refresh=False)
+    bar.set_postfix(
+        {name: f'{row[name]:.4g}' for name in shown if name in row}
+        | {'waited': f'{batches.share():.1%}'}, refresh=False)
     if due.log:
         log.write({'step': step, **row})
     if due.save:
