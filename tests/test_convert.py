@@ -132,3 +132,25 @@ def test_two_processes_at_once(folder, tmp_path):
         for _ in range(2)]
     assert [int(p.communicate()[0]) for p in processes] == [images.sum()] * 2
     assert len(os.listdir(folder)) == 2
+
+
+def test_killed_conversion_leaves_nothing_half_made(folder, source):
+    code = (
+        'import sys, time, numpy as np\n'
+        'from topdis_jax.data import convert, readers\n'
+        'def blocks():\n'
+        '    yield np.ones((3, 4, 4, 1), np.uint8)\n'
+        '    print("half", flush=True)\n'
+        '    time.sleep(60)\n'
+        'convert.load("d", sys.argv[1], lambda: readers.Stream('
+        '(6, 4, 4, 1), blocks))')
+    process = subprocess.Popen([sys.executable, '-c', code, str(source)],
+                               stdout=subprocess.PIPE, text=True,
+                               stderr=subprocess.DEVNULL)
+    assert process.stdout.readline() == 'half\n'
+    process.kill()
+    process.communicate()
+    assert os.listdir(folder) == ['d-v1.npy.tmp']
+    assert convert.cached('d', SHAPE) is None
+    assert np.all(_load(source, _stream(2)).images == 2)
+    assert sorted(os.listdir(folder)) == ['d-v1.json', 'd-v1.npy']

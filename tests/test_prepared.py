@@ -71,7 +71,8 @@ def _builder(data, base=_Builder, **changes):
         **changes}, skip_registration=True)
 
 
-BUILDERS = {data: _builder(data) for data in ('dsprites', 'shapes3d', 'celeba')}
+BUILDERS = {data: _builder(data)
+            for data in ('dsprites', 'shapes3d', 'celeba')}
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 
-from topdis_jax.data import scenes, sources
+from topdis_jax.data import room, scenes, solids, sources
 
 SMALL = scenes.GRIDS['scenes_small']
 
@@ -58,7 +58,7 @@ def test_rays_meet_the_surface(shape):
     eye = 5 * aim / np.linalg.norm(aim, axis=1, keepdims=True)
     rays = -eye + rng.uniform(-0.3, 0.3, (500, 3))
     rays /= np.linalg.norm(rays, axis=1, keepdims=True)
-    distance, normals = scenes._meet_object(eye, rays, shape, 1.0)
+    distance, normals = solids.meet(eye, rays, shape, 1.0)
     assert np.all(np.isfinite(distance))  # all come near the middle
     points = eye + distance[:, None] * rays
     np.testing.assert_allclose(np.linalg.norm(normals, axis=1), 1, rtol=1e-9)
@@ -79,14 +79,14 @@ def test_rays_that_miss(shape):
     eye = np.array([0.0, 0.0, 5.0])
     rays = np.array([[0, 1, 0], [1, 0, 0], [0, 0, 1], [0, 0.6, -0.8],
                      [0.6, 0, -0.8]], float)
-    distance, _ = scenes._meet_object(eye, rays, shape, 1.0)
+    distance, _ = solids.meet(eye, rays, shape, 1.0)
     assert np.all(np.isinf(distance))
 
 
 def test_the_shadow_lies_away_from_the_lamp():
     floor = np.array([[x, 0.0, z] for x in (-1.5, 1.5) for z in (-1.5, 1.5)])
     up = np.tile([0.0, 1.0, 0.0], (4, 1))
-    lit = scenes._lit(floor, up, np.array([-3.0, 3.0, 3.0]), 'sphere', 1.0)
+    lit = room._lit(floor, up, np.array([-3.0, 3.0, 3.0]), 'sphere', 1.0)
     np.testing.assert_array_equal(lit, [1, 1, 0, 1])
 
 

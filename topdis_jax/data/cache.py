@@ -30,6 +30,17 @@ def open_array(path, shape):
     return array if same else None
 
 
+def drawn(key, shape, name, blocks):
+    """The array of a rendered data set, from the cache or drawn now.
+
+    Args:
+      key: of the cache's file; another one for another drawing.
+      shape, name, blocks: as in `keep`, which says what it raises.
+    """
+    path = os.path.join(folder(), f'{key}.npy')
+    return keep(path, shape, name, lambda: open_array(path, shape), blocks)
+
+
 def keep(path, shape, name, find, blocks, finish=None):
     """What `find` gives; if None, the array is made and found again.
 

@@ -8,7 +8,6 @@ and an ellipse after half a turn.
 """
 
 import math
-import os
 from typing import NamedTuple
 
 import numpy as np
@@ -56,10 +55,8 @@ def load(name):
       OSError: the cache folder cannot be written to, or not be read.
     """
     grid = GRIDS[name]
-    path = os.path.join(cache.folder(), f'{name}-v{_VERSION}.npy')
-    images = cache.keep(
-        path, grid.shape, name, lambda: cache.open_array(path, grid.shape),
-        lambda: _draw(name, grid))
+    images = cache.drawn(f'{name}-v{_VERSION}', grid.shape, name,
+                         lambda: _draw(name, grid))
     return FactorDataset(name, images, NAMES, grid.factor_sizes)
 
 
