@@ -38,7 +38,8 @@ class _Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         shape = (218, 178, 3) if self.data == 'celeba' else (
             *cases.images_of(self.data).shape[1:], 1)[:3]
         features = {'image': tfds.features.Image(shape=shape)}
-        for label, size in zip(_labels(self.data), cases.SIZES.get(self.data, ())):
+        for label, size in zip(_labels(self.data),
+                               cases.SIZES.get(self.data, ())):
             features[label] = tfds.features.ClassLabel(num_classes=size)
         return tfds.core.DatasetInfo(
             builder=self, features=tfds.features.FeaturesDict(features))

@@ -15,8 +15,9 @@ def get_config(family='vae'):
     config.data.name = 'sprites_small'
     # The folder of a downloaded data set's files, or the file itself.
     config.data.root = ''
-    # 'file': the published files; 'tfds': TensorFlow Datasets; 'auto': what
-    # was converted before, else the files, else a copy that TFDS has prepared.
+    # 'file': the published files; 'tfds': TensorFlow Datasets; 'auto': the
+    # file that root names, else what was converted before, else a file in the
+    # current folder, else a copy that TFDS has prepared.
     config.data.source = 'auto'
     # Factors that go together in training, not in the scores: pairs with the
     # standard deviation of their difference, as in (('x', 'y', 0.2),).
