@@ -31,6 +31,11 @@ def get_config(part='families'):
     # those of the grid, and TopDis off is topdis.weight = 0.
     config.run = sprites.get_config()
     config.run.topdis.orthogonalize = True
+    # Small and fast: there are many runs.
+    config.run.model.hidden = config.run.model.decoder_hidden = (256, 256)
+    config.run.train.learning_rate = 1e-3
+    config.run.objective.discriminator_hidden = (256,) * 3
+    config.run.objective.discriminator_learning_rate = 5e-4
 
     # What a variant has of its own, after what its family has.
     config.overrides = ml_collections.ConfigDict()
@@ -66,9 +71,9 @@ def _selection(config):
     config.topdis = ('off',)
     config.run.eval.scores = ('mig',)
     config.variants = ()
-    for family, key, values in (('beta_vae', 'beta', (4, 8, 16)),
-                                ('beta_tcvae', 'beta', (6, 10, 20)),
-                                ('factor_vae', 'gamma', (5, 10, 20))):
+    for family, key, values in (('beta_vae', 'beta', (4, 16, 32)),
+                                ('beta_tcvae', 'beta', (6, 20, 40)),
+                                ('factor_vae', 'gamma', (10, 40, 100))):
         for value in values:
             _add(config, family, f'{key}_{value}', objective={key: value})
 
