@@ -1,9 +1,9 @@
 """The cells of a study: which there are, where they lie, how far they are.
 
-Cells lie in DIR/DATA/FAMILY/off|on/SEED, each the work folder of one run, with
+Cells lie in DIR/DATA/VARIANT/off|on/SEED, each the work folder of one run, with
 two files of the study's own: cell.json (its last state, and its seconds) and
 output.log (what the run printed). DIR/cells.json names all that were asked
-for, DIR/DATA/FAMILY/config.json holds what the runs below have in common.
+for, DIR/DATA/VARIANT/config.json holds what the runs below have in common.
 """
 
 import itertools
@@ -22,9 +22,13 @@ CONFIG = os.path.abspath(base.__file__)
 class Cell(NamedTuple):
     """One run of a study."""
     data: str
-    family: str
+    variant: str  # a family, or FAMILY+LABEL: one with settings of its own
     topdis: str  # 'off' or 'on'
     seed: int
+
+    @property
+    def family(self):
+        return self.variant.partition('+')[0]
 
     def folder(self, workdir):
         return os.path.join(workdir, *map(str, self))
@@ -38,14 +42,14 @@ def cells(config):
 
     Seed by seed, off beside on, so that an unfinished study has whole pairs.
     """
-    return [Cell(data, family, topdis, seed)
-            for seed, data, family, topdis in itertools.product(
-                config.seeds, config.data, config.families, config.topdis)]
+    return [Cell(data, variant, topdis, seed)
+            for seed, data, variant, topdis in itertools.product(
+                config.seeds, config.data, config.variants, config.topdis)]
 
 
 def check(config):
     """Raises SettingsError or WorkFolderError where a study cannot run."""
-    for key in ('data', 'families', 'topdis', 'seeds'):
+    for key in ('data', 'variants', 'topdis', 'seeds'):
         values = config[key]
         if not values or len(set(values)) < len(values):
             raise settings.SettingsError(
@@ -66,7 +70,8 @@ def check(config):
 def run_config(config, cell):
     """The configuration of a cell's run, a ConfigDict."""
     run = config.run.copy_and_resolve_references()
-    run.update(config.overrides.get(cell.family, {}))
+    for name in dict.fromkeys((cell.family, cell.variant)):
+        run.update(config.overrides.get(name, {}))
     run.seed = cell.seed
     run.data.name = cell.data
     run.model.family = cell.family
@@ -88,12 +93,12 @@ def prepare(config, workdir):
     """Notes a study's cells and configurations in its folder.
 
     Raises:
-      WorkFolderError: not writable, or cells of the same family were run with
+      WorkFolderError: not writable, or cells of the same variant were run with
         another configuration.
     """
-    for data, family in itertools.product(config.data, config.families):
-        run = run_config(config, Cell(data, family, 'on', 0))
-        workfolder.prepare(os.path.join(workdir, data, family),
+    for data, variant in itertools.product(config.data, config.variants):
+        run = run_config(config, Cell(data, variant, 'on', 0))
+        workfolder.prepare(os.path.join(workdir, data, variant),
                            json.loads(run.to_json()))
     asked = dict.fromkeys(asked_cells(workdir) + cells(config))
     files.write_json(os.path.join(workdir, 'cells.json'), list(asked))

@@ -8,7 +8,6 @@ from PIL import Image
 
 from experiments import grid, report_text
 from topdis_jax import plots
-from topdis_jax.training import workfolder
 
 _COLOURS = {'off': 'tab:gray', 'on': 'tab:blue'}
 
@@ -31,7 +30,8 @@ def draw(workdir, results, out):
         paired_dots(os.path.join(out, name), done)
         pictures[data] = [(name, 'Scores of each seed, TopDis off and on')]
         name = f'curves_{data}.png'
-        if score_curves(os.path.join(out, name), workdir, data, done):
+        if score_curves(os.path.join(out, name), done, {
+                key: results['runs'][data][key]['arms'] for key in done}):
             pictures[data].append(
                 (name, 'Scores along the training of each seed'))
         for key, family in done.items():
@@ -84,8 +84,13 @@ def _pairs(axes, place, measure):
                     color=_COLOURS[arm], linewidth=2)
 
 
-def score_curves(path, workdir, data, families):
+def score_curves(path, families, runs):
     """Scores along the training: a row for each score, a column per family.
+
+    Args:
+      path: of the PNG.
+      families: {name: what report.compare gives, with 'config'}.
+      runs: {name: {'off' or 'on': {seed: see report.read_run}}}.
 
     Returns:
       Whether there were any to show: runs score themselves on the way only
@@ -94,9 +99,8 @@ def score_curves(path, workdir, data, families):
     names = [name for name in dict.fromkeys(
         n for family in families.values() for n in report_text.shown(family))
         if name not in report_text.COSTS]
-    curves = {(key, arm, seed): _curve(grid.Cell(data, key, arm, seed),
-                                       workdir)
-              for key, family in families.items() for arm in grid.SWITCH
+    curves = {(key, arm, seed): runs[key][arm][seed]['curve']
+              for key, family in families.items() for arm in runs[key]
               for seed in family['seeds']}
     if not any(len(curve) > 1 for curve in curves.values()):
         return False
@@ -120,15 +124,6 @@ def score_curves(path, workdir, data, families):
     return True
 
 
-def _curve(cell, workdir):
-    """[(step, scores), ...] of a run, the final ones last."""
-    folder = cell.folder(workdir)
-    rows = workfolder.read_rows(os.path.join(folder, 'metrics.jsonl'))
-    curve = [(row['step'], row['scores']) for row in rows if 'scores' in row]
-    final = grid.read(folder, 'scores.json')
-    return curve + ([(final['settings']['step'], final)] if final else [])
-
-
 def _legend(figure, axes):
     handles = [axes.plot([], [], 'o', color=colour, label=f'TopDis {arm}')[0]
                for arm, colour in _COLOURS.items()]
@@ -145,13 +140,17 @@ def median_seed(measure, arm):
 def median_traversals(path, workdir, data, key, family):
     """The traversals of the median runs, off and on beside one another.
 
+    Where a median run is not in `workdir`, a picture that is there is kept.
+
     Returns:
-      Whether there were any to show.
+      Whether there is a picture.
     """
     name = report_text.shown(family)[0]
     measure = family['measures'][name]
     panels = []
-    for arm in [arm for arm in grid.SWITCH if arm in measure]:
+    for arm in grid.SWITCH:
+        if arm not in measure:
+            return False  # nothing to compare
         seed = median_seed(measure, arm)
         cell = grid.Cell(data, key, arm, seed)
         source = os.path.join(cell.folder(workdir), 'traversals.png')
@@ -161,9 +160,9 @@ def median_traversals(path, workdir, data, key, family):
                 f'{key}, TopDis {arm}: seed {seed}, '
                 f'{report_text.label(name)} {value:.3f}',
                 np.asarray(Image.open(source).convert('RGB'))))
-    if panels:
+    if len(panels) == len(grid.SWITCH):
         _side_by_side(path, panels)
-    return bool(panels)
+    return os.path.exists(path)
 
 
 def _side_by_side(path, panels):

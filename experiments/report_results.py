@@ -1,5 +1,6 @@
 """The figures of a study: collected, compared, written down."""
 
+import copy
 import math
 import os
 
@@ -11,9 +12,15 @@ from topdis_jax.training import workfolder
 def write(workdir, out):
     """Writes the report of the study in `workdir`; returns its results.
 
+    Runs that are in the report that lies in `out` already, and not in
+    `workdir`, stay in it: a study may be done in parts, in several places.
     Other .md files that lie in `out`, written by hand, are linked.
+
+    Raises:
+      WorkFolderError: there is no study, or the report in `out` is of another
+        configuration.
     """
-    results = collect(workdir)
+    results = collect(workdir, grid.read(out, 'results.json').get('runs', {}))
     os.makedirs(out, exist_ok=True)
     files.write_json(os.path.join(out, 'results.json'), results)
     pictures = report_pictures.draw(workdir, results, out)
@@ -25,7 +32,7 @@ def write(workdir, out):
     return results
 
 
-def collect(workdir):
+def collect(workdir, earlier=None):
     """All figures of a study, in plain values.
 
     Seeds count where every arm of the study (TopDis off, on) is finished, so
@@ -33,41 +40,53 @@ def collect(workdir):
 
     Args:
       workdir: folder of experiments.study.
+      earlier: 'runs' of an earlier report, which are kept.
 
     Returns:
-      dict of 'data', {data set: {family: see compare, with 'config'}}, and of
-      'unfinished', a list of dicts 'cell', 'state' and 'message'.
+      dict of 'runs', {data set: {variant: {'config': nested dict, 'arms':
+      {'off' or 'on': {seed: see read_run}}}}}; of 'data', {data set:
+      {variant: see compare, with 'config'}}; and of 'unfinished', a list of
+      dicts 'cell', 'state' and 'message'.
 
     Raises:
-      WorkFolderError: there is no study.
+      WorkFolderError: there is no study, or `earlier` is of another
+        configuration.
     """
     cells = grid.asked_cells(workdir)
     if not cells:
         raise workfolder.WorkFolderError(
             f'{workdir} holds no study; give the --workdir of one')
-    runs, unfinished = {}, []
+    runs, unfinished = copy.deepcopy(earlier or {}), []
     for cell in cells:
-        steps = family_config(workdir, cell)['train']['steps']
-        measures = read_run(cell.folder(workdir), steps)
-        arms = runs.setdefault((cell.data, cell.family), {})
-        arm = arms.setdefault(cell.topdis, {})
-        if measures is None:
+        config = variant_config(workdir, cell)
+        group = runs.setdefault(cell.data, {}).setdefault(
+            cell.variant, {'config': config, 'arms': {}})
+        _check_same(group['config'], config, cell)
+        arm = group['arms'].setdefault(cell.topdis, {})
+        run = read_run(cell.folder(workdir), config['train']['steps'])
+        if run is not None:
+            arm[str(cell.seed)] = run
+        elif str(cell.seed) not in arm:
             unfinished.append(describe(cell, workdir))
-        else:
-            arm[cell.seed] = measures
-    data = {}
-    for cell in cells:
-        name, family = cell.data, cell.family
-        if family not in data.setdefault(name, {}):
-            data[name][family] = compare(runs[name, family]) | {
-                'config': family_config(workdir, cell)}
-    return {'data': data, 'unfinished': unfinished}
+    data = {name: {variant: compare(group['arms'])
+                   | {'config': group['config']}
+                   for variant, group in variants.items()}
+            for name, variants in runs.items()}
+    return {'runs': runs, 'data': data, 'unfinished': unfinished}
 
 
-def family_config(workdir, cell):
-    """What the cells of a family have in common, a nested dict."""
+def variant_config(workdir, cell):
+    """What the cells of a variant have in common, a nested dict."""
     return workfolder.read_config(
-        os.path.join(workdir, cell.data, cell.family))
+        os.path.join(workdir, cell.data, cell.variant))
+
+
+def _check_same(earlier, now, cell):
+    lines = workfolder.differences(earlier, now)
+    if lines:
+        raise workfolder.WorkFolderError(
+            f'the report there is of another configuration of {cell.variant}:'
+            '\n' + '\n'.join(lines) + '\nGive another --out.')
 
 
 def describe(cell, workdir):
@@ -78,23 +97,36 @@ def describe(cell, workdir):
 
 
 def read_run(folder, steps):
-    """{measure: value} of a finished run, or None."""
-    scores = grid.final_scores(folder, steps)
-    if scores is None:
+    """A finished run, or None.
+
+    Returns:
+      dict of 'measures', {name: value}, and 'curve', [[step, {name: value}]]:
+      the scores on the way and, last, those of the end.
+    """
+    final = grid.final_scores(folder, steps)
+    if final is None:
         return None
-    costs = {'reconstruction': scores.pop('reconstruction')}
+    measures = _numbers(final)
+    rows = workfolder.read_rows(os.path.join(folder, 'metrics.jsonl'))
+    curve = [[row['step'], _numbers(row['scores'])]
+             for row in rows if 'scores' in row]
+    curve.append([final['settings']['step'], dict(measures)])
     seconds = grid.read(folder, 'cell.json').get('seconds')
     if seconds is not None:
-        costs['minutes'] = seconds / 60
+        measures['minutes'] = seconds / 60
+    return {'measures': measures, 'curve': curve}
+
+
+def _numbers(scores):
     return {name: value for name, value in scores.items()
-            if isinstance(value, (int, float))} | costs
+            if isinstance(value, (int, float))}
 
 
 def compare(arms):
-    """Statistics of a family's runs.
+    """Statistics of a variant's runs.
 
     Args:
-      arms: {'off' or 'on': {seed: {measure: value}}}; one of them or both.
+      arms: {'off' or 'on': {seed: see read_run}}; one of them or both.
 
     Returns:
       dict of 'seeds', those that all arms have, and of 'measures', {name:
@@ -103,14 +135,16 @@ def compare(arms):
       (95 %), 'rises' (seeds in which on is larger); and 'percent', the same
       of the difference in per cent of off.
     """
-    seeds = sorted(set.intersection(*map(set, arms.values())))
-    runs = [arm[seed] for arm in arms.values() for seed in seeds]
+    seeds = sorted(set.intersection(*map(set, arms.values())), key=int)
+    found = {key: [arm[seed]['measures'] for seed in seeds]
+             for key, arm in arms.items()}
+    runs = [run for arm in found.values() for run in arm]
     names = [name for name in (runs[0] if runs else ())
              if all(name in run for run in runs)]
     measures = {}
     for name in names:
-        values = {key: [arm[seed][name] for seed in seeds]
-                  for key, arm in arms.items()}
+        values = {key: [run[name] for run in arm]
+                  for key, arm in found.items()}
         measures[name] = {key: _summary(v, seeds)
                           for key, v in values.items()}
         if len(values) == 2:
@@ -121,7 +155,7 @@ def compare(arms):
 def _summary(values, seeds):
     mean, deviation = paired.mean_and_deviation(values)
     return {'mean': mean, 'deviation': _plain(deviation),
-            'values': dict(zip(map(str, seeds), values))}
+            'values': dict(zip(seeds, values))}
 
 
 def _differences(off, on):

@@ -1,11 +1,11 @@
-"""Trains every cell of a grid: data set x family x TopDis off/on x seed.
+"""Trains every cell of a grid: data set x variant x TopDis off/on x seed.
 
     python -m experiments.study --config=experiments/configs/study.py \
         --workdir=DIR [--jobs=N] [--config.seeds='(10,11)' ...]
 
 Each cell is a run of experiments.run in a process and a folder of its own,
-DIR/DATA/FAMILY/off|on/SEED. The same command again, or one with more seeds or
-families, trains what is not finished. Cells that fail are named at the end.
+DIR/DATA/VARIANT/off|on/SEED. The same command again, or one with more seeds or
+variants, trains what is not finished. Cells that fail are named at the end.
 """
 
 import sys

@@ -115,7 +115,8 @@ class Runner:
                 # A session of its own: Ctrl-C comes to it through stop alone.
                 process = subprocess.Popen(
                     command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                    env=environment(len(cores)), start_new_session=True,
+                    env=environment(len(cores), self._workdir),
+                    start_new_session=True,
                     pass_fds=[self._lock.fileno()] if self._lock else [])
                 self._running.add(process)
             code = process.wait()
@@ -145,9 +146,12 @@ def shares(jobs):
             for job in range(jobs)]
 
 
-def environment(threads):
+def environment(threads, workdir):
     """The environment of a process that has `threads` cores to itself."""
-    return {**os.environ, **dict.fromkeys(_THREAD_VARIABLES, str(threads)),
+    # Cells that differ in their seed compile the same programs.
+    compiled = os.path.join(os.path.abspath(workdir), 'compiled')
+    return {'JAX_COMPILATION_CACHE_DIR': compiled, **os.environ,
+            **dict.fromkeys(_THREAD_VARIABLES, str(threads)),
             # Several processes may share one accelerator.
             'XLA_PYTHON_CLIENT_PREALLOCATE': os.environ.get(
                 'XLA_PYTHON_CLIENT_PREALLOCATE', 'false')}

@@ -13,7 +13,7 @@ from experiments.configs import study
 def config(**changes):
     """Two families, two seeds."""
     config = study.get_config()
-    config.families = ('beta_vae', 'beta_tcvae')
+    config.variants = ('beta_vae', 'beta_tcvae')
     config.seeds = (10, 11)
     config.run.train.steps = 7
     config.run.eval.scores = ('mig', 'dci_2000')

@@ -25,6 +25,17 @@ def test_sizes(small):
     assert rendered.GRIDS['sprites'].factor_sizes == (3, 6, 40, 32, 32)
 
 
+def test_upright_sprites_are_the_small_ones_that_do_not_turn(
+        small, tmp_path, monkeypatch):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    upright = rendered.load('sprites_upright')
+    assert upright.factor_names == ('shape', 'scale', 'x', 'y')
+    assert upright.factor_sizes == (3, 6, 16, 16)
+    still = small.images.reshape(18, 10, 256, 32, 32, 1)[:, 0]
+    np.testing.assert_array_equal(
+        upright.images.reshape(18, 256, 32, 32, 1), still)
+
+
 @pytest.mark.parametrize('name', rendered.GRIDS)
 def test_sprites_lie_inside_their_box_and_grow(name):
     grid = rendered.GRIDS[name]

@@ -51,12 +51,16 @@ def test_bootstrap_of_equal_and_of_single_values():
     assert np.isnan(paired.bootstrap([2.0])[1:]).all()
 
 
+def _run(**measures):
+    return {'measures': measures, 'curve': []}
+
+
 def test_pairs_remove_what_seeds_share():
-    arms = {arm: {seed: {'mig': seed + shift} for seed in (1, 2, 3)}
+    arms = {arm: {str(seed): _run(mig=seed + shift) for seed in (1, 2, 3)}
             for arm, shift in (('off', 0), ('on', 0.5))}
     found = report_results.compare(arms)
     mig = found['measures']['mig']
-    assert found['seeds'] == [1, 2, 3]
+    assert found['seeds'] == ['1', '2', '3']
     assert (mig['off']['mean'], mig['on']['mean']) == (2.0, 2.5)
     assert mig['on']['deviation'] == pytest.approx(1.0)
     assert mig['difference'] == {
@@ -65,9 +69,10 @@ def test_pairs_remove_what_seeds_share():
 
 
 def test_only_whole_pairs_count():
-    arms = {'off': {1: {'mig': 0.2}, 2: {'mig': 0.9}}, 'on': {1: {'mig': 0.3}}}
+    arms = {'off': {'1': _run(mig=0.2), '2': _run(mig=0.9)},
+            'on': {'1': _run(mig=0.3)}}
     found = report_results.compare(arms)
-    assert found['seeds'] == [1]
+    assert found['seeds'] == ['1']
     assert found['measures']['mig']['off'] == {
         'mean': 0.2, 'deviation': None, 'values': {'1': 0.2}}
     assert report_results.compare({'off': {}, 'on': {}}) == {
@@ -81,7 +86,7 @@ def study_folder(tmp_path):
     grid.prepare(config, folder)
     for cell in grid.cells(config):
         rise = 0.1 * (cell.topdis == 'on')
-        if cell.family == 'beta_vae' or cell.seed == 10:
+        if cell.variant == 'beta_vae' or cell.seed == 10:
             cases.finish(folder, cell, 0.01 * cell.seed + rise, 30 + rise)
     failed = grid.Cell('sprites_small', 'beta_tcvae', 'off', 11)
     cases.write_run(failed.folder(folder), {'mig': 0.9}, step=6)
@@ -98,8 +103,8 @@ def test_the_report_of_an_unfinished_study(study_folder, tmp_path):
     results = json.loads((out / 'results.json').read_text(),
                          parse_constant=pytest.fail)  # no NaN
     families = results['data']['sprites_small']
-    assert families['beta_vae']['seeds'] == [10, 11]
-    assert families['beta_tcvae']['seeds'] == [10]
+    assert families['beta_vae']['seeds'] == ['10', '11']
+    assert families['beta_tcvae']['seeds'] == ['10']
     mig = families['beta_vae']['measures']['mig']
     assert mig['difference']['mean'] == pytest.approx(0.1)
     assert [cell['cell'] for cell in results['unfinished']] == [
@@ -127,7 +132,7 @@ def test_a_folder_without_a_study_is_refused(tmp_path):
 
 
 def test_a_study_of_one_arm(tmp_path):
-    config = cases.config(topdis=('off',), families=('vae',))
+    config = cases.config(topdis=('off',), variants=('vae',))
     grid.prepare(config, tmp_path)
     for cell in grid.cells(config):
         cases.finish(tmp_path, cell, 0.1)
@@ -145,17 +150,41 @@ def test_the_median_run():
 
 
 def test_score_curves_where_runs_have_them(study_folder, tmp_path):
-    families = {'beta_vae': report_results.collect(study_folder)['data'][
-        'sprites_small']['beta_vae']}
-    path, where = tmp_path / 'c.png', (study_folder, 'sprites_small', families)
-    assert not report_pictures.score_curves(path, *where)
-    folder = grid.Cell('sprites_small', 'beta_vae', 'on', 11).folder(
-        study_folder)
+    path, folder = tmp_path / 'c.png', grid.Cell(
+        'sprites_small', 'beta_vae', 'on', 11).folder(study_folder)
+    assert not _draw_curves(path, study_folder)
     with open(f'{folder}/metrics.jsonl', 'w') as file:
         file.write('{"step": 1, "loss": 3.0}\n'
                    '{"step": 3, "scores": {"mig": 0.1, "dci_2000": 0.2}}\n')
-    assert report_pictures.score_curves(path, *where)
+    assert _draw_curves(path, study_folder)
     assert Image.open(path).width > 200
+
+
+def _draw_curves(path, study_folder):
+    results = report_results.collect(study_folder)
+    family = results['data']['sprites_small']['beta_vae']
+    runs = results['runs']['sprites_small']['beta_vae']['arms']
+    return report_pictures.score_curves(
+        path, {'beta_vae': family}, {'beta_vae': runs})
+
+
+def test_runs_of_an_earlier_report_stay_in_it(study_folder, tmp_path):
+    out, other = tmp_path / 'out', tmp_path / 'other'
+    before = report_results.write(study_folder, out)
+    config = cases.config(variants=('beta_vae',), seeds=(12,))
+    grid.prepare(config, other)
+    for cell in grid.cells(config):
+        cases.finish(other, cell, 0.5)
+    after = report_results.write(other, out)
+    families = after['data']['sprites_small']
+    assert families['beta_vae']['seeds'] == ['10', '11', '12']
+    assert families['beta_tcvae'] == before['data']['sprites_small'][
+        'beta_tcvae']
+    config.run.topdis.weight = 9.0
+    grid.prepare(config, tmp_path / 'third')
+    with pytest.raises(workfolder.WorkFolderError, match='topdis.weight'):
+        report_results.write(tmp_path / 'third', out)
+    assert json.loads((out / 'results.json').read_text()) == after
 
 
 def test_traversals_stand_side_by_side(study_folder, tmp_path):

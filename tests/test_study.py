@@ -11,7 +11,7 @@ import time
 import pytest
 
 from experiments import grid, study_runs
-from experiments.configs import base
+from experiments.configs import base, study
 from tests import study_cases as cases
 from topdis_jax.training import interrupts, settings, workfolder
 
@@ -69,6 +69,26 @@ def test_off_differs_from_on_in_the_weight_alone():
     off.topdis.weight = 5.0
     assert off == on
     assert config.run.seed == 0  # the study's own is left alone
+
+
+@pytest.mark.parametrize('part', study.PARTS)
+def test_every_part_of_the_study_can_be_run(part):
+    config = study.get_config(part)
+    grid.check(config)
+    # Variants differ: from one another, and from their family.
+    runs = {grid.run_config(config, grid.Cell('sprites_small', variant, 'on',
+                                              0)).to_json()
+            for variant in config.variants}
+    assert len(runs) == len(config.variants)
+
+
+def test_a_variant_has_settings_of_its_own_after_its_familys():
+    config = cases.config(variants=('beta_vae', 'beta_vae+strong'))
+    config.overrides['beta_vae+strong'] = {'topdis': {'weight': 9.0}}
+    cell = grid.Cell('sprites_small', 'beta_vae+strong', 'on', 10)
+    run = grid.run_config(config, cell)
+    assert (run.model.family, run.topdis.weight, run.objective.beta) == (
+        'beta_vae', 9.0, config.overrides.beta_vae.objective.beta)
 
 
 @pytest.mark.parametrize('family', ['beta_tcvae', 'dava'])
@@ -186,7 +206,7 @@ def test_two_studies_in_one_folder_are_refused(tmp_path, stub):
 
 @pytest.mark.parametrize('change,words', [
     ({'topdis': ('of',)}, 'off, on'), ({'seeds': ()}, 'seeds'),
-    ({'seeds': (3, 3)}, 'each once'), ({'families': ('gan',)}, 'gan')])
+    ({'seeds': (3, 3)}, 'each once'), ({'variants': ('gan',)}, 'gan')])
 def test_bad_grids_are_refused(change, words):
     with pytest.raises(settings.SettingsError, match=words):
         grid.check(cases.config(**change))

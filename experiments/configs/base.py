@@ -88,6 +88,8 @@ def get_config(family='vae'):
     config.topdis.margin = 1e-3
     # Exponent of the bars' lengths: 1 or 2.
     config.topdis.power = 1
+    # Of RTD: 'min', 'max' or both.
+    config.topdis.forms = ('min', 'max')
     # Bars of each barcode that count, the longest.
     config.topdis.num_bars = 50
     # Quantile of the distances that they are divided by.

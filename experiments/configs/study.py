@@ -1,7 +1,9 @@
-"""The study: data sets x families x TopDis off and on x seeds.
+"""The studies: data sets x variants x TopDis off and on x seeds.
 
-    python -m experiments.study --config=experiments/configs/study.py \
-        --workdir=runs/study
+    python -m experiments.study --config=experiments/configs/study.py:PART \
+        --workdir=runs/PART
+
+A variant is a family, or FAMILY+LABEL: the family with settings of its own.
 """
 
 import ml_collections
@@ -9,11 +11,17 @@ import ml_collections
 from experiments.configs import sprites
 
 
-def get_config():
-    """The grid. A smaller one: --config.seeds='(10,11)', and so on."""
+def get_config(part='families'):
+    """The grid of a part, a key of PARTS.
+
+    A smaller one: --config.seeds='(10,11)', and so on.
+    """
+    if part not in PARTS:
+        raise ValueError(f'no part {part!r} of the study; there are '
+                         f'{", ".join(PARTS)}')
     config = ml_collections.ConfigDict()
     config.data = ('sprites_small',)
-    config.families = ('beta_vae', 'beta_tcvae', 'factor_vae', 'vae',
+    config.variants = ('beta_vae', 'beta_tcvae', 'factor_vae', 'vae',
                        'control_vae', 'dava')
     config.topdis = ('off', 'on')
     # Hyperparameters are chosen on seeds below 10, which do not come here.
@@ -23,19 +31,78 @@ def get_config():
     # those of the grid, and TopDis off is topdis.weight = 0.
     config.run = sprites.get_config()
     config.run.topdis.orthogonalize = True
-    config.run.train.eval_every = 0
+    # Small and fast: there are many runs.
+    config.run.model.hidden = config.run.model.decoder_hidden = (256, 256)
+    config.run.train.learning_rate = 1e-3
+    config.run.objective.discriminator_hidden = (256,) * 3
+    config.run.objective.discriminator_learning_rate = 5e-4
 
-    # What a family has of its own.
+    # What a variant has of its own, after what its family has.
     config.overrides = ml_collections.ConfigDict()
-    # Chosen on seed 0.
-    config.overrides.beta_vae = _section(beta=4.0)
-    config.overrides.beta_tcvae = _section(beta=6.0)
-    # Not chosen yet: as published, with schedules shortened like the training.
-    config.overrides.factor_vae = _section(gamma=5.0)
-    config.overrides.control_vae = _section(kl_rise_every=60)
-    config.overrides.dava = _section(capacity_threshold=512_000)
+    config.overrides.beta_vae = _of(objective={'beta': 4.0})
+    config.overrides.beta_tcvae = _of(objective={'beta': 6.0})
+    config.overrides.factor_vae = _of(objective={'gamma': 5.0})
+    # Schedules shortened like the training.
+    config.overrides.control_vae = _of(objective={'kl_rise_every': 60})
+    config.overrides.dava = _of(objective={'capacity_threshold': 512_000})
+    PARTS[part](config)
     return config
 
 
-def _section(**values):
-    return ml_collections.ConfigDict({'objective': values})
+def _families(config):
+    """All families, as they are."""
+
+
+def _scenes(config):
+    """Another data set."""
+    config.data = ('scenes_small',)
+    config.variants = ('beta_vae', 'beta_tcvae', 'factor_vae')
+
+
+def _correlated(config):
+    """Two factors that go together in training, not in the scores."""
+    config.variants = ('beta_tcvae', 'factor_vae')
+    config.run.data.correlation = (('scale', 'x', 0.2),)
+
+
+def _selection(config):
+    """Strengths of the plain families to choose from, on seeds of their own."""
+    config.seeds = (0, 1)
+    config.topdis = ('off',)
+    config.run.eval.scores = ('mig',)
+    config.variants = ()
+    for family, key, values in (('beta_vae', 'beta', (4, 16, 32)),
+                                ('beta_tcvae', 'beta', (6, 20, 40)),
+                                ('factor_vae', 'gamma', (10, 40, 100))):
+        for value in values:
+            _add(config, family, f'{key}_{value}', objective={key: value})
+
+
+def _sensitivity(config):
+    """One thing changed at a time."""
+    config.variants = ('beta_vae',)
+    config.topdis = ('on',)
+    config.seeds = (10, 11, 12)
+    for label, topdis in (
+            ('off', {'weight': 0.0}), ('weight_1', {'weight': 1.0}),
+            ('weight_20', {'weight': 20.0}), ('weight_100', {'weight': 100.0}),
+            ('shift_1_16', {'shift': 1 / 16}), ('shift_1_4', {'shift': 1 / 4}),
+            ('bars_10', {'num_bars': 10}), ('min', {'forms': ('min',)}),
+            ('power_2', {'power': 2}), ('mean', {'sample': False}),
+            ('uniform', {'weighted': False}),
+            ('added', {'orthogonalize': False})):
+        _add(config, 'beta_vae', label, topdis=topdis)
+
+
+PARTS = {'families': _families, 'scenes': _scenes, 'correlated': _correlated,
+         'selection': _selection, 'sensitivity': _sensitivity}
+
+
+def _add(config, family, label, **sections):
+    name = f'{family}+{label}'
+    config.variants += (name,)
+    config.overrides[name] = _of(**sections)
+
+
+def _of(**sections):
+    return ml_collections.ConfigDict(sections)

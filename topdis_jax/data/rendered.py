@@ -4,7 +4,7 @@ Each image is a function of its factors: shape (square, ellipse, heart),
 scale (0.5 to 1), orientation (a full turn, without its end), column and row.
 Places are one pixel apart, so that a sprite is drawn once and then copied to
 all its places. As in dSprites, a square looks the same after a quarter turn
-and an ellipse after half a turn.
+and an ellipse after half a turn. Upright sprites have no orientation.
 """
 
 import math
@@ -25,13 +25,19 @@ _SAMPLES = 8  # a pixel is the mean of 8 x 8 points
 class Grid(NamedTuple):
     """Size of the images and of the grid: pixels, orientations, places."""
     pixels: int
-    orientations: int
+    orientations: int  # 1: upright, and no factor
     places: int
 
     @property
+    def factors(self):
+        """{name: size}, the slowest first."""
+        sizes = (len(SHAPES), _SCALES, self.orientations, self.places,
+                 self.places)
+        return {name: size for name, size in zip(NAMES, sizes) if size > 1}
+
+    @property
     def factor_sizes(self):
-        return (len(SHAPES), _SCALES, self.orientations, self.places,
-                self.places)
+        return tuple(self.factors.values())
 
     @property
     def shape(self):
@@ -39,7 +45,8 @@ class Grid(NamedTuple):
         return math.prod(self.factor_sizes), self.pixels, self.pixels, 1
 
 
-GRIDS = {'sprites': Grid(64, 40, 32), 'sprites_small': Grid(32, 10, 16)}
+GRIDS = {'sprites': Grid(64, 40, 32), 'sprites_small': Grid(32, 10, 16),
+         'sprites_upright': Grid(32, 1, 16)}
 
 
 def load(name):
@@ -57,7 +64,8 @@ def load(name):
     grid = GRIDS[name]
     images = cache.drawn(f'{name}-v{_VERSION}', grid.shape, name,
                          lambda: _draw(name, grid))
-    return FactorDataset(name, images, NAMES, grid.factor_sizes)
+    return FactorDataset(name, images, tuple(grid.factors),
+                         grid.factor_sizes)
 
 
 def sprite(grid, shape, scale, orientation):
@@ -104,7 +112,7 @@ def at_all_places(grid, drawn):
 def _draw(name, grid):
     """All images [places, places, h, w] at a time, in the order of the grid."""
     import tqdm
-    sizes = grid.factor_sizes[:3]
+    sizes = len(SHAPES), _SCALES, grid.orientations
     for values in tqdm.tqdm(
             np.ndindex(*sizes), total=math.prod(sizes), unit='sprite',
             desc=f'Rendering {name}, once', dynamic_ncols=True):

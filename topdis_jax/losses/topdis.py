@@ -17,14 +17,14 @@ class TopDisAux(NamedTuple):
 
 
 def topdis_loss(decode, z, rng, *, images=None, weights=None, shift=0.125,
-                margin=1e-3, num_bars=50, power=1, quantile=0.9,
-                axis_name=None, engine='auto', capacity=None):
+                margin=1e-3, num_bars=50, power=1, forms=('min', 'max'),
+                quantile=0.9, axis_name=None, engine='auto', capacity=None):
     """How far the topology of a decoded batch changes when one latent shifts.
 
     Codes and shifted codes (see `latent_shift`) are decoded to two clouds of
     images in correspondence; their distances, each cloud's divided by its own
-    quantile, are compared by RTD, min and max form, both directions. Rows
-    without a valid shift do not take part, exactly as if they were not there.
+    quantile, are compared by RTD, in both directions. Rows without a valid
+    shift do not take part, exactly as if they were not there.
 
     Source: Balabin et al., Disentanglement Learning via Topology, ICML 2024.
     Departures from the published code: the margin of the shift, and the exact
@@ -38,7 +38,7 @@ def topdis_loss(decode, z, rng, *, images=None, weights=None, shift=0.125,
       images: [n, ...] decode(z), if it is known already: saves one decoding.
       weights: [d] float, odds of the latents. Uniform if None.
       shift, margin: see `latent_shift`.
-      num_bars, power, engine, capacity: see `topology.rtd`.
+      num_bars, power, forms, engine, capacity: see `topology.rtd`.
       quantile: of each cloud's distances, which divides them.
       axis_name: name of the mapped axis over which the batch is spread. The
         clouds are then those of the whole batch, barcodes are shared out over
@@ -63,7 +63,8 @@ def topdis_loss(decode, z, rng, *, images=None, weights=None, shift=0.125,
             mask=valid, quantile=quantile)
         for cloud in (before, after)]
     loss = topology.rtd(*scaled, mask=valid, num_bars=num_bars, power=power,
-                        engine=engine, capacity=capacity, axis_name=axis_name)
+                        forms=forms, engine=engine, capacity=capacity,
+                        axis_name=axis_name)
     return loss, TopDisAux(dimension, jnp.sum(valid))
 
 

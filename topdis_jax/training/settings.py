@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from topdis_jax import models
 from topdis_jax.data import correlation
 from topdis_jax.losses import adversarial, total_correlation
-from topdis_jax.topology.rtd import ENGINES
+from topdis_jax.topology.rtd import ENGINES, FORMS
 from topdis_jax.training import families
 from topdis_jax.training import state as states
 
@@ -46,6 +46,8 @@ def check(config, devices):
              'lie in [0, 0.5)')
     _require(config, 'topdis.quantile', lambda v: 0 <= v <= 1, 'lie in [0, 1]')
     _require(config, 'topdis.power', lambda v: v >= 1, 'be at least 1')
+    _require(config, 'topdis.forms', lambda v: v and not set(v) - set(FORMS),
+             f'be taken from {", ".join(FORMS)}')
     _require_name(config, 'model.network', models.NETWORKS)
     _require_name(config, 'model.family', families.FAMILIES)
     _require_name(config, 'objective.tc_estimator',

@@ -126,6 +126,7 @@ class Terms:
             decode, z, self.rng_shift, images=images, weights=weights,
             shift=options.shift, margin=options.margin,
             num_bars=options.num_bars, power=options.power,
+            forms=tuple(options.forms),
             quantile=options.quantile, axis_name=self.axis_name,
             engine=options.engine, capacity=options.capacity or None)
         return loss

@@ -145,13 +145,18 @@ def _line(row):
     return json.dumps(row) + '\n'
 
 
-def _check_same(old, new, folder):
+def differences(old, new):
+    """What two configurations, nested dicts, differ in: a list of lines."""
     old, new = _flatten(old), _flatten(new)
-    keys = sorted(k for k in old.keys() | new.keys()
-                  if old.get(k) != new.get(k) and not k.startswith(_FREE))
-    if keys:
-        lines = [f'  {k}: {old.get(k, "absent")!r} there, '
-                 f'{new.get(k, "absent")!r} now' for k in keys]
+    return [f'  {k}: {old.get(k, "absent")!r} there, '
+            f'{new.get(k, "absent")!r} now'
+            for k in sorted(old.keys() | new.keys())
+            if old.get(k) != new.get(k) and not k.startswith(_FREE)]
+
+
+def _check_same(old, new, folder):
+    lines = differences(old, new)
+    if lines:
         raise WorkFolderError(
             f'the work folder {folder} belongs to another configuration:\n'
             + '\n'.join(lines)

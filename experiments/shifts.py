@@ -1,0 +1,139 @@
+"""What the topological loss sees in trained models, latent by latent.
+
+    python -m experiments.shifts --workdirs=DIR,DIR --out=shifts.png
+
+For each run: how much the topology of decoded batches changes when one latent
+is shifted (RTD, the loss before its weight), beside what the latent knows of
+each factor.
+"""
+
+from typing import NamedTuple
+
+from absl import app, flags, logging
+import jax
+from matplotlib.figure import Figure
+import numpy as np
+from tqdm import tqdm
+
+from experiments import console, trained
+from topdis_jax import losses, plots
+from topdis_jax.metrics import information
+
+_WORKDIRS = flags.DEFINE_list('workdirs', None, 'Folders of runs.')
+_OUT = flags.DEFINE_string('out', None, 'The PNG to write.')
+_BATCHES = 20
+_IMAGES = 10_000  # for the mutual information, as in MIG
+
+
+class Latents(NamedTuple):
+    """Of each latent: rtd [d], its mean; kl [d] nats; and known [d, k], its
+    mutual information with each factor as a share of the factor's entropy."""
+    rtd: np.ndarray
+    kl: np.ndarray
+    known: np.ndarray
+
+
+def main(argv):
+    if len(argv) > 1:
+        raise app.UsageError(f'unexpected argument {argv[1]!r}')
+    with console.told():
+        runs = [trained.load(folder) for folder in _WORKDIRS.value]
+        draw(_OUT.value, {
+            _title(folder, run): (measure(run), run.dataset.factor_names)
+            for folder, run in zip(_WORKDIRS.value, runs)})
+    print(_OUT.value)
+
+
+def measure(run, batches=_BATCHES):
+    """Measures the latents of a trained.Trained; images are drawn with its
+    seed."""
+    params, config = run.state.params, run.config
+    encode = jax.jit(lambda images: run.model.apply(
+        {'params': params}, images / 255.0, method='encode'))
+    rng = np.random.default_rng(config.seed)
+    size = config.train.batch_size
+    rows = rng.integers(len(run.dataset), size=_IMAGES)
+    means, log_vars = map(np.concatenate, zip(*(
+        encode(run.dataset.images[part].astype(np.float32))
+        for part in np.array_split(rows, max(_IMAGES // 500, 1)))))
+    factors = run.dataset.factors_of(rows)
+    known = information.mutual_information(
+        information.histogram_bins(means), factors)
+    noise = rng.standard_normal(means.shape).astype(np.float32)
+    codes = means + np.exp(log_vars / 2) * noise
+    rtd = _rtd_function(run)
+    found = np.zeros((batches, means.shape[1]))
+    for batch in tqdm(range(batches), desc='Shifting', leave=False):
+        z = codes[batch * size:(batch + 1) * size]
+        key = jax.random.key(batch)
+        found[batch] = [rtd(z, key, odds) for odds in np.eye(
+            means.shape[1], dtype=np.float32)]
+    return Latents(found.mean(axis=0),
+                   np.mean(losses.gaussian_kl(means, log_vars), axis=0),
+                   known / information.entropies(factors))
+
+
+def _rtd_function(run):
+    """codes [b, d], key, odds [d] of the latents -> RTD of a shift."""
+    params, topdis = run.state.params, run.config.topdis
+
+    def decode(z):
+        logits = run.model.apply({'params': params}, z, method='decode')
+        return jax.nn.sigmoid(logits)
+
+    return jax.jit(lambda z, key, odds: losses.topdis_loss(
+        decode, z, key, weights=odds, shift=topdis.shift, margin=topdis.margin,
+        num_bars=topdis.num_bars, power=topdis.power,
+        forms=tuple(topdis.forms), quantile=topdis.quantile)[0])
+
+
+def _title(folder, run):
+    weight = run.config.topdis.weight
+    loss = f'TopDis, weight {weight:g}' if weight else 'without TopDis'
+    return f'{folder}: {run.config.model.family}, {loss}'
+
+
+def draw(path, found):
+    """A row for each run: RTD of each latent beside what it knows.
+
+    Args:
+      path: of the PNG.
+      found: {title: (Latents, names of the factors)}.
+    """
+    figure = Figure(figsize=(7.6, 3.1 * len(found)), layout='constrained')
+    rows = figure.subplots(len(found), 2, squeeze=False, width_ratios=(1, 1))
+    most = max(latents.rtd.max() for latents, _ in found.values())
+    for (bars, table), (title, (latents, names)) in zip(rows, found.items()):
+        order = np.argsort(-latents.kl)
+        bars.set_title(title, fontsize=10, loc='left')
+        _draw_bars(bars, latents.rtd[order], most, [
+            f'z{i}: {latents.kl[i]:.1f} nats' for i in order])
+        _draw_table(table, latents.known[order], names)
+    plots.save(figure, path)
+
+
+def _draw_bars(axes, values, most, labels):
+    axes.barh(range(len(values)), values, color='tab:blue')
+    axes.set_yticks(range(len(values)), labels, fontsize=8)
+    axes.set_ylim(len(values) - 0.5, -0.5)
+    axes.set_xlim(0, 1.05 * most if most else 1)
+    axes.set_xlabel('RTD of shifting this latent (scaled distance)',
+                    fontsize=9)
+
+
+def _draw_table(axes, known, names):
+    axes.imshow(known, cmap='Blues', vmin=0, vmax=1, aspect='auto')
+    for place, value in np.ndenumerate(known):
+        if value >= 0.02:
+            axes.text(place[1], place[0], f'{100 * value:.0f}', ha='center',
+                      va='center', fontsize=8,
+                      color='white' if value > 0.6 else 'black')
+    axes.set_xticks(range(len(names)), names, fontsize=9)
+    axes.set_yticks([])
+    axes.set_xlabel('known of this factor (% of its entropy)', fontsize=9)
+
+
+if __name__ == '__main__':
+    flags.mark_flags_as_required(['workdirs', 'out'])
+    logging.set_verbosity(logging.WARNING)
+    app.run(main)

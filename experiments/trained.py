@@ -1,0 +1,45 @@
+"""A run that is there already, loaded from its work folder."""
+
+import os
+from typing import Any, NamedTuple
+
+import ml_collections
+
+from topdis_jax.data import sources
+from topdis_jax.data.factors import FactorDataset
+from topdis_jax.training import families, state as states, workfolder
+from topdis_jax.training.checkpoints import Checkpoints
+from topdis_jax.training.state import TrainState
+
+
+class Trained(NamedTuple):
+    """What a run's checkpoint belongs to, and its state."""
+    config: ml_collections.ConfigDict
+    dataset: FactorDataset
+    model: Any  # flax module
+    state: TrainState
+
+
+def load(folder, best=False):
+    """The run in `folder`, at its latest or best checkpoint.
+
+    Raises:
+      WorkFolderError: there is no run, or no checkpoint yet.
+      DataError: its data set is not to be had.
+    """
+    config = ml_collections.ConfigDict(workfolder.read_config(folder))
+    dataset = sources.load(config.data.name, root=config.data.root or None,
+                           source=config.data.source)
+    model = states.make_model(config, dataset.image_shape)
+    family = families.make_family(config, len(dataset))
+    path = os.path.join(os.path.abspath(folder), 'checkpoints')
+    state = None
+    if os.path.isdir(path):
+        checkpoints = Checkpoints(path, read_only=True)
+        state = checkpoints.restore(
+            states.create_state(config, model, family), best)
+        checkpoints.close()
+    if state is None:
+        raise workfolder.WorkFolderError(
+            f'{folder} holds no checkpoint yet; train it first')
+    return Trained(config, dataset, model, state)

@@ -1,0 +1,44 @@
+"""Latents of a trained model, measured one by one."""
+
+import json
+
+import jax
+import numpy as np
+from PIL import Image
+import pytest
+
+from experiments import shifts, trained
+from tests import training_cases as cases
+from topdis_jax.training import loop, workfolder
+
+
+@pytest.fixture(scope='module')
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('run')
+    config = cases.config(train__steps=3, train__eval_every=0,
+                          eval__batch_size=64, topdis__weight=0.0)
+    workfolder.prepare(folder, json.loads(config.to_json()))
+    loop.train(config, folder, cases.blobs())
+    return folder
+
+
+def test_a_latent_that_nothing_hears_has_no_topology(run, monkeypatch):
+    monkeypatch.setattr(trained.sources, 'load', lambda *_, **__: cases.blobs())
+    loaded = trained.load(run)
+    deaf = jax.tree.map(lambda x: x, loaded.state.params)
+    first = deaf['decoder']['latents']['kernel']
+    deaf['decoder']['latents']['kernel'] = first.at[1].set(0.0)
+    found = shifts.measure(loaded._replace(
+        state=loaded.state._replace(params=deaf)), batches=2)
+    assert found.rtd[1] == 0 and found.rtd[0] > 0
+    assert found.rtd.shape == found.kl.shape == (len(first),)
+    assert found.known.shape == (len(first), 3)
+    assert np.all((found.known >= 0) & (found.known <= 1 + 1e-9))
+    path = run / 'shifts.png'
+    shifts.draw(path, {'a run': (found, loaded.dataset.factor_names)})
+    assert Image.open(path).width > 400
+
+
+def test_a_folder_without_a_checkpoint(tmp_path):
+    with pytest.raises(workfolder.WorkFolderError, match='config.json'):
+        trained.load(tmp_path)
