@@ -37,11 +37,12 @@ def get_config(part='families'):
     config.run.objective.discriminator_hidden = (256,) * 3
     config.run.objective.discriminator_learning_rate = 5e-4
 
-    # What a variant has of its own, after what its family has.
+    # What a variant has of its own, after what its family has. The strengths
+    # were chosen without TopDis, see results/selection.
     config.overrides = ml_collections.ConfigDict()
-    config.overrides.beta_vae = _of(objective={'beta': 4.0})
-    config.overrides.beta_tcvae = _of(objective={'beta': 6.0})
-    config.overrides.factor_vae = _of(objective={'gamma': 5.0})
+    config.overrides.beta_vae = _of(objective={'beta': 16.0})
+    config.overrides.beta_tcvae = _of(objective={'beta': 20.0})
+    config.overrides.factor_vae = _of(objective={'gamma': 40.0})
     # Schedules shortened like the training.
     config.overrides.control_vae = _of(objective={'kl_rise_every': 60})
     config.overrides.dava = _of(objective={'capacity_threshold': 512_000})
