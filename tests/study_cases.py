@@ -15,6 +15,8 @@ def config(**changes):
     config = study.get_config()
     config.variants = ('beta_vae', 'beta_tcvae')
     config.seeds = (10, 11)
+    config.overrides.beta_vae.objective.beta = 4.0
+    config.overrides.beta_tcvae.objective.beta = 6.0
     config.run.train.steps = 7
     config.run.eval.scores = ('mig', 'dci_2000')
     for key, value in changes.items():
