@@ -31,17 +31,13 @@ def get_config(part='families'):
     # those of the grid, and TopDis off is topdis.weight = 0.
     config.run = sprites.get_config()
     config.run.topdis.orthogonalize = True
-    # Small and fast: there are many runs.
-    config.run.model.hidden = config.run.model.decoder_hidden = (256, 256)
-    config.run.train.learning_rate = 1e-3
-    config.run.objective.discriminator_hidden = (256,) * 3
-    config.run.objective.discriminator_learning_rate = 5e-4
+    config.run.train.eval_every = 0
 
-    # What a variant has of its own, after what its family has. The strengths
-    # were chosen without TopDis, see results/selection.
+    # What a variant has of its own, after what its family has. See
+    # results/selection.
     config.overrides = ml_collections.ConfigDict()
-    config.overrides.beta_vae = _of(objective={'beta': 16.0})
-    config.overrides.beta_tcvae = _of(objective={'beta': 20.0})
+    config.overrides.beta_vae = _of(objective={'beta': 4.0})
+    config.overrides.beta_tcvae = _of(objective={'beta': 6.0})
     config.overrides.factor_vae = _of(objective={'gamma': 40.0})
     # Schedules shortened like the training.
     config.overrides.control_vae = _of(objective={'kl_rise_every': 60})
