@@ -209,6 +209,8 @@ def _become(command, output):
     with open(output, 'w') as file:
         for stream in (sys.stdout, sys.stderr):
             os.dup2(file.fileno(), stream.fileno())
+    # Names of semaphores, as of progress bars, would stay after a kill.
+    multiprocessing.set_start_method('fork', force=True)
     sys.argv[1:] = command[1:]
     runpy.run_module(command[0], run_name='__main__', alter_sys=True)
 
