@@ -73,8 +73,6 @@ def test_a_family_with_topdis_orthogonalised(family):
     ('factor_vae', {}), ('beta_tcvae', {}), ('dava', {})], ids=str)
 def test_spread_over_devices_equals_one_device(family, changes):
     config = cases.config(family, **changes)
-    # Labels are drawn on each device.
-    config.objective.label_smoothing = 0.0
     shape = cases.SHAPES.get(family, cases.SHAPE)
     state, step = cases.make(config)
     one, metrics = jax.jit(step)(state, cases.batch(image_shape=shape))
