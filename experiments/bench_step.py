@@ -8,22 +8,33 @@ Prints milliseconds per step (median of alternating rounds), one device:
     persistence's own time on the host as a share of the step.
   convolutions: a step of the convolutional VAE, batch 64, 64 x 64, with XLA's
     own convolutions and with the form that the package uses on this backend.
+  devices (only if asked for): the first family's step with the loss on 1, 2
+    and 4 fake devices that share the CPU, and what of it goes into collectives
+    and into the callback: what the step is quicker by if each device takes its
+    own rows for those of the others, or fixed bars for those of the host. By
+    the clock, which counts waiting (other programs too), and in processor time.
 """
 
+import contextlib
 import dataclasses
+import importlib
+import os
 import time
+from unittest import mock
 
 from absl import app, flags
+from flax import jax_utils
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from experiments.configs import sprites
 from topdis_jax.data import pipeline, sources
-from topdis_jax.topology import persistence
+from topdis_jax.topology import devices, persistence
 from topdis_jax.training import families, state as states, steps
 
 _PART = flags.DEFINE_list('part', ['topdis', 'convolutions'],
-                          'Which of the tables: topdis, convolutions.')
+                          'Which of the tables: topdis, convolutions, devices.')
 _STEPS = flags.DEFINE_integer('steps', 30, 'Steps in a round.')
 _ROUNDS = flags.DEFINE_integer('rounds', 5, 'Rounds; the median counts.')
 
@@ -35,9 +46,13 @@ class Candidate:
     state: object
     times: list = dataclasses.field(default_factory=list)
     host: list = dataclasses.field(default_factory=list)
+    cpu: list = dataclasses.field(default_factory=list)
 
     def median(self):
         return 1e3 * float(np.median(self.times))
+
+    def cpu_median(self):
+        return 1e3 * float(np.median(self.cpu))
 
 
 class HostClock:
@@ -72,9 +87,12 @@ def measure(candidates, batches, clock):
     for _ in range(_ROUNDS.value):
         for candidate in candidates.values():
             clock.seconds, start = 0.0, time.perf_counter()
+            cpu = time.process_time()
             _run(candidate, batches, _STEPS.value)
             elapsed = time.perf_counter() - start
             candidate.times.append(elapsed / _STEPS.value)
+            candidate.cpu.append(
+                (time.process_time() - cpu) / _STEPS.value)
             candidate.host.append(clock.seconds / _STEPS.value)
 
 
@@ -129,9 +147,79 @@ def convolution_table(clock):
               f'{native / ours:>7.2f}')
 
 
+def devices_table(clock):
+    config, dataset = sprites.get_config(), sources.load('sprites_small')
+    rtd = importlib.import_module('topdis_jax.topology.rtd')
+    print('\nMLP (400-400), sprites_small, batch 64, with TopDis, on fake '
+          f'devices of {os.cpu_count()} cores; ms per step')
+    head = f'{"collectives":>13}{"callback":>10}'
+    print(f'{"devices":<8}{"clock":>8}{head}{"processor":>11}{head}')
+    for count in (1, 2, 4):
+        alone = mock.patch.multiple(devices, **_without_collectives(count))
+        fixed = mock.patch.object(rtd, '_host_entries', _fixed_entries)
+        candidates = {name: make_spread_candidate(config, dataset, count,
+                                                  patches)
+                      for name, patches in (('all', ()), ('alone', [alone]),
+                                            ('fixed', [fixed]))}
+        batches = [{'images': pipeline.shard(
+            pipeline.batch(dataset, 0, step, 64), count)}
+            for step in range(16)]
+        measure(candidates, batches, clock)
+        line = f'{count:<8}'
+        for width, median in ((8, Candidate.median),
+                              (11, Candidate.cpu_median)):
+            step, *without = map(median, candidates.values())
+            alone, fixed = (1 - quicker / step for quicker in without)
+            line += f'{step:>{width}.2f}{alone:>13.0%}{fixed:>10.0%}'
+        print(line, flush=True)
+
+
+def make_spread_candidate(config, dataset, count, patches):
+    """A step on `count` devices, traced with parts of it replaced."""
+    model = states.make_model(config, dataset.image_shape)
+    family = families.make_family(config, len(dataset), 'batch')
+    step = steps.make_step(config, model, family,
+                           states.make_optimizer(config), topdis=True,
+                           axis_name='batch')
+
+    def patched(state, batch):
+        with contextlib.ExitStack() as stack:
+            for patch in patches:
+                stack.enter_context(patch)
+            return step(state, batch)
+
+    used = jax.devices()[:count]
+    state = states.create_state(config, model, family)
+    return Candidate(
+        jax.pmap(patched, axis_name='batch', donate_argnums=0, devices=used),
+        jax_utils.replicate(state, used))
+
+
+def _without_collectives(count):
+    """The functions of topology.devices, of the same shapes, each alone."""
+    return {'gather': lambda tree, axis: jax.tree.map(
+                lambda x: jnp.concatenate([x] * count), tree),
+            'total': lambda tree, axis: tree,
+            'mean': lambda tree, axis: tree}
+
+
+def _fixed_entries(lower, upper, mask, num_bars):
+    """Bars that no one computed, all of them in use."""
+    shape = (*lower.shape[:-2], num_bars)
+    place = jnp.broadcast_to(jnp.arange(num_bars), shape)
+    births, deaths = (jnp.stack([place, place + i], -1) for i in (1, 2))
+    return persistence.Entries(births, deaths, jnp.zeros(shape, bool),
+                               jnp.full(shape[:-1], num_bars))
+
+
 def main(argv):
     del argv
-    tables = {'topdis': topdis_table, 'convolutions': convolution_table}
+    tables = {'topdis': topdis_table, 'convolutions': convolution_table,
+              'devices': devices_table}
+    if 'devices' in _PART.value:
+        # Before the first use of a device. NPROC: see experiments.run.
+        os.environ.setdefault('NPROC', '32')
+        jax.config.update('jax_num_cpu_devices', 4)
     print(f'{jax.default_backend()}, {jax.devices()[0].device_kind}')
     clock = HostClock()
     for part in _PART.value:

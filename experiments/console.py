@@ -9,12 +9,13 @@ from absl import app
 from topdis_jax.data import sources
 from topdis_jax.metrics import evaluate
 from topdis_jax.training import checkpoints, interrupts, loop
-from topdis_jax.training import settings, workfolder
+from topdis_jax.training import processes, settings, workfolder
 
 # What a user can put right: told in one message, without a traceback.
 _USER_ERRORS = (settings.SettingsError, sources.DataError,
                 workfolder.WorkFolderError, loop.TrainingDiverged,
-                evaluate.ScoreError, checkpoints.CheckpointError)
+                evaluate.ScoreError, checkpoints.CheckpointError,
+                processes.ElsewhereError)
 
 
 @contextlib.contextmanager

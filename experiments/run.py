@@ -50,14 +50,21 @@ def main(argv):
     if len(argv) > 1:
         raise app.UsageError(f'unexpected argument {argv[1]!r}')
     _give_threads_to_fake_devices()
-    if _COORDINATOR.value == 'auto':
-        processes.join(None, None, None)
-    elif _COORDINATOR.value is not None:
-        processes.join(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
-    with console.told():
-        scores = run(_CONFIG.value, _WORKDIR.value)
+    with contextlib.ExitStack() as stack:
+        if _COORDINATOR.value is not None:
+            _join(_COORDINATOR.value)
+            stack.enter_context(processes.ending_together())
+        with console.told():
+            scores = run(_CONFIG.value, _WORKDIR.value)
     if processes.is_first():
         console.print_scores(_WORKDIR.value, scores)
+
+
+def _join(coordinator):
+    if coordinator == 'auto':
+        processes.join(None, None, None)
+    else:
+        processes.join(coordinator, _PROCESSES.value, _PROCESS.value)
 
 
 def run(config, folder):
@@ -67,16 +74,21 @@ def run(config, folder):
     dataset = sources.load(config.data.name, root=config.data.root or None,
                            source=config.data.source)
     settings.check_dataset(config, dataset)
-    with contextlib.ExitStack() as stack:
-        if processes.is_first():
-            plain = json.loads(config.to_json())
-            # A folder of another run is not even locked.
-            workfolder.check(folder, plain)
-            stack.enter_context(lock.locked(folder))
-            workfolder.prepare(folder, plain)
-            _draw_correlation(folder, config, dataset)
-        processes.wait('work folder')
+    with processes.first_prepares(
+            lambda: _prepared(config, folder, dataset)):
         return _train(config, folder, dataset)
+
+
+@contextlib.contextmanager
+def _prepared(config, folder, dataset):
+    """The work folder, locked and with its first files."""
+    plain = json.loads(config.to_json())
+    # A folder of another run is not even locked.
+    workfolder.check(folder, plain)
+    with lock.locked(folder):
+        workfolder.prepare(folder, plain)
+        _draw_correlation(folder, config, dataset)
+        yield
 
 
 def _train(config, folder, dataset):

@@ -6,15 +6,21 @@ A small run with the topological loss is killed (SIGKILL) while it trains,
 saves or scores, and started again, until it is finished; then another one.
 Prints a table, and exits with 1 if a run that was killed did not end bit for
 bit where the one that was left alone ended.
+
+Each start is a process forked from one that has the imports behind it, but has
+not touched a device; and all share what XLA compiled. So a kill costs a few
+seconds.
 """
 
 import collections
 import contextlib
 import filecmp
+import json
+import multiprocessing
 import os
 import random
+import runpy
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -22,22 +28,28 @@ import time
 from absl import app, flags
 import tqdm
 
-from topdis_jax.training import workfolder
-
-_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _PHASES = ('start-up', 'training', 'saving', 'scoring')
 _COMPARED = ('metrics.jsonl', 'scores.json')
 _STEPS, _EVERY = 150, 50
-# Most of the time goes into starting, and most of that into compilation.
-_QUICK = '--xla_backend_optimization_level=0'
+# Module and arguments. Few latents: most of scoring is drawing them.
 _COMMAND = (
-    sys.executable, '-m', 'experiments.run',
-    '--config=experiments/configs/sprites.py',
+    'experiments.run', '--config=experiments/configs/sprites.py',
     f'--config.train.steps={_STEPS}', f'--config.train.eval_every={_EVERY}',
     '--config.train.checkpoint_every=10', '--config.train.log_every=1',
     '--config.train.batch_size=16', '--config.topdis.delay=20',
     '--config.model.hidden=(8,)', '--config.model.decoder_hidden=(8,)',
-    '--config.eval.scores=("mig",)')
+    '--config.model.latents=3', '--config.eval.scores=("mig",)')
+_FORKS = multiprocessing.get_context('forkserver')
+# All that experiments.run imports, but not itself: its flags belong to one
+# program.
+_FORKS.set_forkserver_preload([
+    'experiments.console', 'ml_collections.config_flags', 'topdis_jax.plots',
+    'sklearn.metrics'])
+# Most of the rest of a start is compilation.
+_ENVIRONMENT = {
+    'XLA_FLAGS': '--xla_backend_optimization_level=0',
+    'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS': '0',
+    'JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES': '-1'}
 
 
 class Failed(RuntimeError):
@@ -47,7 +59,12 @@ class Failed(RuntimeError):
 def run(folder, kills, seed):
     """Kills `kills` times, prints the table; exits with 1 on a difference."""
     temporary = folder is None
-    folder = folder or tempfile.mkdtemp(prefix='soak_')
+    folder = os.path.abspath(folder or tempfile.mkdtemp(prefix='soak_'))
+    # Before the first fork.
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    os.environ.setdefault('JAX_COMPILATION_CACHE_DIR',
+                          os.path.join(folder, 'compiled'))
     try:
         table, mismatches = soak(folder, kills, random.Random(seed))
     except Failed as error:
@@ -105,19 +122,21 @@ def kill_once(folder, rng):
     before = _log_file(folder)
     target = rng.randint(_last_step(folder) + 1, _last_step(folder) + 40)
     delay = rng.uniform(0, {'start-up': 5, 'scoring': 1}.get(aim, 0.02))
-    with _start(folder) as process:
-        while process.poll() is None:
+    process = _start(folder)
+    with contextlib.closing(process):
+        while process.exitcode is None:
             phase, step = _phase(folder, before), _last_step(folder)
             if aim == 'start-up' or step >= target and (
                     phase == aim or step >= target + _EVERY):
                 time.sleep(delay)
                 break
-            time.sleep(0.001)
+            time.sleep(0.002)
         phase = _phase(folder, before)
         process.kill()
-    if process.returncode == -9:
-        return phase
-    _check(process.returncode, folder)
+        process.join()
+        if process.exitcode == -9:
+            return phase
+        _check(process.exitcode, folder)
     return None
 
 
@@ -140,8 +159,7 @@ def _phase(folder, before):
     if any('tmp' in step for name in ('latest', 'best')
            for step in _list(os.path.join(saves, name))):
         return 'saving'
-    rows = workfolder.read_rows(os.path.join(folder, 'metrics.jsonl'))
-    last = rows[-1] if rows else {'step': 1}
+    last = _last_row(folder) or {'step': 1}
     scoring = last['step'] % _EVERY == 0 and 'scores' not in last
     return 'scoring' if scoring else 'training'
 
@@ -155,8 +173,19 @@ def _log_file(folder):
 
 
 def _last_step(folder):
-    rows = workfolder.read_rows(os.path.join(folder, 'metrics.jsonl'))
-    return rows[-1]['step'] if rows else 0
+    return (_last_row(folder) or {'step': 0})['step']
+
+
+def _last_row(folder):
+    """The last whole row of the log, or None; looks at its end alone."""
+    try:
+        with open(os.path.join(folder, 'metrics.jsonl'), 'rb') as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - 2000))
+            lines = file.read().split(b'\n')[:-1]
+    except FileNotFoundError:
+        return None
+    return json.loads(lines[-1]) if lines else None
 
 
 def _list(folder):
@@ -167,19 +196,31 @@ def _list(folder):
 
 
 def _start(folder):
-    with open(os.path.join(folder, 'output.txt'), 'w') as output:
-        return subprocess.Popen(
-            [*_COMMAND, f'--workdir={os.path.abspath(folder)}'],
-            stdout=output, stderr=subprocess.STDOUT, cwd=_ROOT,
-            env={'XLA_FLAGS': _QUICK, **os.environ})
+    process = _FORKS.Process(
+        target=_become, daemon=True,
+        args=((*_COMMAND, f'--workdir={os.path.abspath(folder)}'),
+              os.path.join(folder, 'output.txt')))
+    process.start()
+    return process
+
+
+def _become(command, output):
+    """What python -m COMMAND would do, in this process."""
+    with open(output, 'w') as file:
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(file.fileno(), stream.fileno())
+    # Names of semaphores, as of progress bars, would stay after a kill.
+    multiprocessing.set_start_method('fork', force=True)
+    sys.argv[1:] = command[1:]
+    runpy.run_module(command[0], run_name='__main__', alter_sys=True)
 
 
 def _finish(folder):
     """Runs to the end what is left of a run."""
     if not os.path.exists(os.path.join(folder, 'scores.json')):
-        with _start(folder) as process:
-            pass
-        _check(process.returncode, folder)
+        with contextlib.closing(_start(folder)) as process:
+            process.join()
+            _check(process.exitcode, folder)
 
 
 def _check(status, folder):

@@ -1,13 +1,15 @@
-"""A run in several processes: the mathematics and the files of one."""
+"""A run in several processes: the mathematics, the files, the end of one."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
+import time
 
 import numpy as np
 
-from topdis_jax.training import workfolder
+from topdis_jax.training import lock, workfolder
 
 ROOT = os.path.dirname(os.path.dirname(__file__))
 ARGS = ['--config=experiments/configs/sprites.py:factor_vae',
@@ -29,6 +31,15 @@ def _start(folder, devices, *flags):
         stderr=subprocess.PIPE)
 
 
+def _start_two(folder, devices, *flags):
+    with socket.socket() as free:
+        free.bind(('localhost', 0))
+        port = free.getsockname()[1]
+    return [_start(folder, devices, f'--coordinator=localhost:{port}',
+                   '--processes=2', f'--process={index}', *flags)
+            for index in range(2)]
+
+
 def _finish(process):
     output, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
@@ -36,12 +47,7 @@ def _finish(process):
 
 
 def test_two_processes_of_two_devices_equal_one(tmp_path):
-    with socket.socket() as free:
-        free.bind(('localhost', 0))
-        port = free.getsockname()[1]
-    processes = [_start(tmp_path / 'many', 2, f'--coordinator=localhost:{port}',
-                        '--processes=2', f'--process={index}')
-                 for index in range(2)]
+    processes = _start_two(tmp_path / 'many', 2)
     processes.append(_start(tmp_path / 'one', 1))
     outputs = [_finish(process) for process in processes]
     # The first speaks for both.
@@ -54,3 +60,29 @@ def test_two_processes_of_two_devices_equal_one(tmp_path):
         for name in first.keys() - {'scores', 'grad_norm'}:
             np.testing.assert_allclose(second[name], first[name], rtol=1e-4,
                                        atol=1e-5, err_msg=name)
+
+
+def test_a_folder_in_use_ends_both(tmp_path):
+    with lock.locked(tmp_path):
+        ended = [(process.communicate(timeout=300)[1], process.returncode)
+                 for process in _start_two(tmp_path, 1)]
+    (first, status), (second, also) = ended
+    assert status == also == 1
+    assert 'in use by another run' in first
+    assert 'Error: process 0 ended and says why' in second
+
+
+def test_a_signal_to_one_ends_both(tmp_path):
+    processes = _start_two(tmp_path, 1, '--config.train.steps=1000000',
+                           '--config.topdis.delay=1000000',
+                           '--config.train.eval_every=0')
+    deadline = time.monotonic() + 300
+    while not workfolder.read_rows(tmp_path / 'metrics.jsonl'):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    processes[1].send_signal(signal.SIGTERM)
+    # Less than the minutes for which they once waited for each other.
+    other, told = (process.communicate(timeout=100)[1]
+                   for process in processes)
+    assert processes[1].returncode == 143 and 'goes on from step' in told
+    assert processes[0].returncode == 1 and 'The same command' in other

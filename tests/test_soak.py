@@ -1,5 +1,6 @@
 """The script of random kills, on a program that only counts."""
 
+import os
 import random
 import subprocess
 import sys
@@ -8,34 +9,11 @@ import pytest
 
 from experiments import soak
 
-# Counts to 150 in a log, which a restart replaces; `lossy` forgets a row then.
-_PROGRAM = """
-import json, os, sys, time
-folder = sys.argv[-1].split('=')[1]
-path = os.path.join(folder, 'metrics.jsonl')
-rows = open(path).read().splitlines() if os.path.exists(path) else []
-rows = [r for r in rows if r.endswith('}')]
-if rows and sys.argv[1] == 'lossy':
-    rows.pop(0)
-    rows.append(rows[-1])
-with open(path + '.new', 'w') as file:
-    file.writelines(r + '\\n' for r in rows)
-os.replace(path + '.new', path)
-with open(path, 'a', buffering=1) as file:
-    for step in range(len(rows) + 1, 151):
-        file.write(json.dumps({'step': step, 'loss': 1 / step}) + '\\n')
-        time.sleep(0.003)
-if sys.argv[1] == 'failing':
-    sys.exit('no luck')
-open(os.path.join(folder, 'scores.json'), 'w').write('{}')
-"""
-
 
 @pytest.fixture
 def program(monkeypatch):
     def install(kind):
-        monkeypatch.setattr(
-            soak, '_COMMAND', (sys.executable, '-c', _PROGRAM, kind))
+        monkeypatch.setattr(soak, '_COMMAND', ('tests.counting', kind))
     return install
 
 
@@ -66,5 +44,6 @@ def test_a_run_that_fails_is_told(tmp_path, program):
 def test_usage():
     done = subprocess.run(
         [sys.executable, '-m', 'experiments.soak', '--kills=0'],
-        capture_output=True, text=True, cwd=soak._ROOT)
+        capture_output=True, text=True,
+        cwd=os.path.dirname(os.path.dirname(__file__)))
     assert done.returncode != 0 and 'kills' in done.stdout + done.stderr

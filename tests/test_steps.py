@@ -7,6 +7,7 @@ import optax
 import pytest
 
 from tests import training_cases as cases
+from topdis_jax.topology import persistence
 from topdis_jax.training import families
 
 
@@ -72,8 +73,6 @@ def test_a_family_with_topdis_orthogonalised(family):
     ('factor_vae', {}), ('beta_tcvae', {}), ('dava', {})], ids=str)
 def test_spread_over_devices_equals_one_device(family, changes):
     config = cases.config(family, **changes)
-    # Labels are drawn on each device.
-    config.objective.label_smoothing = 0.0
     shape = cases.SHAPES.get(family, cases.SHAPE)
     state, step = cases.make(config)
     one, metrics = jax.jit(step)(state, cases.batch(image_shape=shape))
@@ -87,6 +86,28 @@ def test_spread_over_devices_equals_one_device(family, changes):
     chex.assert_trees_all_close(
         jax.tree.map(lambda x: x[3], many.params), one.params,
         atol=0.02 * config.train.learning_rate, rtol=1e-4)
+
+
+@pytest.mark.parametrize('devices', [1, 2, 4])
+@pytest.mark.parametrize('orthogonalize', [False, True])
+def test_four_barcodes_a_step_on_any_number_of_devices(
+        monkeypatch, devices, orthogonalize):
+    engine, computed = persistence.warm_up(), []
+
+    def counting(lower, upper, mask, first, last, *rest):
+        computed.append(last - first)
+        return engine(lower, upper, mask, first, last, *rest)
+
+    monkeypatch.setattr(persistence, 'warm_up', lambda: counting)
+    state, step = cases.make(cases.config(
+        topdis__engine='host', topdis__orthogonalize=orthogonalize),
+        axis_name='batch')
+    step = jax.pmap(step, axis_name='batch', in_axes=(None, 0),
+                    devices=jax.devices()[:devices])
+    for _ in range(2):
+        computed.clear()
+        jax.block_until_ready(step(state, cases.batch(devices=devices)))
+        assert sum(computed) == 4
 
 
 def test_topdis_gradient_reaches_the_parameters():

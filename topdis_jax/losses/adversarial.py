@@ -56,7 +56,8 @@ def binary_cross_entropy(logits, labels):
     return jnp.sum(cross_entropy(logits, labels))
 
 
-def image_discriminator_loss(rng, logits, logits_resampled, *, smoothing=0.6):
+def image_discriminator_loss(rng, logits, logits_resampled, *, smoothing=0.6,
+                             axis_name=None):
     """Summed cross-entropy of the discriminator, with smoothed labels.
 
     Each label is moved towards the other by a draw of U(0, smoothing). The
@@ -65,15 +66,19 @@ def image_discriminator_loss(rng, logits, logits_resampled, *, smoothing=0.6):
     batch norm that is the same sum.
 
     Args:
-      rng: key, another on each device.
-      logits: [b] float, of reconstructions.
+      rng: key, the same on every device.
+      logits: [b] float, of reconstructions. Under `axis_name`, this device's
+        rows, whose labels are those that one device would draw for them.
       logits_resampled: [b] float.
       smoothing: in [0, 1].
+      axis_name: name of the mapped axis over which the batch is spread.
 
     Returns:
       [] float, nats, summed over this device's rows.
     """
-    high, low = smoothing * jax.random.uniform(rng, (2, *logits.shape))
+    rows = len(logits)
+    drawn = jax.random.uniform(rng, (devices.count(axis_name) * rows, 2))
+    high, low = smoothing * devices.own_rows(drawn, rows, axis_name).T
     return (binary_cross_entropy(logits, 1 - high)
             + binary_cross_entropy(logits_resampled, low))
 

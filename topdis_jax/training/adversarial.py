@@ -96,14 +96,12 @@ def dava(config, dataset_size, axis_name):
             'adversarial_weight': weights[0]}
 
     def train_discriminator(carry, reconstructed, resampled, rng):
-        if axis_name is not None:
-            rng = jax.random.fold_in(rng, lax.axis_index(axis_name))
-
         def loss_fn(params):
             pair = [classify(params, logits)
                     for logits in (reconstructed, resampled)]
             return losses.image_discriminator_loss(
-                rng, *pair, smoothing=options.label_smoothing), pair
+                rng, *pair, smoothing=options.label_smoothing,
+                axis_name=axis_name), pair
 
         (loss, pair), grads = jax.value_and_grad(loss_fn, has_aux=True)(
             carry['params'])

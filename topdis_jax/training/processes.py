@@ -1,8 +1,18 @@
 """One run in several processes, on as many hosts: who speaks for it."""
 
+import contextlib
+import os
+import sys
+import time
+import traceback
+
 import jax
 from jax.experimental import multihost_utils
 import numpy as np
+
+
+class ElsewhereError(RuntimeError):
+    """Process 0 ended, with a message of its own."""
 
 
 def join(coordinator, count, index):
@@ -17,15 +27,62 @@ def join(coordinator, count, index):
     jax.distributed.initialize(coordinator, count, index)
 
 
+@contextlib.contextmanager
+def ending_together():
+    """Within, after join(): an error or a signal ends this process at once.
+
+    Its usual end waits for the others, minutes, and they wait for it in the
+    next step. At once, their step fails, or the coordinator misses this
+    process (after 100 seconds), and they end too.
+    """
+    try:
+        yield
+    except BaseException as error:
+        _leave(error)
+
+
+def _leave(error):
+    status = error.code if isinstance(error, SystemExit) else 1
+    if not isinstance(error, SystemExit):
+        traceback.print_exception(error)
+        print('\nThis process ends, perhaps because another one did. The same '
+              'command in all of them goes on from the last checkpoint.',
+              file=sys.stderr)
+    elif isinstance(status, str):
+        print(status, file=sys.stderr)
+        status = 1
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    if is_first():
+        time.sleep(1)  # the coordinator goes last: the others abort then
+    os._exit(status or 0)
+
+
 def is_first():
     """Whether this process logs, draws and scores."""
     return jax.process_index() == 0
 
 
-def wait(name):
-    """Waits for all processes to come here."""
-    if jax.process_count() > 1:
-        multihost_utils.sync_global_devices(name)
+@contextlib.contextmanager
+def first_prepares(prepare):
+    """Process 0 prepares something, which it holds within; the others wait.
+
+    Args:
+      prepare: () -> context manager.
+
+    Raises:
+      ElsewhereError: in the others, if it failed in process 0.
+    """
+    with contextlib.ExitStack() as stack:
+        failed = None
+        if is_first():
+            try:
+                stack.enter_context(prepare())
+            except Exception as error:
+                failed = error
+        if from_first(failed is not None):
+            raise failed or ElsewhereError('process 0 ended and says why')
+        yield
 
 
 def from_first(value):

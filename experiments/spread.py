@@ -1,0 +1,220 @@
+"""Is a batch spread over devices the mathematics of one device?
+
+    python -m experiments.spread [--families=vae,dava] [--devices=1,2,4,8]
+
+Trains each family for 50 steps with the topological loss, orthogonalised, on
+as many fake devices of the CPU, and beside it by the plain step, which knows
+of no devices. Prints, for each,
+  the largest relative difference of a term of the loss over all steps, and of
+    the final parameters (norm of the difference, array by array), computed in
+    float64: what differs by more than rounding is another mathematics;
+  how the largest relative difference of a term grows in float32 on the most
+    devices, beside that of the plain step from parameters that are one unit in
+    the last place off: where the two go together, it is rounding.
+Exits with 1 if a float64 difference is above --tolerance.
+"""
+
+import contextlib
+import importlib
+import os
+import sys
+from unittest import mock
+
+from absl import app, flags, logging
+from flax import jax_utils
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from experiments.configs import sprites
+from topdis_jax.data import pipeline, sources
+from topdis_jax.topology import distances
+from topdis_jax.training import families, state as states, steps
+
+_FAMILIES = ('vae', 'factor_vae', 'beta_tcvae', 'dava')
+_AXIS, _DELAY = 'batch', 5
+_SHOWN = (1, 6, 10, 20, 30, 40, 50)  # steps
+# In exact arithmetic 0 once the gradient is projected: all rounding.
+_NOT_COMPARED = {'conflict_after'}
+
+
+def make_config(family):
+    config = sprites.get_config(family)
+    config.model.hidden = config.model.decoder_hidden = (64, 64)
+    config.objective.discriminator_hidden = (64, 64)
+    config.topdis.orthogonalize = True
+    config.topdis.engine = 'host'
+    return config
+
+
+@contextlib.contextmanager
+def float64():
+    """Has all be computed in double precision, but for the order of edges.
+
+    The package asks for float32 by name. The barcode's engine gets rounded
+    distances: it says which edges count, not how long they are.
+    """
+    # The package has a function of the module's name.
+    rtd = importlib.import_module('topdis_jax.topology.rtd')
+    entries = rtd._host_entries
+
+    def rounded(lower, upper, mask, num_bars):
+        return entries(*(x.astype(np.float32) for x in (lower, upper)), mask,
+                       num_bars)
+
+    with jax.enable_x64(True), mock.patch.object(
+            jnp, 'float32', jnp.float64), mock.patch.object(
+            rtd, '_host_entries', rounded), mock.patch.object(
+            distances, '_order_statistics', _sorted_statistics):
+        yield
+
+
+def _sorted_statistics(values, rank, last):
+    """In place of a bisection on the bits of float32."""
+    ordered = jnp.sort(values)
+    return ordered[rank], ordered[jnp.minimum(rank + 1, last)]
+
+
+def train(config, dataset, count, devices=None, change=lambda x: x):
+    """Terms of `count` steps, {name: [values]}, and the final parameters.
+
+    Args:
+      config: the run's configuration.
+      dataset: FactorDataset.
+      count: how many steps.
+      devices: number of them, or None for the plain step.
+      change: of each array of the first state's parameters.
+    """
+    axis_name = devices and _AXIS
+    model = states.make_model(config, dataset.image_shape)
+    family = families.make_family(config, len(dataset), axis_name)
+    state = states.create_state(config, model, family)
+    state = jax.tree.map(_widened, state._replace(
+        params=jax.tree.map(change, state.params)))
+    step_for = [_compiled(config, model, family, topdis, devices)
+                for topdis in (False, True)]
+    if devices:
+        state = jax_utils.replicate(state, jax.devices()[:devices])
+    terms = {}
+    for step in range(count):
+        state, metrics = step_for[step >= _DELAY](
+            state, _batch(config, dataset, family, step, devices))
+        for name, value in jax.device_get(metrics).items():
+            terms.setdefault(name, []).append(np.ravel(value)[0])
+    params = jax.device_get((state.params, state.carry))
+    return terms, jax.tree.map(lambda x: x[0], params) if devices else params
+
+
+def _widened(x):
+    """float64 if that is switched on: initial values are float32."""
+    wide = jnp.issubdtype(x.dtype, jnp.floating) and jax.config.jax_enable_x64
+    return x.astype(jnp.float64) if wide else x
+
+
+def _compiled(config, model, family, topdis, devices):
+    step = steps.make_step(
+        config, model, family, states.make_optimizer(config), topdis=topdis,
+        axis_name=devices and _AXIS)
+    if not devices:
+        return jax.jit(step)
+    return jax.pmap(step, axis_name=_AXIS, devices=jax.devices()[:devices])
+
+
+def _batch(config, dataset, family, step, devices):
+    batches = {name: pipeline.batch(dataset, config.seed, step,
+                                    config.train.batch_size, stream=stream)
+               for stream, name in enumerate(family.batches)}
+    if devices:
+        return {name: pipeline.shard(images, devices)
+                for name, images in batches.items()}
+    return batches
+
+
+def difference_by_step(one, other):
+    """Largest relative difference of the terms at each step, [steps]."""
+    names = one.keys() - _NOT_COMPARED
+    # Terms of the topological loss begin later: at the end all are there.
+    rows = np.zeros((len(names), max(map(len, one.values()))))
+    for row, name in zip(rows, sorted(names)):
+        a, b = (np.asarray(terms[name], np.float64) for terms in (one, other))
+        row[-len(a):] = np.abs(a - b) / np.where(a == 0, 1, np.abs(a))
+    return rows.max(axis=0)
+
+
+def parameter_difference(one, other):
+    """Largest relative norm of the difference of two arrays of a pytree."""
+    def relative(a, b):
+        norm = np.linalg.norm(a)
+        return np.linalg.norm(np.asarray(a - b, np.float64)) / (norm or 1)
+    return max(jax.tree.leaves(jax.tree.map(relative, one, other)))
+
+
+def compare_exactly(family, dataset, counts, count):
+    """Prints the rows of a family in float64; the largest difference."""
+    config, largest = make_config(family), 0.0
+    with float64():
+        terms, params = train(config, dataset, count)
+        for devices in counts:
+            others, changed = train(config, dataset, count, devices)
+            found = (difference_by_step(terms, others).max(),
+                     parameter_difference(params, changed))
+            print(f'{family:<14}{devices:>8}{found[0]:>14.1e}'
+                  f'{found[1]:>14.1e}', flush=True)
+            largest = max(largest, *found)
+    return largest
+
+
+def compare_growth(family, dataset, devices, count):
+    """Prints how differences grow in float32."""
+    config = make_config(family)
+    terms, _ = train(config, dataset, count)
+
+    def show(name, *args, **options):
+        others, _ = train(config, dataset, count, *args, **options)
+        by_step = difference_by_step(terms, others)
+        print(f'{family:<14}{name:>10}' + ''.join(
+            f'{by_step[:step].max():>9.0e}' for step in _SHOWN
+            if step <= count), flush=True)
+
+    show(f'{devices} devices', devices)
+    show('1 ulp off', change=lambda x: jnp.nextafter(x, jnp.inf))
+
+
+def run(names, counts, count, tolerance):
+    dataset = sources.load('sprites_small')
+    print(f'float64, {count} steps: largest relative difference from the plain '
+          f'step\n{"family":<14}{"devices":>8}{"losses":>14}{"parameters":>14}')
+    largest = max([compare_exactly(name, dataset, counts, count)
+                   for name in names])
+    print('\nfloat32: largest relative difference of a term up to step\n'
+          f'{"family":<24}' + ''.join(f'{s:>9}' for s in _SHOWN if s <= count))
+    for name in names:
+        compare_growth(name, dataset, max(counts), count)
+    if not largest <= tolerance:
+        sys.exit(f'Error: {largest:.1e} is above the tolerance, {tolerance}')
+
+
+def main():
+    """Flags are defined here, for tests import other programs beside."""
+    names = flags.DEFINE_list('families', list(_FAMILIES), 'Which.')
+    counts = flags.DEFINE_list('devices', ['1', '2', '4', '8'], 'How many.')
+    count = flags.DEFINE_integer('steps', 50, 'How many.', lower_bound=1)
+    tolerance = flags.DEFINE_float('tolerance', 1e-4, 'Relative.')
+
+    def start(argv):
+        del argv
+        devices = [int(number) for number in counts.value]
+        logging.set_verbosity(logging.ERROR)
+        # Before the first use of a device. NPROC: see experiments.run; the
+        # flag: most of the time is compilation.
+        os.environ.setdefault('NPROC', '32')
+        os.environ.setdefault('XLA_FLAGS',
+                              '--xla_backend_optimization_level=0')
+        jax.config.update('jax_num_cpu_devices', max(devices))
+        run(names.value, devices, count.value, tolerance.value)
+
+    app.run(start)
+
+
+if __name__ == '__main__':
+    main()
