@@ -18,6 +18,7 @@ from topdis_jax.training import workfolder
 CONFIG = '--config=experiments/configs/sprites.py'
 ROOT = os.path.dirname(os.path.dirname(__file__))
 SMALL = ['--config.train.batch_size=16', '--config.model.hidden=(8,)',
+         '--config.model.latents=3',  # each of which is drawn
          '--config.model.decoder_hidden=(8,)', '--config.topdis.delay=3',
          '--config.train.log_every=1', '--config.train.checkpoint_every=5',
          '--config.eval.scores=("mig",)']
