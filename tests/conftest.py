@@ -8,13 +8,14 @@ All must be set before JAX first looks for devices.
 import atexit
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 
+from tests import quick
+
 os.environ['XLA_FLAGS'] = (
-    os.environ.get('XLA_FLAGS', '')
-    + ' --xla_force_host_platform_device_count=4'
-    # Nearly all the time of the tests is compilation.
-    + ' --xla_backend_optimization_level=0').strip()
+    f'{os.environ.get("XLA_FLAGS", "")} {quick.flags(devices=4)}').strip()
 # What one process compiled, the others and the programs they start can load.
 if 'JAX_COMPILATION_CACHE_DIR' not in os.environ:
     _cache = tempfile.mkdtemp(prefix='compiled_')
@@ -30,3 +31,14 @@ import jax  # noqa: E402  (the environment comes first)
 
 # [n] + [n, 1] must be an error here, not a silent [n, n].
 jax.config.update('jax_numpy_rank_promotion', 'raise')
+
+
+def pytest_configure(config):
+    """Has the engine compiled beside the first tests, which do without it.
+
+    Otherwise each worker compiles all of it.
+    """
+    if getattr(config.option, 'numprocesses', None):
+        subprocess.Popen([sys.executable, '-c', (
+            'from topdis_jax.topology import persistence; '
+            'persistence.warm_up()')], stderr=subprocess.DEVNULL)

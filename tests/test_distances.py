@@ -35,8 +35,13 @@ def _cloud(n, d, seed=0):
     return jnp.asarray(rng.normal(size=(n, d)), jnp.float32)
 
 
-def test_symmetric_with_zero_diagonal():
-    dist = np.asarray(topology.pairwise_distances(_cloud(33, 129)))
+@pytest.mark.parametrize('n,d', [(33, 129), (12, 3)])
+@pytest.mark.parametrize('compiled', [False, True])
+def test_symmetric_with_zero_diagonal(n, d, compiled):
+    # Compiled as one, rounding may differ between [i, j] and [j, i].
+    function = topology.pairwise_distances
+    dist = np.asarray((jax.jit(function) if compiled else function)(
+        _cloud(n, d)))
     np.testing.assert_array_equal(dist, dist.T)
     np.testing.assert_array_equal(np.diag(dist), 0)
 

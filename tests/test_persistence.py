@@ -376,6 +376,33 @@ def test_other_real_types():
                                 upper * np.float64(1e300))
 
 
+# The same in form; all kernels together take half a minute to compile.
+_SMALL_KERNELS = """
+import numba
+
+MAX_POINTS = 9
+
+
+def _read_only(dtype, ndim):
+    return numba.types.Array(dtype, ndim, 'C', readonly=True)
+
+
+SIGNATURE = numba.void(
+    _read_only(numba.float32, 3), _read_only(numba.float32, 3),
+    _read_only(numba.bool_, 2), numba.int64, numba.int64,
+    numba.int32[:, :, ::1], numba.int32[:, :, ::1], numba.bool_[:, ::1],
+    numba.float32[:, :, ::1], numba.int32[::1])
+
+
+def barcodes(lower, upper, mask, first, last, birth_edges, death_edges, capped,
+             values, counts):
+    for item in range(first, last):
+        counts[item] = 1
+        values[item, 0, 0] = lower[item, 0, 1]
+        values[item, 0, 1] = upper[item, 0, 1]
+"""
+
+
 def test_without_a_place_for_compiled_code(tmp_path):
     """A folder that holds a file in the place of each cache folder."""
     package = pathlib.Path(persistence.__file__).parents[1]
@@ -385,6 +412,7 @@ def test_without_a_place_for_compiled_code(tmp_path):
     folder = tmp_path / 'topdis_jax' / 'topology'
     shutil.copytree(package / 'topology', folder, ignore=ignored)
     (folder / '__init__.py').write_text('')
+    (folder / 'kernels.py').write_text(_SMALL_KERNELS)
     (folder / '__pycache__').write_text('')
     (tmp_path / 'file').write_text('')
     nowhere = str(tmp_path / 'file' / 'folder')

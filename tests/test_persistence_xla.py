@@ -5,7 +5,6 @@ make the smaller ones of these.
 """
 
 import functools
-import os
 import subprocess
 import sys
 
@@ -16,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tests import reference_persistence as reference
+from tests import quick, reference_persistence as reference
 from tests.test_persistence import INVALID, KINDS, _spoilt, random_pair
 from topdis_jax import topology
 from topdis_jax.topology import (
@@ -328,8 +327,7 @@ def test_exported_and_loaded_in_a_fresh_process_with_eight_devices(tmp_path):
              grad=np.stack([pair[0] for pair in grads]))
     (tmp_path / 'program').write_bytes(
         export.export(function)(x[0], y[0]).serialize())
-    env = {**os.environ,
-           'XLA_FLAGS': '--xla_force_host_platform_device_count=8'}
+    env = quick.environment(devices=8)
     env.pop('NPROC')  # no pool of threads for callbacks: there is none
     done = subprocess.run([sys.executable, '-c', _FRESH, str(tmp_path)],
                           env=env, capture_output=True, text=True,

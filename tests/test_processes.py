@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 
+from tests import quick
 from topdis_jax.training import lock, workfolder
 
 ROOT = os.path.dirname(os.path.dirname(__file__))
@@ -21,14 +22,11 @@ ARGS = ['--config=experiments/configs/sprites.py:factor_vae',
 
 
 def _start(folder, devices, *flags):
-    env = dict(os.environ, XLA_FLAGS=(
-        f'--xla_force_host_platform_device_count={devices} '
-        '--xla_backend_optimization_level=0'))
     return subprocess.Popen(
         [sys.executable, '-m', 'experiments.run', *ARGS,
          f'--workdir={folder}', *flags],
-        env=env, cwd=ROOT, text=True, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE)
+        env=quick.environment(devices), cwd=ROOT, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def _start_two(folder, devices, *flags):

@@ -11,13 +11,14 @@ import pytest
 
 from experiments import run
 from experiments.configs import base
-from tests import published_cases as cases
+from tests import published_cases as cases, quick
 from topdis_jax.data import sources
 from topdis_jax.training import workfolder
 
 CONFIG = '--config=experiments/configs/sprites.py'
 ROOT = os.path.dirname(os.path.dirname(__file__))
 SMALL = ['--config.train.batch_size=16', '--config.model.hidden=(8,)',
+         '--config.model.latents=3',  # each of which is drawn
          '--config.model.decoder_hidden=(8,)', '--config.topdis.delay=3',
          '--config.train.log_every=1', '--config.train.checkpoint_every=5',
          '--config.eval.scores=("mig",)']
@@ -27,22 +28,16 @@ def _command(*args, program='run'):
     return [sys.executable, '-m', f'experiments.{program}', *args]
 
 
-def _environment(**changes):
-    # As a user has it: one device.
-    env = {k: v for k, v in os.environ.items() if k != 'XLA_FLAGS'}
-    return env | changes
-
-
-def _run(*args, program='run', **changes):
+def _run(*args, program='run', devices=1):
     return subprocess.run(
         _command(*args, program=program), capture_output=True, text=True,
-        env=_environment(**changes), cwd=ROOT, timeout=300)
+        env=quick.environment(devices), cwd=ROOT, timeout=300)
 
 
-def _refused(tmp_path, *args, **changes):
+def _refused(tmp_path, *args, **options):
     """The message of a run that must not start."""
     folder = tmp_path / 'run'
-    done = _run(*args, f'--workdir={folder}', **changes)
+    done = _run(*args, f'--workdir={folder}', **options)
     assert done.returncode != 0
     assert 'Traceback' not in done.stderr
     assert not folder.exists()
@@ -63,9 +58,8 @@ def test_bad_configurations(tmp_path, args, expected):
 
 
 def test_batch_that_devices_cannot_share(tmp_path):
-    message = _refused(
-        tmp_path, CONFIG, '--config.train.batch_size=63',
-        XLA_FLAGS='--xla_force_host_platform_device_count=4')
+    message = _refused(tmp_path, CONFIG, '--config.train.batch_size=63',
+                       devices=4)
     assert 'batch_size' in message and '63' in message and '4' in message
 
 
@@ -171,8 +165,8 @@ def test_nothing_to_score(tmp_path):
 def _kill_after(step, folder, args):
     """Starts a run and kills it once its log has that step."""
     process = subprocess.Popen(
-        _command(*args, f'--workdir={folder}'), env=_environment(), cwd=ROOT,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        _command(*args, f'--workdir={folder}'), env=quick.environment(),
+        cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.time() + 120
     while time.time() < deadline and process.poll() is None:
         rows = workfolder.read_rows(folder / 'metrics.jsonl')

@@ -57,9 +57,12 @@ def _forward(x, axis_name):
     square = lax.platform_dependent(
         x, rows, cpu=_squares_by_coordinate, default=_squares)
     dist = devices.gather(jnp.sqrt(square), axis_name)
-    # Another order of summation in a remainder loop must not break symmetry.
-    upper = jnp.triu(dist, 1)
-    dist = upper + upper.T
+    # Another order of summation in a remainder loop must not break symmetry,
+    # nor must a compiler that rounds differently where it fuses this with the
+    # transpose and computes both anew. The greater of both is alike at [i, j]
+    # and [j, i] in either case.
+    dist = jnp.where(jnp.eye(len(dist), dtype=bool), 0.0,
+                     jnp.maximum(dist, dist.T))
     return dist, (x, rows, dist)
 
 
