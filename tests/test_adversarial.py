@@ -88,6 +88,15 @@ def test_discriminator_loss_without_and_with_smoothing():
     np.testing.assert_allclose(mean, moved, atol=0.06)
 
 
+def test_smoothed_labels_are_those_of_the_whole_batch():
+    rng, logits = jax.random.key(0), jnp.arange(16.0).reshape(2, 8) - 8
+    one = losses.image_discriminator_loss(rng, *logits)
+    many = jax.pmap(lambda pair: losses.image_discriminator_loss(
+        rng, *pair, axis_name='d'), axis_name='d')(
+            logits.reshape(2, 4, 2).swapaxes(0, 1))
+    np.testing.assert_allclose(many.sum(), one, rtol=1e-6)
+
+
 def test_accuracy_and_weights():
     # Undecided: all are taken for resampled ones, half of them rightly.
     assert losses.image_accuracy(jnp.zeros(4), jnp.zeros(4)) == 0.5

@@ -97,6 +97,24 @@ def test_dava():
         losses.dava(*inputs, capacity=0.7, degree=3)
 
 
+def test_dava_over_devices_equals_one_device():
+    inputs = _inputs(b=8)
+
+    def loss(inputs, axis_name=None):
+        return losses.dava(*inputs, capacity=0.3, gamma=20.0,
+                           axis_name=axis_name)[0]
+
+    value, grads = jax.value_and_grad(loss)(inputs)
+    each, parts = jax.pmap(
+        jax.value_and_grad(lambda x: loss(x, 'd')), axis_name='d')(
+            [x.reshape(4, 2, *x.shape[1:]) for x in inputs])
+    np.testing.assert_allclose(np.mean(each), value, rtol=1e-5)
+    for part, grad in zip(parts, grads):
+        # The mean over devices of what each has of its own rows.
+        np.testing.assert_allclose(part.reshape(grad.shape) / 4, grad,
+                                   rtol=1e-4, atol=1e-6)
+
+
 def test_reductions_to_the_vae():
     inputs = _inputs()
     loss, terms = losses.vae(*inputs)

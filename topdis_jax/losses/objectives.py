@@ -120,7 +120,8 @@ def control_vae(logits, images, mean, log_var, state, step, *,
     return loss, {**terms, 'kl_weight': weight, 'set_point': target}, state
 
 
-def dava(logits, images, mean, log_var, *, capacity, gamma=500.0, degree=4):
+def dava(logits, images, mean, log_var, *, capacity, gamma=500.0, degree=4,
+         axis_name=None):
     """reconstruction + gamma * (KL - capacity)^degree: DAVA's annealed VAE.
 
     KL here is the mean over latents (and the batch), while the term 'kl' is
@@ -135,6 +136,8 @@ def dava(logits, images, mean, log_var, *, capacity, gamma=500.0, degree=4):
       capacity: [] float, nats per latent, see `control.dava_capacity`.
       gamma: weight.
       degree: whole number, 0 or even.
+      axis_name: name of the mapped axis over which the batch is spread; the
+        KL in the power is then that of the whole batch.
 
     Returns:
       (loss [], {'reconstruction', 'kl', 'capacity'}).
@@ -142,7 +145,8 @@ def dava(logits, images, mean, log_var, *, capacity, gamma=500.0, degree=4):
     if degree % 2:
         raise ValueError(f'degree must be 0 or even, received {degree!r}')
     terms = _elbo_terms(logits, images, mean, log_var)
-    excess = terms['kl'] / mean.shape[1] - capacity
+    kl = devices.mean(terms['kl'], axis_name)
+    excess = kl / mean.shape[1] - capacity
     penalty = jnp.abs(excess) if degree == 0 else excess ** degree
     return (terms['reconstruction'] + gamma * penalty,
             {**terms, 'capacity': jnp.asarray(capacity, jnp.float32)})

@@ -77,7 +77,7 @@ def dava(config, dataset_size, axis_name):
             threshold=options.capacity_threshold)
         return *losses.dava(
             *elbo_inputs(forward), capacity=capacity, gamma=options.dava_gamma,
-            degree=options.capacity_degree), carry
+            degree=options.capacity_degree, axis_name=axis_name), carry
 
     def update(carry, after):
         rng_codes, rng_coordinates, rng_labels = jax.random.split(after.rng, 3)
