@@ -28,6 +28,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from experiments import fake_devices
 from experiments.configs import sprites
 from topdis_jax.data import pipeline, sources
 from topdis_jax.topology import devices, persistence
@@ -217,9 +218,7 @@ def main(argv):
     tables = {'topdis': topdis_table, 'convolutions': convolution_table,
               'devices': devices_table}
     if 'devices' in _PART.value:
-        # Before the first use of a device. NPROC: see experiments.run.
-        os.environ.setdefault('NPROC', '32')
-        jax.config.update('jax_num_cpu_devices', 4)
+        fake_devices.make(4)
     print(f'{jax.default_backend()}, {jax.devices()[0].device_kind}')
     clock = HostClock()
     for part in _PART.value:

@@ -82,8 +82,8 @@ def run_config(config, cell):
 
 def arguments(config, cell):
     """Arguments of experiments.run for a cell, without its work folder."""
-    wanted = _flatten(run_config(config, cell))
-    usual = _flatten(base.get_config(cell.family))
+    wanted = workfolder.flatten(run_config(config, cell))
+    usual = workfolder.flatten(base.get_config(cell.family))
     return [f'--config={CONFIG}:{cell.family}',
             *(f'--config.{key}={value}' for key, value in wanted.items()
               if value != usual[key])]
@@ -138,13 +138,3 @@ def write_state(folder, state, seconds, message=''):
         'state': state,
         'seconds': read(folder, 'cell.json').get('seconds', 0.0) + seconds,
         'message': message})
-
-
-def _flatten(config, prefix=''):
-    flat = {}
-    for key, value in config.items():
-        if hasattr(value, 'items'):
-            flat.update(_flatten(value, f'{prefix}{key}.'))
-        else:
-            flat[prefix + key] = value
-    return flat

@@ -14,7 +14,7 @@ from absl import app, flags, logging
 import jax
 from ml_collections import config_flags
 
-from experiments import console
+from experiments import console, fake_devices
 from topdis_jax import plots
 from topdis_jax.data import correlation, sources
 from topdis_jax.metrics import evaluate
@@ -35,21 +35,11 @@ _PROCESSES = flags.DEFINE_integer('processes', None, 'How many they are.')
 _PROCESS = flags.DEFINE_integer('process', None, 'Which this is, from 0.')
 
 
-def _give_threads_to_fake_devices():
-    """Before the first use of a device.
-
-    Several CPU devices in one process wait for one another's host callbacks,
-    on a pool of as many threads as there are cores: with few cores they may
-    wait for ever. NPROC is what sizes the pool.
-    """
-    if 'host_platform_device_count' in os.environ.get('XLA_FLAGS', ''):
-        os.environ.setdefault('NPROC', '32')
-
-
 def main(argv):
     if len(argv) > 1:
         raise app.UsageError(f'unexpected argument {argv[1]!r}')
-    _give_threads_to_fake_devices()
+    if 'host_platform_device_count' in os.environ.get('XLA_FLAGS', ''):
+        fake_devices.give_threads()
     with contextlib.ExitStack() as stack:
         if _COORDINATOR.value is not None:
             _join(_COORDINATOR.value)

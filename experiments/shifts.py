@@ -18,11 +18,13 @@ from tqdm import tqdm
 from experiments import console, trained
 from topdis_jax import losses, plots
 from topdis_jax.metrics import information
+from topdis_jax.training import inference, steps
 
 _WORKDIRS = flags.DEFINE_list('workdirs', None, 'Folders of runs.')
 _OUT = flags.DEFINE_string('out', None, 'The PNG to write.')
 _BATCHES = 20
 _IMAGES = 10_000  # for the mutual information, as in MIG
+_AT_ONCE = 500
 
 
 class Latents(NamedTuple):
@@ -45,46 +47,44 @@ def main(argv):
 
 
 def measure(run, batches=_BATCHES):
-    """Measures the latents of a trained.Trained; images are drawn with its
-    seed."""
-    params, config = run.state.params, run.config
-    encode = jax.jit(lambda images: run.model.apply(
-        {'params': params}, images / 255.0, method='encode'))
-    rng = np.random.default_rng(config.seed)
-    size = config.train.batch_size
+    """Latents of a trained.Trained, on images drawn with the run's seed."""
+    encode = inference.Compiled(run.model).inference(run.state.params).encode
+    rng = np.random.default_rng(run.config.seed)
     rows = rng.integers(len(run.dataset), size=_IMAGES)
     means, log_vars = map(np.concatenate, zip(*(
-        encode(run.dataset.images[part].astype(np.float32))
-        for part in np.array_split(rows, max(_IMAGES // 500, 1)))))
+        encode(run.dataset.images[part])
+        for part in np.split(rows, range(_AT_ONCE, _IMAGES, _AT_ONCE)))))
     factors = run.dataset.factors_of(rows)
     known = information.mutual_information(
         information.histogram_bins(means), factors)
     noise = rng.standard_normal(means.shape).astype(np.float32)
     codes = means + np.exp(log_vars / 2) * noise
-    rtd = _rtd_function(run)
-    found = np.zeros((batches, means.shape[1]))
-    for batch in tqdm(range(batches), desc='Shifting', leave=False):
-        z = codes[batch * size:(batch + 1) * size]
-        key = jax.random.key(batch)
-        found[batch] = [rtd(z, key, odds) for odds in np.eye(
-            means.shape[1], dtype=np.float32)]
-    return Latents(found.mean(axis=0),
-                   np.mean(losses.gaussian_kl(means, log_vars), axis=0),
-                   known / information.entropies(factors))
+    size = run.config.train.batch_size
+    count = min(batches, _IMAGES // size)
+    return Latents(
+        _mean_rtd(run, codes[:count * size].reshape(count, size, -1)),
+        np.mean(losses.gaussian_kl(means, log_vars), axis=0),
+        known / information.entropies(factors))
 
 
-def _rtd_function(run):
-    """codes [b, d], key, odds [d] of the latents -> RTD of a shift."""
-    params, topdis = run.state.params, run.config.topdis
+def _mean_rtd(run, codes):
+    """RTD of shifting each latent [d] of batches of codes [batches, b, d]."""
+    params = run.state.params
+    options = steps.topdis_options(run.config.topdis)
 
     def decode(z):
         logits = run.model.apply({'params': params}, z, method='decode')
         return jax.nn.sigmoid(logits)
 
-    return jax.jit(lambda z, key, odds: losses.topdis_loss(
-        decode, z, key, weights=odds, shift=topdis.shift, margin=topdis.margin,
-        num_bars=topdis.num_bars, power=topdis.power,
-        forms=tuple(topdis.forms), quantile=topdis.quantile)[0])
+    @jax.jit
+    def rtd(z, key, odds):
+        return losses.topdis_loss(decode, z, key, weights=odds, **options)[0]
+
+    latents = np.eye(codes.shape[-1], dtype=np.float32)
+    found = [[rtd(z, jax.random.key(batch), odds) for odds in latents]
+             for batch, z in enumerate(tqdm(codes, desc='Shifting',
+                                            leave=False))]
+    return np.mean(np.array(found), axis=0)
 
 
 def _title(folder, run):

@@ -26,6 +26,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from experiments import fake_devices
 from experiments.configs import sprites
 from topdis_jax.data import pipeline, sources
 from topdis_jax.topology import distances
@@ -205,12 +206,10 @@ def main():
         del argv
         devices = [int(number) for number in counts.value]
         logging.set_verbosity(logging.ERROR)
-        # Before the first use of a device. NPROC: see experiments.run; the
-        # flag: most of the time is compilation.
-        os.environ.setdefault('NPROC', '32')
+        # Most of the time is compilation.
         os.environ.setdefault('XLA_FLAGS',
                               '--xla_backend_optimization_level=0')
-        jax.config.update('jax_num_cpu_devices', max(devices))
+        fake_devices.make(max(devices))
         run(names.value, devices, count.value, tolerance.value)
 
     app.run(start)

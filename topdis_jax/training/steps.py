@@ -78,6 +78,14 @@ def _unless_nonfinite(new, old, metrics):
                          skipped=old.skipped + (~finite).astype(jnp.int32))
 
 
+def topdis_options(options):
+    """The part of config.topdis that losses.topdis_loss takes, a dict."""
+    return {'shift': options.shift, 'margin': options.margin,
+            'num_bars': options.num_bars, 'power': options.power,
+            'forms': tuple(options.forms), 'quantile': options.quantile,
+            'engine': options.engine, 'capacity': options.capacity or None}
+
+
 class Terms:
     """The terms of one batch's loss, as functions of the parameters."""
 
@@ -124,11 +132,7 @@ class Terms:
         weights = models.latent_weights(params) if options.weighted else None
         loss, _ = losses.topdis_loss(
             decode, z, self.rng_shift, images=images, weights=weights,
-            shift=options.shift, margin=options.margin,
-            num_bars=options.num_bars, power=options.power,
-            forms=tuple(options.forms),
-            quantile=options.quantile, axis_name=self.axis_name,
-            engine=options.engine, capacity=options.capacity or None)
+            axis_name=self.axis_name, **topdis_options(options))
         return loss
 
     def _original(self, forward):

@@ -147,7 +147,9 @@ def _line(row):
 
 def differences(old, new):
     """What two configurations, nested dicts, differ in: a list of lines."""
-    old, new = _flatten(old), _flatten(new)
+    old, new = ({key: list(value) if isinstance(value, tuple) else value
+                 for key, value in flatten(tree).items()}
+                for tree in (old, new))
     return [f'  {k}: {old.get(k, "absent")!r} there, '
             f'{new.get(k, "absent")!r} now'
             for k in sorted(old.keys() | new.keys())
@@ -163,12 +165,12 @@ def _check_same(old, new, folder):
             + '\nGive another --workdir, or the same values.')
 
 
-def _flatten(tree, prefix=''):
+def flatten(tree, prefix=''):
+    """{'section.key': value} of a configuration, nested dicts or ConfigDict."""
     flat = {}
     for key, value in tree.items():
-        if isinstance(value, dict):
-            flat.update(_flatten(value, f'{prefix}{key}.'))
+        if hasattr(value, 'items'):
+            flat.update(flatten(value, f'{prefix}{key}.'))
         else:
-            flat[prefix + key] = list(value) if isinstance(
-                value, tuple) else value
+            flat[prefix + key] = value
     return flat
