@@ -49,8 +49,8 @@ def flags_parser(config, key):
             rest = app.parse_flags_with_usage(argv)
             config.value[key]  # a file that cannot be read raises here
             return rest
-        except (AttributeError, ImportError, KeyError, OSError, TypeError,
-                ValueError) as error:
+        except (AttributeError, ImportError, KeyError, OSError,
+                TypeError) as error:
             sys.exit(f'Error in --config: {error}')
 
     return parse

@@ -229,11 +229,14 @@ def test_the_last_line_of_a_log(tmp_path):
     assert study_runs.last_line(path) == ''
 
 
-def test_a_bad_key_gets_one_message(tmp_path):
+@pytest.mark.parametrize('args,word', [
+    (['--config=experiments/configs/study.py', '--config.seedz=(1,)'],
+     'seedz'),
+    (['--config=experiments/configs/study.py:halves'], 'sensitivity')])
+def test_a_bad_key_gets_one_message(tmp_path, args, word):
     done = subprocess.run(
-        [sys.executable, '-m', 'experiments.study',
-         '--config=experiments/configs/study.py', f'--workdir={tmp_path}/s',
-         '--config.seedz=(1,)'], capture_output=True, text=True, cwd=ROOT)
+        [sys.executable, '-m', 'experiments.study', *args,
+         f'--workdir={tmp_path}/s'], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode != 0 and 'Traceback' not in done.stderr
-    assert 'seedz' in done.stdout + done.stderr
+    assert word in done.stdout + done.stderr
     assert not os.path.exists(tmp_path / 's')

@@ -6,6 +6,8 @@
 A variant is a family, or FAMILY+LABEL: the family with settings of its own.
 """
 
+import sys
+
 import ml_collections
 
 from experiments.configs import sprites
@@ -17,8 +19,9 @@ def get_config(part='families'):
     A smaller one: --config.seeds='(10,11)', and so on.
     """
     if part not in PARTS:
-        raise ValueError(f'no part {part!r} of the study; there are '
-                         f'{", ".join(PARTS)}')
+        # Another error would come with the traceback of the flag's parser.
+        sys.exit(f'Error in --config: no part {part!r} of the study; there '
+                 f'are {", ".join(PARTS)}')
     config = ml_collections.ConfigDict()
     config.data = ('sprites_small',)
     config.variants = ('beta_vae', 'beta_tcvae', 'factor_vae', 'vae',
