@@ -70,17 +70,36 @@ def test_a_folder_in_use_ends_both(tmp_path):
     assert 'Error: process 0 ended and says why' in second
 
 
-def test_a_signal_to_one_ends_both(tmp_path):
-    processes = _start_two(tmp_path, 1, '--config.train.steps=1000000',
-                           '--config.topdis.delay=1000000',
-                           '--config.train.eval_every=0')
+def _wait_until(condition):
     deadline = time.monotonic() + 300
-    while not workfolder.read_rows(tmp_path / 'metrics.jsonl'):
+    while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+def test_one_that_is_stopped_or_killed(tmp_path):
+    flags = ('--config.train.steps=1000000', '--config.topdis.delay=1000000',
+             '--config.train.eval_every=0', '--config.train.log_every=7')
+
+    def logged():
+        return workfolder.read_rows(tmp_path / 'metrics.jsonl')
+
+    # SIGTERM to one: both save the step they agree on.
+    processes = _start_two(tmp_path, 1, *flags)
+    _wait_until(logged)
     processes[1].send_signal(signal.SIGTERM)
-    # Less than the minutes for which they once waited for each other.
-    other, told = (process.communicate(timeout=100)[1]
-                   for process in processes)
-    assert processes[1].returncode == 143 and 'goes on from step' in told
-    assert processes[0].returncode == 1 and 'The same command' in other
+    for process in processes:
+        told = process.communicate(timeout=100)[1]
+        assert process.returncode == 143, told
+        assert 'Interrupted after step' in told
+    step = int(told.split('Interrupted after step')[1].split()[0].strip(','))
+    assert os.listdir(tmp_path / 'checkpoints/latest') == [str(step)]
+
+    # SIGKILL to one: the other ends within seconds, not minutes.
+    processes = _start_two(tmp_path, 1, *flags)
+    rows = len(logged())
+    _wait_until(lambda: len(logged()) > rows)
+    processes[1].kill()
+    told = processes[0].communicate(timeout=100)[1]
+    assert processes[0].returncode == 1 and 'The same command' in told
+    assert logged()[rows]['step'] == (step // 7 + 1) * 7  # it had gone on

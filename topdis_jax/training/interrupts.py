@@ -7,6 +7,8 @@ import socket
 import threading
 import time
 
+from jax.experimental import multihost_utils
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _TOGETHER = 0.5  # seconds
 
@@ -29,9 +31,15 @@ class Interrupts:
     A step gives its input's memory to its output, so an exception in the
     middle of it would leave no state to save. A second signal ends the process
     at once, whatever it does: what is half saved then does not count.
+
+    In a run of several processes all must save the same step. JAX's own
+    handler of SIGTERM agrees on one with the other processes, which end there
+    as well; SIGINT is handed on to it.
     """
 
-    def __init__(self):
+    def __init__(self, several=False):
+        """`several`: the run has several processes, and is joined to them."""
+        self._several = several
         self._pending = None
         self._deferring = False
 
@@ -43,26 +51,35 @@ class Interrupts:
             return
         with contextlib.ExitStack() as stack:
             stack.enter_context(_second_ends_process())
-            for number in _SIGNALS:
+            for number in _SIGNALS[:1] if self._several else _SIGNALS:
                 stack.callback(signal.signal, number,
                                signal.signal(number, self._on_signal))
             yield self
 
     @contextlib.contextmanager
-    def deferred(self):
-        """Within, a signal waits until the end."""
+    def deferred(self, step=0):
+        """Within, a signal waits until the end, of this step or the next.
+
+        Args:
+          step: its number, which counts for several processes.
+        """
         self._deferring = True
         try:
             yield
         finally:
             self._deferring = False
+        if self._several and multihost_utils.reached_preemption_sync_point(
+                step):
+            raise Interrupted(signal.SIGTERM)
         if self._pending is not None:
             number, self._pending = self._pending, None
             raise Interrupted(number)
 
     def _on_signal(self, number, frame):
         del frame
-        if self._deferring:
+        if self._several:
+            signal.raise_signal(signal.SIGTERM)
+        elif self._deferring:
             self._pending = number
         else:
             raise Interrupted(number)

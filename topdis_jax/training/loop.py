@@ -52,7 +52,8 @@ def train(config, folder, dataset, draw=None):
     family = families.make_family(config, len(dataset), _AXIS)
     state = states.create_state(config, model, family)
     with workfolder.writing(folder), contextlib.ExitStack() as stack:
-        interrupts = stack.enter_context(Interrupts().installed())
+        interrupts = stack.enter_context(
+            Interrupts(several=jax.process_count() > 1).installed())
         checkpoints = stack.enter_context(
             contextlib.closing(Checkpoints(path('checkpoints'))))
         state = checkpoints.restore(state) or state
@@ -98,7 +99,7 @@ def _run_steps(config, batch_at, state, checkpoints, log, score, step_for,
         batches = pipeline.Prefetch(batch_at, start, options.steps)
         for step, batch in enumerate(batches, start + 1):
             # A signal waits until the step is logged and saved.
-            with interrupts.deferred():
+            with interrupts.deferred(step):
                 state, metrics = step_for(step)(state, batch)
                 # Not queued: waiting steps starve one another of host
                 # threads where several CPU devices share them.
@@ -215,12 +216,6 @@ def _saving_if_interrupted(get_state, checkpoints):
 
 
 def _save_interrupted(state, checkpoints):
-    if jax.process_count() > 1:
-        # Signals come to the processes at different steps, and all must save
-        # the same one.
-        print('\nInterrupted. The same command goes on from step '
-              f'{checkpoints.latest_step() or 0}.', file=sys.stderr)
-        return
     if int(state.step) > (checkpoints.latest_step() or 0):
         checkpoints.save(state)
     checkpoints.wait()
