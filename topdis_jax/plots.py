@@ -1,6 +1,5 @@
 """Pictures of a run: reconstructions, latent traversals, loss curves."""
 
-import io
 import os
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -134,12 +133,13 @@ def traversal_gif(path, decode, codes, kl, frames=17):
                  [_label(latent, kl, '\n') for latent in order])
     _label_cells(axes.yaxis, len(codes), pictures.shape[3],
                  [f'image {i + 1}' for i in range(len(codes))])
-    sequence = []
+    canvas, sequence = FigureCanvasAgg(figure), []
     for frame, value in enumerate(values):
         shown.set_data(_montage(pictures[:, :, frame]))
         figure.suptitle(f'One latent at {value:+.1f} (prior standard '
                         'deviations)', fontsize=10)
-        picture = Image.open(io.BytesIO(_png(figure))).convert('RGB')
+        canvas.draw()
+        picture = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
         sequence.append(picture.quantize(128, dither=Image.Dither.NONE))
     there_and_back = sequence + sequence[-2:0:-1]
     with files.replacing(path, 'wb') as file:
@@ -254,14 +254,8 @@ def _label_cells(axis, count, pixels, labels):
                    labels, fontsize=9)
 
 
-def _png(figure):
-    buffer = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(buffer)
-    return buffer.getvalue()
-
-
 def save(figure, path):
     """Writes a figure as a PNG, whole or not at all."""
     figure.set_dpi(DPI)
     with files.replacing(path, 'wb') as file:
-        file.write(_png(figure))
+        FigureCanvasAgg(figure).print_png(file)
