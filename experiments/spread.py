@@ -12,11 +12,17 @@ of no devices. Prints, for each,
     devices, beside that of the plain step from parameters that are one unit in
     the last place off: where the two go together, it is rounding.
 Exits with 1 if a float64 difference is above --tolerance.
+
+    python -m experiments.spread --processes=2 --devices=4
+
+does the first for devices that are shared out over several processes.
 """
 
 import contextlib
 import importlib
 import os
+import socket
+import subprocess
 import sys
 from unittest import mock
 
@@ -30,7 +36,7 @@ from experiments import fake_devices
 from experiments.configs import sprites
 from topdis_jax.data import pipeline, sources
 from topdis_jax.topology import distances
-from topdis_jax.training import families, state as states, steps
+from topdis_jax.training import families, processes, state as states, steps
 
 _FAMILIES = ('vae', 'factor_vae', 'beta_tcvae', 'dava')
 _AXIS, _DELAY = 'batch', 5
@@ -95,15 +101,26 @@ def train(config, dataset, count, devices=None, change=lambda x: x):
     step_for = [_compiled(config, model, family, topdis, devices)
                 for topdis in (False, True)]
     if devices:
-        state = jax_utils.replicate(state, jax.devices()[:devices])
+        state = jax_utils.replicate(state, _local(devices))
     terms = {}
     for step in range(count):
         state, metrics = step_for[step >= _DELAY](
             state, _batch(config, dataset, family, step, devices))
-        for name, value in jax.device_get(metrics).items():
+        for name, value in _on_host(metrics).items():
             terms.setdefault(name, []).append(np.ravel(value)[0])
-    params = jax.device_get((state.params, state.carry))
+    params = _on_host((state.params, state.carry))
     return terms, jax.tree.map(lambda x: x[0], params) if devices else params
+
+
+def _local(devices):
+    """Those of this process among the first devices."""
+    return [device for device in jax.devices()[:devices]
+            if device.process_index == jax.process_index()]
+
+
+def _on_host(tree):
+    """Of arrays over devices, the first device's part."""
+    return jax.tree.map(lambda x: np.asarray(x.addressable_data(0)), tree)
 
 
 def _widened(x):
@@ -122,11 +139,12 @@ def _compiled(config, model, family, topdis, devices):
 
 
 def _batch(config, dataset, family, step, devices):
-    batches = {name: pipeline.batch(dataset, config.seed, step,
-                                    config.train.batch_size, stream=stream)
-               for stream, name in enumerate(family.batches)}
+    part = (jax.process_index(), jax.process_count()) if devices else (0, 1)
+    batches = {name: pipeline.batch(
+        dataset, config.seed, step, config.train.batch_size, stream=stream,
+        part=part) for stream, name in enumerate(family.batches)}
     if devices:
-        return {name: pipeline.shard(images, devices)
+        return {name: pipeline.shard(images, len(_local(devices)))
                 for name, images in batches.items()}
     return batches
 
@@ -159,8 +177,8 @@ def compare_exactly(family, dataset, counts, count):
             others, changed = train(config, dataset, count, devices)
             found = (difference_by_step(terms, others).max(),
                      parameter_difference(params, changed))
-            print(f'{family:<14}{devices:>8}{found[0]:>14.1e}'
-                  f'{found[1]:>14.1e}', flush=True)
+            _say(f'{family:<14}{devices:>8}{found[0]:>14.1e}'
+                 f'{found[1]:>14.1e}')
             largest = max(largest, *found)
     return largest
 
@@ -173,26 +191,45 @@ def compare_growth(family, dataset, devices, count):
     def show(name, *args, **options):
         others, _ = train(config, dataset, count, *args, **options)
         by_step = difference_by_step(terms, others)
-        print(f'{family:<14}{name:>10}' + ''.join(
+        _say(f'{family:<14}{name:>10}' + ''.join(
             f'{by_step[:step].max():>9.0e}' for step in _SHOWN
-            if step <= count), flush=True)
+            if step <= count))
 
     show(f'{devices} devices', devices)
     show('1 ulp off', change=lambda x: jnp.nextafter(x, jnp.inf))
 
 
+def _say(line):
+    if processes.is_first():
+        print(line, flush=True)
+
+
 def run(names, counts, count, tolerance):
     dataset = sources.load('sprites_small')
-    print(f'float64, {count} steps: largest relative difference from the plain '
-          f'step\n{"family":<14}{"devices":>8}{"losses":>14}{"parameters":>14}')
+    _say(f'float64, {count} steps: largest relative difference from the plain '
+         f'step\n{"family":<14}{"devices":>8}{"losses":>14}{"parameters":>14}')
     largest = max([compare_exactly(name, dataset, counts, count)
                    for name in names])
-    print('\nfloat32: largest relative difference of a term up to step\n'
-          f'{"family":<24}' + ''.join(f'{s:>9}' for s in _SHOWN if s <= count))
-    for name in names:
-        compare_growth(name, dataset, max(counts), count)
+    if jax.process_count() == 1:
+        _say('\nfloat32: largest relative difference of a term up to step\n'
+             f'{"family":<24}' + ''.join(f'{s:>9}' for s in _SHOWN
+                                         if s <= count))
+        for name in names:
+            compare_growth(name, dataset, max(counts), count)
     if not largest <= tolerance:
         sys.exit(f'Error: {largest:.1e} is above the tolerance, {tolerance}')
+
+
+def start_all(count):
+    """Starts this program `count` times, joined; the worst exit status."""
+    with socket.socket() as free:
+        free.bind(('localhost', 0))
+        port = free.getsockname()[1]
+    started = [subprocess.Popen(
+        [sys.executable, '-m', 'experiments.spread', *sys.argv[1:],
+         f'--coordinator=localhost:{port}', f'--process={index}'])
+        for index in range(count)]
+    return max(abs(process.wait()) for process in started)
 
 
 def main():
@@ -201,16 +238,31 @@ def main():
     counts = flags.DEFINE_list('devices', ['1', '2', '4', '8'], 'How many.')
     count = flags.DEFINE_integer('steps', 50, 'How many.', lower_bound=1)
     tolerance = flags.DEFINE_float('tolerance', 1e-4, 'Relative.')
+    several = flags.DEFINE_integer(
+        'processes', 1, 'That share the devices.', lower_bound=1)
+    coordinator = flags.DEFINE_string('coordinator', None, 'Set by itself.')
+    process = flags.DEFINE_integer('process', None, 'Set by itself.')
 
     def start(argv):
         del argv
         devices = [int(number) for number in counts.value]
+        if several.value > 1 and (
+                len(devices) > 1 or devices[0] % several.value):
+            raise app.UsageError(
+                f'--devices={",".join(counts.value)}: with several processes '
+                f'it must be one multiple of their number, {several.value}')
+        if several.value > 1 and process.value is None:
+            sys.exit(start_all(several.value))
         logging.set_verbosity(logging.ERROR)
         # Most of the time is compilation.
         os.environ.setdefault('XLA_FLAGS',
                               '--xla_backend_optimization_level=0')
-        fake_devices.make(max(devices))
-        run(names.value, devices, count.value, tolerance.value)
+        fake_devices.make(max(devices) // several.value)
+        if process.value is None:
+            return run(names.value, devices, count.value, tolerance.value)
+        processes.join(coordinator.value, several.value, process.value)
+        with processes.ending_together():
+            run(names.value, devices, count.value, tolerance.value)
 
     app.run(start)
 
