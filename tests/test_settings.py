@@ -51,6 +51,8 @@ def _keys(config):
     ('topdis.margin', 0.5, r'\[0, 0.5\)'),
     ('topdis.quantile', 1.5, r'\[0, 1\]'),
     ('topdis.num_bars', 0, 'at least 1'),
+    ('topdis.forms', ('mean',), 'min.*max.*mean'),
+    ('topdis.forms', (), 'min.*max'),
 ])
 def test_messages(key, value, message):
     config = base.get_config()
