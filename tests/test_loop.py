@@ -18,6 +18,24 @@ def dataset():
     return cases.blobs()
 
 
+@pytest.fixture(scope='module', autouse=True)
+def compiled_once():
+    """Runs of one configuration share their compiled steps."""
+    compile_steps, known = loop._compile_steps, {}
+
+    def shared(config, *parts):
+        key = (steps.make_step, config.train.batch_size, *(
+            config[section].to_json()
+            for section in ('model', 'objective', 'topdis')))
+        if key not in known:
+            known[key] = compile_steps(config, *parts)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, '_compile_steps', shared)
+        yield
+
+
 def _config(family='vae', **changes):
     changes = {'train__steps': 12, 'train__log_every': 1,
                'train__checkpoint_every': 4, 'train__eval_every': 0,

@@ -104,7 +104,7 @@ def test_dava_over_devices_equals_one_device():
         return losses.dava(*inputs, capacity=0.3, gamma=20.0,
                            axis_name=axis_name)[0]
 
-    value, grads = jax.value_and_grad(loss)(inputs)
+    value, grads = jax.jit(jax.value_and_grad(loss))(inputs)
     each, parts = jax.pmap(
         jax.value_and_grad(lambda x: loss(x, 'd')), axis_name='d')(
             [x.reshape(4, 2, *x.shape[1:]) for x in inputs])
@@ -154,6 +154,7 @@ def test_gradient_equals_finite_differences(family):
     directions = [jnp.asarray(x) for x in _inputs(seed=1)]
     directions[1] = jnp.zeros_like(directions[1])  # images are data
 
+    @jax.jit
     def loss(inputs):
         return FAMILIES[family](*inputs)[0]
 

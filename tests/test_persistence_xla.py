@@ -64,8 +64,8 @@ def assert_same(first, second):
 
 
 def loss_and_grads(engine):
-    return jax.value_and_grad(
-        functools.partial(topology.rtd, engine=engine), argnums=(0, 1))
+    return jax.jit(jax.value_and_grad(
+        functools.partial(topology.rtd, engine=engine), argnums=(0, 1)))
 
 
 # Laws.
@@ -212,7 +212,7 @@ def test_gradient_equals_finite_differences():
 @functools.cache
 def _expected():
     x, y = clouds()
-    return x, y, jax.vmap(loss_and_grads('host'))(x, y)
+    return x, y, jax.jit(jax.vmap(loss_and_grads('host')))(x, y)
 
 
 def _check(losses, grads):

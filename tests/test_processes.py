@@ -13,11 +13,11 @@ from tests import quick
 from topdis_jax.training import lock, workfolder
 
 ROOT = os.path.dirname(os.path.dirname(__file__))
-ARGS = ['--config=experiments/configs/sprites.py:factor_vae',
+ARGS = ['--config=experiments/configs/sprites.py:vae',
         '--config.model.hidden=(16,)', '--config.model.decoder_hidden=(16,)',
-        '--config.objective.discriminator_hidden=(16,)',
+        '--config.model.latents=3', '--config.topdis.delay=0',
         '--config.train.batch_size=16', '--config.train.steps=12',
-        '--config.topdis.delay=3', '--config.train.log_every=1',
+        '--config.train.log_every=1',
         '--config.train.eval_every=6', '--config.eval.scores=("mig",)']
 
 
@@ -78,7 +78,7 @@ def _wait_until(condition):
 
 
 def test_one_that_is_stopped_or_killed(tmp_path):
-    flags = ('--config.train.steps=1000000', '--config.topdis.delay=1000000',
+    flags = ('--config.train.steps=1000000', '--config.topdis.weight=0',
              '--config.train.eval_every=0', '--config.train.log_every=7')
 
     def logged():

@@ -76,11 +76,12 @@ def test_golden_parts(case):
 def test_golden_gradients(case):
     power = int(GOLDEN[f'c{case}_lp'])
     distances = _golden_distances(case)
-    of_distances = jax.grad(lambda x, y: topology.rtd(x, y, power=power),
-                            argnums=(0, 1))(*distances)
+    of_distances = jax.jit(jax.grad(
+        lambda x, y: topology.rtd(x, y, power=power), argnums=(0, 1)))(
+            *distances)
     clouds = GOLDEN[f'c{case}_x'], GOLDEN[f'c{case}_y']
-    of_clouds = jax.grad(lambda x, y: _loss(x, y, power=power),
-                         argnums=(0, 1))(*clouds)
+    of_clouds = jax.jit(jax.grad(
+        lambda x, y: _loss(x, y, power=power), argnums=(0, 1)))(*clouds)
     for name, got in zip(('gx', 'gy'), of_clouds):
         want = GOLDEN[f'c{case}_{name}']
         np.testing.assert_allclose(got, want, atol=2e-3 * np.abs(want).max())
@@ -94,7 +95,7 @@ def test_golden_gradients(case):
 def test_zero_on_itself_with_zero_gradient():
     x, _ = _clouds()
     dist = topology.pairwise_distances(x)
-    loss, grad = jax.value_and_grad(topology.rtd)(dist, dist)
+    loss, grad = jax.jit(jax.value_and_grad(topology.rtd))(dist, dist)
     assert loss == 0
     np.testing.assert_array_equal(grad, 0)
 
@@ -151,6 +152,7 @@ def test_gradient_equals_finite_differences(power, seed):
     direction = jnp.asarray(rng.normal(size=x.shape), jnp.float32)
     # The scale is constant to autodiff, so it stays out of this.
 
+    @jax.jit
     def loss(x):
         return topology.rtd(topology.pairwise_distances(x),
                             topology.pairwise_distances(y), power=power)
@@ -164,7 +166,7 @@ def test_gradient_equals_finite_differences(power, seed):
 
 def test_gradient_is_symmetric():
     lower = jnp.asarray([[0, 1.0], [1, 0]])
-    grads = jax.grad(topology.rtd, argnums=(0, 1))(lower, 2 * lower)
+    grads = jax.jit(jax.grad(topology.rtd, argnums=(0, 1)))(lower, 2 * lower)
     for grad in grads:
         np.testing.assert_array_equal(grad, np.transpose(grad))
     # Both barcodes of y -> x are the bar [x, y], so rtd is y - x.
@@ -182,7 +184,7 @@ def test_equal_entries_share_the_gradient():
             jnp.minimum(x, y), jnp.maximum(x, y) + 1 - jnp.eye(2), num_bars=1)
         return bars.births[0]
 
-    for grad in jax.grad(births, argnums=(0, 1))(x, x):
+    for grad in jax.jit(jax.grad(births, argnums=(0, 1)))(x, x):
         np.testing.assert_allclose(grad, [[0, 0.25], [0.25, 0]])
 
 
@@ -193,10 +195,10 @@ def test_masked_equals_compressed():
     noisy = [jnp.where(junk, jnp.nan, d) for d in (x, y)]
     compressed = [d[mask][:, mask] for d in (x, y)]
 
-    loss, grads = jax.value_and_grad(
-        lambda x, y: topology.rtd(x, y, mask=mask), argnums=(0, 1))(*noisy)
-    expected, small = jax.value_and_grad(
-        topology.rtd, argnums=(0, 1))(*compressed)
+    loss, grads = jax.jit(jax.value_and_grad(
+        lambda x, y: topology.rtd(x, y, mask=mask), argnums=(0, 1)))(*noisy)
+    expected, small = jax.jit(jax.value_and_grad(
+        topology.rtd, argnums=(0, 1)))(*compressed)
     assert loss == expected
     for grad, want in zip(grads, small):
         np.testing.assert_array_equal(grad[mask][:, mask], want)
@@ -246,14 +248,15 @@ def test_transforms_agree():
     pairs = [_distances(n=10, seed=seed) for seed in range(4)]
     x, y = (jnp.stack(d) for d in zip(*pairs))
     single = jnp.stack([topology.rtd(a, b) for a, b in pairs])
-    grads = jnp.stack([jax.grad(topology.rtd)(a, b) for a, b in pairs])
+    gradient = jax.jit(jax.grad(topology.rtd))
+    grads = jnp.stack([gradient(a, b) for a, b in pairs])
 
     def check(losses, got):
         np.testing.assert_allclose(losses.reshape(4), single, rtol=1e-6)
         np.testing.assert_allclose(got.reshape(4, 10, 10), grads, rtol=1e-6)
 
-    one = jax.value_and_grad(topology.rtd)
-    check(*jax.vmap(one)(x, y))
+    one = jax.jit(jax.value_and_grad(topology.rtd))
+    check(*jax.jit(jax.vmap(one))(x, y))
     check(*jax.jit(jax.vmap(jax.vmap(one)))(
         x.reshape(2, 2, 10, 10), y.reshape(2, 2, 10, 10)))
     check(*jax.lax.scan(lambda c, d: (c, one(*d)), None, (x, y))[1])
@@ -280,7 +283,7 @@ def test_leading_dimensions_equal_a_loop():
 @pytest.mark.parametrize('devices', [1, 2, 4])
 def test_barcodes_shared_out_over_devices(devices):
     x, y = _distances(n=12)
-    loss, grad = jax.value_and_grad(topology.rtd)(x, y)
+    loss, grad = jax.jit(jax.value_and_grad(topology.rtd))(x, y)
     shared = jax.pmap(
         jax.value_and_grad(lambda x, y: topology.rtd(x, y, axis_name='d')),
         axis_name='d', devices=jax.devices()[:devices])
