@@ -29,7 +29,7 @@ def join(coordinator, count, index):
 
 @contextlib.contextmanager
 def ending_together():
-    """Within, after join(): an error or a signal ends this process at once.
+    """Within, after join(): an error ends this process at once.
 
     Its usual end waits for the others, minutes, and they wait for it in the
     next step. At once, their step fails, or the coordinator misses this
