@@ -1,6 +1,7 @@
-"""Several devices that are one CPU, to try what runs on many."""
+"""Several devices or hosts that are one CPU, to try what runs on many."""
 
 import os
+import socket
 
 import jax
 
@@ -19,3 +20,10 @@ def give_threads():
     wait for ever. NPROC is what sizes the pool.
     """
     os.environ.setdefault('NPROC', '32')
+
+
+def free_address():
+    """'host:port' for the coordinator of processes on this machine."""
+    with socket.socket() as free:
+        free.bind(('localhost', 0))
+        return f'localhost:{free.getsockname()[1]}'

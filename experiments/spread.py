@@ -21,7 +21,6 @@ does the first for devices that are shared out over several processes.
 import contextlib
 import importlib
 import os
-import socket
 import subprocess
 import sys
 from unittest import mock
@@ -222,12 +221,10 @@ def run(names, counts, count, tolerance):
 
 def start_all(count):
     """Starts this program `count` times, joined; the worst exit status."""
-    with socket.socket() as free:
-        free.bind(('localhost', 0))
-        port = free.getsockname()[1]
+    coordinator = fake_devices.free_address()
     started = [subprocess.Popen(
         [sys.executable, '-m', 'experiments.spread', *sys.argv[1:],
-         f'--coordinator=localhost:{port}', f'--process={index}'])
+         f'--coordinator={coordinator}', f'--process={index}'])
         for index in range(count)]
     return max(abs(process.wait()) for process in started)
 

@@ -2,22 +2,23 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 
 import numpy as np
 
+from experiments import fake_devices
 from tests import quick
 from topdis_jax.training import lock, workfolder
 
 ROOT = os.path.dirname(os.path.dirname(__file__))
-ARGS = ['--config=experiments/configs/sprites.py:vae',
+ARGS = ['--config=experiments/configs/sprites.py:factor_vae',
         '--config.model.hidden=(16,)', '--config.model.decoder_hidden=(16,)',
-        '--config.model.latents=3', '--config.topdis.delay=0',
+        '--config.model.latents=3',  # each of which is drawn
+        '--config.objective.discriminator_hidden=(16,)',
         '--config.train.batch_size=16', '--config.train.steps=12',
-        '--config.train.log_every=1',
+        '--config.topdis.delay=3', '--config.train.log_every=1',
         '--config.train.eval_every=6', '--config.eval.scores=("mig",)']
 
 
@@ -30,12 +31,9 @@ def _start(folder, devices, *flags):
 
 
 def _start_two(folder, devices, *flags):
-    with socket.socket() as free:
-        free.bind(('localhost', 0))
-        port = free.getsockname()[1]
-    return [_start(folder, devices, f'--coordinator=localhost:{port}',
-                   '--processes=2', f'--process={index}', *flags)
-            for index in range(2)]
+    coordinator = f'--coordinator={fake_devices.free_address()}'
+    return [_start(folder, devices, coordinator, '--processes=2',
+                   f'--process={index}', *flags) for index in range(2)]
 
 
 def _finish(process):

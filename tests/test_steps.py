@@ -69,8 +69,8 @@ def test_a_family_with_topdis_orthogonalised(family):
 
 
 @pytest.mark.parametrize('family,changes', [
-    ('vae', {'topdis__orthogonalize': True}), ('factor_vae', {}),
-    ('beta_tcvae', {}), ('dava', {})], ids=str)
+    ('vae', {'topdis__fresh': True}), ('vae', {'topdis__orthogonalize': True}),
+    ('factor_vae', {}), ('beta_tcvae', {}), ('dava', {})], ids=str)
 def test_spread_over_devices_equals_one_device(family, changes):
     config = cases.config(family, **changes)
     shape = cases.SHAPES.get(family, cases.SHAPE)
@@ -88,8 +88,8 @@ def test_spread_over_devices_equals_one_device(family, changes):
         atol=0.02 * config.train.learning_rate, rtol=1e-4)
 
 
-@pytest.mark.parametrize('devices,orthogonalize', [
-    (1, False), (2, False), (4, False), (4, True)])
+@pytest.mark.parametrize('devices', [1, 2, 4])
+@pytest.mark.parametrize('orthogonalize', [False, True])
 def test_four_barcodes_a_step_on_any_number_of_devices(
         monkeypatch, devices, orthogonalize):
     engine, computed = persistence.warm_up(), []
