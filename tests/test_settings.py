@@ -7,7 +7,7 @@ import os
 import numpy as np
 import pytest
 
-from experiments.configs import base
+from experiments.configs import base, sprites
 from topdis_jax.data.errors import DataError
 from topdis_jax.data.factors import FactorDataset
 from topdis_jax.training import families, settings
@@ -82,6 +82,15 @@ def test_images_of_the_wrong_size():
     config.model.hidden = ()
     with pytest.raises(settings.SettingsError, match='hidden'):
         settings.check_dataset(config, small)
+
+
+def test_channels_of_the_discriminator_of_images():
+    config = sprites.get_config('dava')
+    settings.check_dataset(config, _dataset(32, 32, 1))
+    config.objective.discriminator_channels = (8, 16)
+    with pytest.raises(settings.SettingsError,
+                       match='family.*2 stride-2.*size 16; received 32'):
+        settings.check_dataset(config, _dataset(32, 32, 1))
 
 
 def test_correlation_of_factors_that_are_not_there():

@@ -43,6 +43,8 @@ def get_config(family='vae'):
     config.objective.gamma = 5.0
     # factor_vae: the discriminator of codes.
     config.objective.discriminator_hidden = (1000,) * 6
+    # dava: channels of the discriminator of images; (): those of the encoder.
+    config.objective.discriminator_channels = ()
     # factor_vae, dava.
     config.objective.discriminator_learning_rate = 1e-4
     # beta_tcvae: 'weighted' or 'stratified' sampling of the aggregate.

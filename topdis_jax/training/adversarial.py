@@ -58,7 +58,8 @@ def dava(config, dataset_size, axis_name):
     """
     del dataset_size
     options = config.objective
-    discriminator = models.ImageDiscriminator()
+    discriminator = models.ImageDiscriminator(
+        tuple(options.discriminator_channels) or None)
     optimizer = optax.adam(options.discriminator_learning_rate)
     max_norm = options.max_grad_norm
 
