@@ -9,6 +9,8 @@ from PIL import Image
 from experiments import grid, report_text
 from topdis_jax import plots
 
+# As many variants leave room for large panels.
+_BESIDE = 6
 _COLOURS = {'off': 'tab:gray', 'on': 'tab:blue'}
 
 
@@ -46,6 +48,8 @@ def draw(workdir, results, out):
 def paired_dots(path, families):
     """A panel for each score: off and on joined, a line for each seed.
 
+    Panels stand beside, or of many variants below one another.
+
     Args:
       path: of the PNG.
       families: {name: what report.compare gives, with 'config'}.
@@ -53,10 +57,12 @@ def paired_dots(path, families):
     names = [name for name in dict.fromkeys(
         n for family in families.values() for n in report_text.shown(family))
         if name != 'minutes']
-    width = 0.9 + 0.75 * len(families)
-    figure = Figure(figsize=(max(width, 2.2) * len(names), 3.4),
-                    layout='constrained')
-    panels = figure.subplots(1, len(names), squeeze=False)[0]
+    width, many = 0.9 + 0.75 * len(families), len(families) > _BESIDE
+    size = ((width, 2.4 * len(names) + 1) if many
+            else (max(width, 2.2) * len(names), 3.4))
+    figure = Figure(figsize=size, layout='constrained')
+    panels = figure.subplots(*((len(names), 1) if many else (1, len(names))),
+                             squeeze=False).ravel()
     for axes, name in zip(panels, names):
         for place, family in enumerate(families.values()):
             if name in family['measures']:
@@ -104,7 +110,8 @@ def score_curves(path, families, runs):
               for seed in family['seeds']}
     if not any(len(curve) > 1 for curve in curves.values()):
         return False
-    figure = Figure(figsize=(2.4 * len(families) + 0.6, 2.0 * len(names) + 1),
+    width = 2.4 if len(families) <= _BESIDE else 1.4
+    figure = Figure(figsize=(width * len(families) + 0.6, 2.0 * len(names) + 1),
                     layout='constrained')
     panels = figure.subplots(len(names), len(families), squeeze=False,
                              sharex=True, sharey='row')
@@ -116,7 +123,7 @@ def score_curves(path, families, runs):
                              if name in scores)), '.-', linewidth=1,
                       color=_COLOURS[arm])
     for axes, key in zip(panels[0], families):
-        axes.set_title(key, fontsize=10)
+        axes.set_title(key.replace('+', '\n+'), fontsize=10)
     for axes in panels[-1]:
         axes.set_xlabel('step', fontsize=9)
     _legend(figure, panels[0, 0])

@@ -1,5 +1,9 @@
 """The Markdown of a study's report."""
 
+import statistics
+
+from topdis_jax.training import workfolder
+
 LABELS = {
     'mig': 'MIG', 'factor_vae': 'FactorVAE', 'sap': 'SAP', 'dci': 'DCI',
     'dci_2000': 'DCI (2000 points)', 'beta_vae': 'beta-VAE score',
@@ -34,8 +38,10 @@ _ONE = '''\
 **One pair of runs** says nothing of how the difference varies over seeds.
 '''
 # What a family's strength is called.
-_STRENGTHS = {'beta_vae': 'beta', 'beta_tcvae': 'beta', 'factor_vae': 'gamma',
-              'control_vae': 'kl_stop', 'dava': 'dava_gamma'}
+_STRENGTHS = {
+    'beta_vae': 'objective.beta', 'beta_tcvae': 'objective.beta',
+    'factor_vae': 'objective.gamma', 'control_vae': 'objective.kl_stop',
+    'dava': 'objective.dava_gamma'}
 
 
 def label(name):
@@ -73,8 +79,10 @@ def _data_set(data, families, pictures):
             if family['measures']}
     if not done:
         return parts + ['No seed is finished in every arm.\n']
-    parts += [_settings(next(iter(done.values()))['config']),
-              _strengths(done)]
+    configs = {key: workfolder.flatten(family['config'])
+               for key, family in done.items()}
+    usual = _usual(configs)
+    parts += [_settings(usual), _own_settings(configs, usual)]
     columns = list(dict.fromkeys(
         name for family in done.values() for name in shown(family)))
     parts.append(_scores(done, columns))
@@ -96,26 +104,59 @@ def _few(least, most):
                            percent=100 * 2.0 ** (1 - least))
 
 
-def _settings(config):
+def _usual(configs):
+    """{'section.key': value} of most variants; configs are flattened."""
+    rows = list(configs.values())
+    return {name: statistics.mode(_hashable(row.get(name)) for row in rows)
+            for name in rows[0]}
+
+
+def _hashable(value):
+    """Lists, which JSON has for tuples, as tuples."""
+    return tuple(map(_hashable, value)) if isinstance(value, list) else value
+
+
+def _settings(usual):
     """The settings that a reader asks for first."""
-    train, topdis, model = config['train'], config['topdis'], config['model']
-    network = model['network']
+    network = usual['model.network']
     if network == 'mlp':
-        network += ' ' + '-'.join(map(str, model['hidden']))
+        network += ' ' + '-'.join(map(str, usual['model.hidden']))
     gradient = ('kept from working against the reconstruction\'s'
-                if topdis['orthogonalize'] else 'added')
-    return (f'{network}, {model["latents"]} latents, {train["steps"]} steps '
-            f'of {train["batch_size"]} images, learning rate '
-            f'{train["learning_rate"]:g}; TopDis: weight {topdis["weight"]:g} '
-            f'from step {topdis["delay"]} on, shift {topdis["shift"]:g}, '
-            f'margin {topdis["margin"]:g}, gradient {gradient}.\n')
+                if usual['topdis.orthogonalize'] else 'added')
+    return (f'{network}, {usual["model.latents"]} latents, '
+            f'{usual["train.steps"]} steps of {usual["train.batch_size"]} '
+            f'images, learning rate {usual["train.learning_rate"]:g}; TopDis: '
+            f'weight {usual["topdis.weight"]:g} from step '
+            f'{usual["topdis.delay"]} on, shift {usual["topdis.shift"]:g}, '
+            f'margin {usual["topdis.margin"]:g}, gradient {gradient}.'
+            + ''.join(f' In training {a} and {b} go together (sigma {sigma:g}).'
+                      for a, b, sigma in usual['data.correlation']) + '\n')
 
 
-def _strengths(families):
-    found = {key: _STRENGTHS[key] for key in families if key in _STRENGTHS}
-    return '; '.join(
-        f'{key}: {name} {families[key]["config"]["objective"][name]:g}'
-        for key, name in found.items()) + ('.\n' if found else '')
+def _own_settings(configs, usual):
+    """Each variant's strength, and what it has unlike most others."""
+    lines = []
+    for key, config in configs.items():
+        strength = _STRENGTHS.get(config['model.family'])
+        own = [name for name, value in config.items()
+               if name == strength or name != 'model.family'
+               and _hashable(value) != usual.get(name)]
+        if own:
+            values = ', '.join(f'{name} {_value(config[name])}'
+                               for name in own)
+            lines.append(f'* {key}: {values}\n')
+    return ''.join(lines)
+
+
+def _value(value):
+    if isinstance(value, list):
+        return '(' + ', '.join(map(_value, value)) + ')'
+    return f'{value:g}' if isinstance(value, float) else str(value)
+
+
+def _kind(variants):
+    """What a table's rows are: some may have settings of their own."""
+    return 'variant' if any('+' in key for key in variants) else 'family'
 
 
 def _table(header, rows):
@@ -131,7 +172,8 @@ def _scores(families, columns):
         rows += [[key, arm, str(len(family['seeds'])),
                   *(_score(name, family['measures'].get(name), arm)
                     for name in columns)] for arm in arms]
-    return _table(['family', 'TopDis', 'seeds', *map(label, columns)], rows)
+    return _table([_kind(families), 'TopDis', 'seeds', *map(label, columns)],
+                  rows)
 
 
 def _score(name, measure, arm):
@@ -158,7 +200,8 @@ def _differences(families, columns):
                     for name in names),
              _difference('reconstruction', family, 'percent')]
             for key, family in families.items()]
-    return _table(['family', *map(label, names), 'reconstruction (%)'], rows)
+    return _table([_kind(families), *map(label, names), 'reconstruction (%)'],
+                  rows)
 
 
 def _difference(name, family, kind):

@@ -117,7 +117,8 @@ def test_the_report_of_an_unfinished_study(study_folder, tmp_path):
     assert 'beta_tcvae/off/11: failed (`Error: a | b`)' in text
     assert 'beta_tcvae/on/11: missing' in text
     assert 'Seeds: 1 to 2, which is few' in text and '50 % of' in text
-    assert 'beta_vae: beta 4; beta_tcvae: beta 6.' in text
+    assert ('* beta_vae: objective.beta 4\n'
+            '* beta_tcvae: objective.beta 6\n') in text
     assert 'dci_2000_x' not in text and '(notes.md)' in text
     for line in text.splitlines():
         if line.startswith('!['):
@@ -140,6 +141,24 @@ def test_a_study_of_one_arm(tmp_path):
     text = (tmp_path / 'out' / 'README.md').read_text()
     assert '| vae | off | 2 | 0.100 ± 0.000 |' in text
     assert 'difference' not in text and results['unfinished'] == []
+
+
+def test_variants_are_told_by_what_most_have_not(tmp_path):
+    names = ('vae', 'vae+a', 'vae+b', 'beta_vae')
+    config = cases.config(topdis=('on',), variants=names)
+    config.run.data.correlation = (('scale', 'x', 0.2),)
+    config.overrides['vae+a'] = {'topdis': {'weight': 20.0, 'forms': ('min',)}}
+    config.overrides['vae+b'] = {'topdis': {'sample': False}}
+    grid.prepare(config, tmp_path)
+    for cell in grid.cells(config):
+        cases.finish(tmp_path, cell, 0.1)
+    report_results.write(tmp_path, tmp_path / 'out')
+    text = (tmp_path / 'out' / 'README.md').read_text()
+    assert 'TopDis: weight 5 from' in text and '| variant | TopDis |' in text
+    assert 'scale and x go together (sigma 0.2)' in text
+    assert ('* vae+a: topdis.weight 20, topdis.forms (min)\n'
+            '* vae+b: topdis.sample False\n'
+            '* beta_vae: objective.beta 4\n\n') in text
 
 
 def test_the_median_run():

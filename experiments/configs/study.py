@@ -79,12 +79,14 @@ def _selection(config):
 
 
 def _sensitivity(config):
-    """One thing changed at a time."""
+    """One thing changed at a time, with learning curves of quick scores."""
     config.variants = ('beta_vae',)
     config.topdis = ('on',)
     config.seeds = (10, 11, 12)
+    config.run.train.eval_every = 2000
+    config.run.eval.scores = ('mig', 'factor_vae', 'sap')
     for label, topdis in (
-            ('off', {'weight': 0.0}), ('weight_1', {'weight': 1.0}),
+            ('weight_0', {'weight': 0.0}), ('weight_1', {'weight': 1.0}),
             ('weight_20', {'weight': 20.0}), ('weight_100', {'weight': 100.0}),
             ('shift_1_16', {'shift': 1 / 16}), ('shift_1_4', {'shift': 1 / 4}),
             ('bars_10', {'num_bars': 10}), ('min', {'forms': ('min',)}),
