@@ -44,7 +44,8 @@ def get_config(part='families'):
     config.overrides.factor_vae = _of(objective={'gamma': 40.0})
     # Schedules shortened like the training.
     config.overrides.control_vae = _of(objective={'kl_rise_every': 60})
-    config.overrides.dava = _of(objective={'capacity_threshold': 512_000})
+    config.overrides.dava = _of(objective={
+        'capacity_threshold': 512_000, 'discriminator_learning_rate': 5e-4})
     PARTS[part](config)
     return config
 
