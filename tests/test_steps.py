@@ -134,13 +134,13 @@ def test_orthogonalised_gradient():
     # What was taken away is a multiple of the reconstruction's gradient.
     taken = np.concatenate([np.ravel(x) for x in jax.tree.leaves(
         jax.tree.map(np.subtract, projected, plain))])
-    reconstruction = _reconstruction_gradient(cases.config())
+    reconstruction = _reconstruction_gradient()
     cosine = taken @ reconstruction / (
         np.linalg.norm(taken) * np.linalg.norm(reconstruction))
     assert cosine > 0.999
 
 
-def _reconstruction_gradient(config):
+def _reconstruction_gradient():
     """From two objectives that differ in the weight of the KL alone."""
     def vector(beta):
         config = cases.config('beta_vae', objective__beta=beta)
