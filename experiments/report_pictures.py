@@ -1,5 +1,6 @@
 """The pictures of a study's report."""
 
+import math
 import os
 
 from matplotlib.figure import Figure
@@ -9,8 +10,7 @@ from PIL import Image
 from experiments import grid, report_text
 from topdis_jax import plots
 
-# As many variants leave room for large panels.
-_BESIDE = 6
+_PAGE = 13  # inches that panels may take side by side
 _COLOURS = {'off': 'tab:gray', 'on': 'tab:blue'}
 
 
@@ -48,8 +48,6 @@ def draw(workdir, results, out):
 def paired_dots(path, families):
     """A panel for each score: off and on joined, a line for each seed.
 
-    Panels stand beside, or of many variants below one another.
-
     Args:
       path: of the PNG.
       families: {name: what report.compare gives, with 'config'}.
@@ -57,12 +55,14 @@ def paired_dots(path, families):
     names = [name for name in dict.fromkeys(
         n for family in families.values() for n in report_text.shown(family))
         if name != 'minutes']
-    width, many = 0.9 + 0.75 * len(families), len(families) > _BESIDE
-    size = ((width, 2.4 * len(names) + 1) if many
-            else (max(width, 2.2) * len(names), 3.4))
-    figure = Figure(figsize=size, layout='constrained')
-    panels = figure.subplots(*((len(names), 1) if many else (1, len(names))),
-                             squeeze=False).ravel()
+    width = max(0.9 + 0.75 * len(families), 2.2)
+    columns = min(len(names), max(1, int(_PAGE / width)))
+    rows = math.ceil(len(names) / columns)
+    figure = Figure(figsize=(width * columns, 2.5 * rows + 0.9),
+                    layout='constrained')
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in panels[len(names):]:
+        axes.set_axis_off()
     for axes, name in zip(panels, names):
         for place, family in enumerate(families.values()):
             if name in family['measures']:
@@ -110,7 +110,7 @@ def score_curves(path, families, runs):
               for seed in family['seeds']}
     if not any(len(curve) > 1 for curve in curves.values()):
         return False
-    width = 2.4 if len(families) <= _BESIDE else 1.4
+    width = 2.4 if 2.4 * len(families) < 1.2 * _PAGE else 1.4
     figure = Figure(figsize=(width * len(families) + 0.6, 2.0 * len(names) + 1),
                     layout='constrained')
     panels = figure.subplots(len(names), len(families), squeeze=False,
