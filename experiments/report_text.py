@@ -135,11 +135,11 @@ def _settings(usual):
 
 def _own_settings(configs, usual):
     """Each variant's strength, and what it has unlike most others."""
-    lines = []
+    lines, apart = [], {'model.family', *_STRENGTHS.values()}
     for key, config in configs.items():
         strength = _STRENGTHS.get(config['model.family'])
         own = [name for name, value in config.items()
-               if name == strength or name != 'model.family'
+               if name == strength or name not in apart
                and _hashable(value) != usual.get(name)]
         if own:
             values = ', '.join(f'{name} {_value(config[name])}'

@@ -144,7 +144,7 @@ def test_a_study_of_one_arm(tmp_path):
 
 
 def test_variants_are_told_by_what_most_have_not(tmp_path):
-    names = ('vae', 'vae+a', 'vae+b', 'beta_vae')
+    names = ('vae', 'vae+a', 'vae+b', 'beta_vae', 'factor_vae')
     config = cases.config(topdis=('on',), variants=names)
     config.run.data.correlation = (('scale', 'x', 0.2),)
     config.overrides['vae+a'] = {'topdis': {'weight': 20.0, 'forms': ('min',)}}
@@ -158,7 +158,8 @@ def test_variants_are_told_by_what_most_have_not(tmp_path):
     assert 'scale and x go together (sigma 0.2)' in text
     assert ('* vae+a: topdis.weight 20, topdis.forms (min)\n'
             '* vae+b: topdis.sample False\n'
-            '* beta_vae: objective.beta 4\n\n') in text
+            '* beta_vae: objective.beta 4\n'
+            '* factor_vae: objective.gamma 40\n\n') in text
 
 
 def test_the_median_run():
