@@ -110,7 +110,7 @@ def score_curves(path, families, runs):
               for seed in family['seeds']}
     if not any(len(curve) > 1 for curve in curves.values()):
         return False
-    width = 2.4 if 2.4 * len(families) < 1.2 * _PAGE else 1.4
+    width = min(2.4, max(1.4, _PAGE / len(families)))
     figure = Figure(figsize=(width * len(families) + 0.6, 2.0 * len(names) + 1),
                     layout='constrained')
     panels = figure.subplots(len(names), len(families), squeeze=False,

@@ -79,8 +79,7 @@ def _data_set(data, families, pictures):
             if family['measures']}
     if not done:
         return parts + ['No seed is finished in every arm.\n']
-    configs = {key: workfolder.flatten(family['config'])
-               for key, family in done.items()}
+    configs = {key: _flat(family['config']) for key, family in done.items()}
     usual = _usual(configs)
     parts += [_settings(usual), _own_settings(configs, usual)]
     columns = list(dict.fromkeys(
@@ -105,15 +104,20 @@ def _few(least, most):
 
 
 def _usual(configs):
-    """{'section.key': value} of most variants; configs are flattened."""
+    """What most variants have, of {variant: see _flat}."""
     rows = list(configs.values())
-    return {name: statistics.mode(_hashable(row.get(name)) for row in rows)
+    return {name: statistics.mode(row.get(name) for row in rows)
             for name in rows[0]}
 
 
-def _hashable(value):
-    """Lists, which JSON has for tuples, as tuples."""
-    return tuple(map(_hashable, value)) if isinstance(value, list) else value
+def _flat(config):
+    """{'section.key': value}; lists, which JSON has for tuples, as tuples."""
+    return {name: _tuples(value)
+            for name, value in workfolder.flatten(config).items()}
+
+
+def _tuples(value):
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 def _settings(usual):
@@ -140,7 +144,7 @@ def _own_settings(configs, usual):
         strength = _STRENGTHS.get(config['model.family'])
         own = [name for name, value in config.items()
                if name == strength or name not in apart
-               and _hashable(value) != usual.get(name)]
+               and value != usual.get(name)]
         if own:
             values = ', '.join(f'{name} {_value(config[name])}'
                                for name in own)
@@ -149,7 +153,7 @@ def _own_settings(configs, usual):
 
 
 def _value(value):
-    if isinstance(value, list):
+    if isinstance(value, tuple):
         return '(' + ', '.join(map(_value, value)) + ')'
     return f'{value:g}' if isinstance(value, float) else str(value)
 

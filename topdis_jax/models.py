@@ -270,7 +270,9 @@ class ImageDiscriminator(nn.Module):
             raise ValueError(
                 f'{len(channels)} stride-2 layers read images of size '
                 f'{4 * 2 ** len(channels)}; received {shape[0]}. Give one '
-                'number in `channels` for each halving down to 4.')
+                'number in `channels` (in a configuration, '
+                'objective.discriminator_channels) for each halving down to '
+                '4, or none for the usual ones.')
         logits = ConvEncoder(
             channels, self.width or _default_width(shape), 1,
             instance_norm=self.instance_norm, native=self.native,

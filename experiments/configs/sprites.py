@@ -14,7 +14,8 @@ def get_config(family='beta_vae'):
     config.model.decoder_hidden = (400, 400)
     config.objective.beta = 6.0 if family == 'beta_tcvae' else 4.0
     config.objective.discriminator_hidden = (400,) * 3
-    # A fourth of the encoder's and less: a tenth of the time on a CPU.
+    # A fourth of the encoder's, which take most of a step on a CPU. For
+    # images of 32 x 32; () fits all sizes.
     config.objective.discriminator_channels = (8, 16, 32)
     config.topdis.weight = 5.0
     config.topdis.delay = 2000
