@@ -4,7 +4,8 @@
 
 Prints milliseconds per step (median of alternating rounds), one device:
   topdis: each family, MLP on sprites_small, batch 64, 10 latents: without the
-    topological loss, with it, and with it orthogonalised; ratios; and the
+    topological loss, with it, and with it orthogonalised; ratios, the second
+    also of arithmetic operations as the compiler counts them; and the
     persistence's own time on the host as a share of the step.
   convolutions: a step of the convolutional VAE, batch 64, 64 x 64, with XLA's
     own convolutions and with the form that the package uses on this backend.
@@ -111,7 +112,8 @@ def topdis_table(clock):
                for step in range(16)]
     print('\nMLP (400-400), sprites_small, batch 64, 10 latents; ms per step')
     print(f'{"family":<14}{"without":>9}{"with":>9}{"ratio":>7}'
-          f'{"orthogonal":>12}{"ratio":>7}{"persistence":>13}{"share":>8}')
+          f'{"orthogonal":>12}{"ratio":>7}{"operations":>12}'
+          f'{"persistence":>13}{"share":>8}')
     for family in families.FAMILIES:
         config = sprites.get_config(family)
         crossed = config.copy_and_resolve_references()
@@ -122,12 +124,19 @@ def topdis_table(clock):
             'with': make_candidate(config, dataset.image_shape, topdis=True),
             'orthogonal': make_candidate(crossed, dataset.image_shape,
                                          topdis=True)}
+        operations = (_operations(candidates['orthogonal'], batches[0])
+                      / _operations(candidates['without'], batches[0]))
         measure(candidates, batches, clock)
         off, on, crossed = (c.median() for c in candidates.values())
         host = 1e3 * float(np.median(candidates['with'].host))
         print(f'{family:<14}{off:>9.2f}{on:>9.2f}{on / off:>7.2f}'
-              f'{crossed:>12.2f}{crossed / off:>7.2f}{host:>13.3f}'
-              f'{host / on:>8.1%}')
+              f'{crossed:>12.2f}{crossed / off:>7.2f}{operations:>12.2f}'
+              f'{host:>13.3f}{host / on:>8.1%}', flush=True)
+
+
+def _operations(candidate, batch):
+    return candidate.step.lower(
+        candidate.state, batch).compile().cost_analysis()['flops']
 
 
 def convolution_table(clock):
