@@ -5,15 +5,15 @@
 Prints milliseconds per step (median of alternating rounds), one device:
   topdis: each family, MLP on sprites_small, batch 64, 10 latents: without the
     topological loss, with it, and with it orthogonalised; ratios, the second
-    also of arithmetic operations as the compiler counts them; and the
-    persistence's own time on the host as a share of the step.
+    also of arithmetic operations as the compiler counts them; and persistence:
+    what a step with the loss is quicker by if its bars are fixed.
   convolutions: a step of the convolutional VAE, batch 64, 64 x 64, with XLA's
     own convolutions and with the form that the package uses on this backend.
   devices (only if asked for): the first family's step with the loss on 1, 2
     and 4 fake devices that share the CPU, and what of it goes into collectives
-    and into the callback: what the step is quicker by if each device takes its
-    own rows for those of the others, or fixed bars for those of the host. By
-    the clock, which counts waiting (other programs too), and in processor time.
+    and into barcodes: what the step is quicker by if each device takes its own
+    rows for those of the others, or fixed bars for those of the engine. By the
+    clock, which counts waiting (other programs too), and in processor time.
 """
 
 import contextlib
@@ -47,7 +47,6 @@ class Candidate:
     step: object
     state: object
     times: list = dataclasses.field(default_factory=list)
-    host: list = dataclasses.field(default_factory=list)
     cpu: list = dataclasses.field(default_factory=list)
 
     def median(self):
@@ -57,45 +56,43 @@ class Candidate:
         return 1e3 * float(np.median(self.cpu))
 
 
-class HostClock:
-    """Adds up the time that is spent in the persistence engine."""
-
-    def __init__(self):
-        self.seconds = 0.0
-        self._function = persistence.barcode_entries
-        persistence.barcode_entries = self
-
-    def __call__(self, *args, **kwargs):
-        start = time.perf_counter()
-        try:
-            return self._function(*args, **kwargs)
-        finally:
-            self.seconds += time.perf_counter() - start
-
-
-def make_candidate(config, image_shape, *, topdis, native=False):
+def make_candidate(config, image_shape, *, topdis, native=False, patches=()):
+    """A step on one device, traced with parts of it replaced."""
     model = states.make_model(config, image_shape).clone(native=native)
     family = families.make_family(config, dataset_size=46080)
     step = steps.make_step(config, model, family,
                            states.make_optimizer(config), topdis=topdis)
-    return Candidate(jax.jit(step, donate_argnums=0),
+    return Candidate(jax.jit(_patched(step, patches), donate_argnums=0),
                      states.create_state(config, model, family))
 
 
-def measure(candidates, batches, clock):
+def _patched(step, patches):
+    def patched(state, batch):
+        with contextlib.ExitStack() as stack:
+            for patch in patches:
+                stack.enter_context(patch)
+            return step(state, batch)
+
+    return patched
+
+
+def _fixed_bars():
+    return mock.patch.object(importlib.import_module('topdis_jax.topology.rtd'),
+                             '_host_entries', _fixed_entries)
+
+
+def measure(candidates, batches):
     """Times all candidates in turn, round after round."""
     for candidate in candidates.values():
         _run(candidate, batches, 3)
     for _ in range(_ROUNDS.value):
         for candidate in candidates.values():
-            clock.seconds, start = 0.0, time.perf_counter()
-            cpu = time.process_time()
+            start, cpu = time.perf_counter(), time.process_time()
             _run(candidate, batches, _STEPS.value)
             elapsed = time.perf_counter() - start
             candidate.times.append(elapsed / _STEPS.value)
             candidate.cpu.append(
                 (time.process_time() - cpu) / _STEPS.value)
-            candidate.host.append(clock.seconds / _STEPS.value)
 
 
 def _run(candidate, batches, count):
@@ -105,7 +102,7 @@ def _run(candidate, batches, count):
         jax.block_until_ready(metrics)
 
 
-def topdis_table(clock):
+def topdis_table():
     dataset = sources.load('sprites_small')
     batches = [{'images': pipeline.batch(dataset, 0, step, 64),
                 'second': pipeline.batch(dataset, 0, step, 64, stream=1)}
@@ -123,15 +120,16 @@ def topdis_table(clock):
                                       topdis=False),
             'with': make_candidate(config, dataset.image_shape, topdis=True),
             'orthogonal': make_candidate(crossed, dataset.image_shape,
-                                         topdis=True)}
+                                         topdis=True),
+            'fixed': make_candidate(config, dataset.image_shape, topdis=True,
+                                    patches=[_fixed_bars()])}
         operations = (_operations(candidates['orthogonal'], batches[0])
                       / _operations(candidates['without'], batches[0]))
-        measure(candidates, batches, clock)
-        off, on, crossed = (c.median() for c in candidates.values())
-        host = 1e3 * float(np.median(candidates['with'].host))
+        measure(candidates, batches)
+        off, on, crossed, fixed = (c.median() for c in candidates.values())
         print(f'{family:<14}{off:>9.2f}{on:>9.2f}{on / off:>7.2f}'
               f'{crossed:>12.2f}{crossed / off:>7.2f}{operations:>12.2f}'
-              f'{host:>13.3f}{host / on:>8.1%}', flush=True)
+              f'{on - fixed:>13.3f}{1 - fixed / on:>8.1%}', flush=True)
 
 
 def _operations(candidate, batch):
@@ -139,7 +137,7 @@ def _operations(candidate, batch):
         candidate.state, batch).compile().cost_analysis()['flops']
 
 
-def convolution_table(clock):
+def convolution_table():
     config = sprites.get_config()
     config.model.network = 'conv'
     print('\nConvolutional VAE, batch 64, without TopDis; ms per step')
@@ -151,30 +149,28 @@ def convolution_table(clock):
         candidates = {
             native: make_candidate(config, shape, topdis=False, native=native)
             for native in (True, False)}
-        measure(candidates, batches, clock)
+        measure(candidates, batches)
         native, ours = (c.median() for c in candidates.values())
         print(f'{"x".join(map(str, shape)):<14}{native:>9.1f}{ours:>9.1f}'
               f'{native / ours:>7.2f}')
 
 
-def devices_table(clock):
+def devices_table():
     config, dataset = sprites.get_config(), sources.load('sprites_small')
-    rtd = importlib.import_module('topdis_jax.topology.rtd')
     print('\nMLP (400-400), sprites_small, batch 64, with TopDis, on fake '
           f'devices of {os.cpu_count()} cores; ms per step')
-    head = f'{"collectives":>13}{"callback":>10}'
+    head = f'{"collectives":>13}{"barcodes":>10}'
     print(f'{"devices":<8}{"clock":>8}{head}{"processor":>11}{head}')
     for count in (1, 2, 4):
         alone = mock.patch.multiple(devices, **_without_collectives(count))
-        fixed = mock.patch.object(rtd, '_host_entries', _fixed_entries)
         candidates = {name: make_spread_candidate(config, dataset, count,
                                                   patches)
                       for name, patches in (('all', ()), ('alone', [alone]),
-                                            ('fixed', [fixed]))}
+                                            ('fixed', [_fixed_bars()]))}
         batches = [{'images': pipeline.shard(
             pipeline.batch(dataset, 0, step, 64), count)}
             for step in range(16)]
-        measure(candidates, batches, clock)
+        measure(candidates, batches)
         line = f'{count:<8}'
         for width, median in ((8, Candidate.median),
                               (11, Candidate.cpu_median)):
@@ -191,17 +187,11 @@ def make_spread_candidate(config, dataset, count, patches):
     step = steps.make_step(config, model, family,
                            states.make_optimizer(config), topdis=True,
                            axis_name='batch')
-
-    def patched(state, batch):
-        with contextlib.ExitStack() as stack:
-            for patch in patches:
-                stack.enter_context(patch)
-            return step(state, batch)
-
     used = jax.devices()[:count]
     state = states.create_state(config, model, family)
     return Candidate(
-        jax.pmap(patched, axis_name='batch', donate_argnums=0, devices=used),
+        jax.pmap(_patched(step, patches), axis_name='batch', donate_argnums=0,
+                 devices=used),
         jax_utils.replicate(state, used))
 
 
@@ -229,11 +219,10 @@ def main(argv):
     if 'devices' in _PART.value:
         fake_devices.make(4)
     print(f'{jax.default_backend()}, {jax.devices()[0].device_kind}')
-    clock = HostClock()
     for part in _PART.value:
         if part not in tables:
             raise app.UsageError(f'--part: {part!r} is none of {list(tables)}')
-        tables[part](clock)
+        tables[part]()
 
 
 if __name__ == '__main__':

@@ -18,7 +18,7 @@ from experiments import console, fake_devices
 from topdis_jax import plots
 from topdis_jax.data import correlation, sources
 from topdis_jax.metrics import evaluate
-from topdis_jax.topology import persistence
+from topdis_jax.topology import native
 from topdis_jax.training import lock, loop, processes, settings, workfolder
 
 _CONFIG = config_flags.DEFINE_config_file(
@@ -83,7 +83,7 @@ def _prepared(config, folder, dataset):
 
 def _train(config, folder, dataset):
     if config.topdis.weight > 0:
-        persistence.warm_up()
+        native.warm_up()
 
     def draw(model, rows):
         plots.draw_run(folder, model, dataset, rows, seed=config.seed,

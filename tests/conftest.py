@@ -40,5 +40,6 @@ def pytest_configure(config):
     """
     if getattr(config.option, 'numprocesses', None):
         subprocess.Popen([sys.executable, '-c', (
-            'from topdis_jax.topology import persistence; '
-            'persistence.warm_up()')], stderr=subprocess.DEVNULL)
+            'from topdis_jax.topology import native, persistence; '
+            'persistence.warm_up(); native.warm_up()')],
+            stderr=subprocess.DEVNULL)

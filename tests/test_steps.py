@@ -7,7 +7,7 @@ import optax
 import pytest
 
 from tests import training_cases as cases
-from topdis_jax.topology import persistence
+from topdis_jax.topology import native
 from topdis_jax.training import families
 
 
@@ -70,6 +70,8 @@ def test_a_family_with_topdis_orthogonalised(family):
 
 @pytest.mark.parametrize('family,changes', [
     ('vae', {'topdis__fresh': True}), ('vae', {'topdis__orthogonalize': True}),
+    ('beta_vae', {'topdis__orthogonalize': True, 'model__hidden': (128,),
+                  'model__decoder_hidden': (128, 128)}),
     ('factor_vae', {}), ('beta_tcvae', {}), ('dava', {})], ids=str)
 def test_spread_over_devices_equals_one_device(family, changes):
     config = cases.config(family, **changes)
@@ -92,22 +94,21 @@ def test_spread_over_devices_equals_one_device(family, changes):
 @pytest.mark.parametrize('orthogonalize', [False, True])
 def test_four_barcodes_a_step_on_any_number_of_devices(
         monkeypatch, devices, orthogonalize):
-    engine, computed = persistence.warm_up(), []
+    call, received = native.barcode_entries, []
 
-    def counting(lower, upper, mask, first, last, *rest):
-        computed.append(last - first)
-        return engine(lower, upper, mask, first, last, *rest)
+    def counting(lower, *rest):
+        received.append(lower.shape[0])
+        return call(lower, *rest)
 
-    monkeypatch.setattr(persistence, 'warm_up', lambda: counting)
+    monkeypatch.setattr(native, 'barcode_entries', counting)
     state, step = cases.make(cases.config(
         topdis__engine='host', topdis__orthogonalize=orthogonalize),
         axis_name='batch')
     step = jax.pmap(step, axis_name='batch', in_axes=(None, 0),
                     devices=jax.devices()[:devices])
-    for _ in range(2):
-        computed.clear()
-        jax.block_until_ready(step(state, cases.batch(devices=devices)))
-        assert sum(computed) == 4
+    text = step.lower(state, cases.batch(devices=devices)).compile().as_text()
+    assert text.count('custom_call_target="topdis_jax_barcodes"') == 1
+    assert set(received) == {4 // devices}
 
 
 def test_topdis_gradient_reaches_the_parameters():
@@ -121,8 +122,13 @@ def test_topdis_gradient_reaches_the_parameters():
     assert max(np.abs(x).max() for x in jax.tree.leaves(added)) > 0.01
 
 
-def test_orthogonalised_gradient():
-    options = dict(topdis__weight=50.0)
+# Its layers are wide enough for gradients in factors.
+_WIDE = {'model__hidden': (128,), 'model__decoder_hidden': (128, 128)}
+
+
+@pytest.mark.parametrize('network', [{}, _WIDE], ids=['narrow', 'wide'])
+def test_orthogonalised_gradient(network):
+    options = dict(topdis__weight=50.0, **network)
     plain, _ = _gradient(cases.config(**options))
     projected, metrics = _gradient(
         cases.config(topdis__orthogonalize=True, **options))
@@ -134,16 +140,16 @@ def test_orthogonalised_gradient():
     # What was taken away is a multiple of the reconstruction's gradient.
     taken = np.concatenate([np.ravel(x) for x in jax.tree.leaves(
         jax.tree.map(np.subtract, projected, plain))])
-    reconstruction = _reconstruction_gradient()
+    reconstruction = _reconstruction_gradient(**network)
     cosine = taken @ reconstruction / (
         np.linalg.norm(taken) * np.linalg.norm(reconstruction))
     assert cosine > 0.999
 
 
-def _reconstruction_gradient():
+def _reconstruction_gradient(**network):
     """From two objectives that differ in the weight of the KL alone."""
     def vector(beta):
-        config = cases.config('beta_vae', objective__beta=beta)
+        config = cases.config('beta_vae', objective__beta=beta, **network)
         grads, _ = _gradient(config, topdis=False)
         return np.concatenate([np.ravel(x) for x in jax.tree.leaves(grads)])
     return 2 * vector(1.0) - vector(2.0)

@@ -20,6 +20,7 @@ from topdis_jax.losses.objectives import control_vae
 from topdis_jax.losses.objectives import dava
 from topdis_jax.losses.objectives import factor_vae
 from topdis_jax.losses.objectives import vae
+from topdis_jax.losses.projection import conflicting_part
 from topdis_jax.losses.projection import project_conflict
 from topdis_jax.losses.topdis import topdis_loss
 from topdis_jax.losses.topdis import TopDisAux
@@ -39,6 +40,7 @@ __all__ = (
     'beta_tcvae',
     'beta_vae',
     'binary_cross_entropy',
+    'conflicting_part',
     'control_vae',
     'dava',
     'dava_advance',

@@ -28,13 +28,22 @@ def project_conflict(grads, reference):
     """
     _check(grads, reference)
     before = _dot(grads, reference)
-    square = _dot(reference, reference)
-    # r = 0, or so small that its square is: no direction to remove.
-    conflict = (before < 0) & (square > 0)
-    factor = jnp.where(conflict, before / jnp.where(square > 0, square, 1), 0)
+    factor = conflicting_part(before, _dot(reference, reference))
     projected = jax.tree.map(
         lambda g, r: g - (factor * r).astype(g.dtype), grads, reference)
     return projected, before, _dot(projected, reference)
+
+
+def conflicting_part(product, square):
+    """How many times r is to be taken from g: min(<g, r>, 0) / |r|^2.
+
+    Args:
+      product: [] float, <g, r>.
+      square: [] float, |r|^2. If it is 0, the result is.
+    """
+    # r = 0, or so small that its square is: no direction to remove.
+    conflict = (product < 0) & (square > 0)
+    return jnp.where(conflict, product / jnp.where(square > 0, square, 1), 0)
 
 
 def _dot(a, b):

@@ -12,6 +12,8 @@ so that a cap comes before the triangles of equal value. Edges are columns:
 the coboundary of an edge is its cap and the triangles that contain it. It is
 never stored; `_next_triangle` finds its next member by one scan.
 
+The last part, from `handle` on, is the engine as a function that XLA calls.
+
 All of it is one file because Numba's cache of compiled code sees changes in
 the file of the function that it keeps, and in no other.
 """
@@ -671,3 +673,108 @@ def _grow(array):
     larger = np.empty((2 * rows,) + array.shape[1:], array.dtype)
     larger[:rows] = array
     return larger
+
+
+# What follows reads and writes XLA's own buffers. XLA calls a C function with
+# the address of a call frame, whose binary layout is stable: see
+# xla/ffi/api/c_api.h in the folder that jax.ffi.include_dir() names. Places of
+# the fields that are needed, in bytes: of XLA_FFI_CallFrame,
+_EXTENSION, _API, _STAGE, _ARGS, _RESULTS = 8, 16, 32, 72, 112
+# of XLA_FFI_Buffer,
+_DATA, _RANK, _SIZES = 24, 32, 40
+# of XLA_FFI_Metadata_Extension, of XLA_FFI_Metadata (the version, which the
+# traits follow), and of XLA_FFI_Api.
+_METADATA, _VERSION, _API_VERSION = 24, 24, 32
+_EXECUTE = 3  # a stage
+
+HANDLER_SIGNATURE = numba.types.intp(numba.types.intp)
+
+
+def handle(frame):
+    """XLA_FFI_Error* (XLA_FFI_CallFrame*): the barcodes of all items.
+
+    Arguments: lower, upper [..., n, n] float32, mask [..., n] bool. Results:
+    birth_edges, death_edges [..., num_bars, 2] int32, capped [..., num_bars]
+    bool and counts [...] int32, see `barcodes`. The error is always null.
+    """
+    extension = _word(frame + _EXTENSION)
+    if extension:  # XLA asks which version of the interface this is made for
+        _describe(_word(extension + _METADATA), _word(frame + _API))
+    elif _int32(frame + _STAGE, 1)[0] == _EXECUTE:
+        _execute(_word(frame + _ARGS), _word(frame + _RESULTS))
+    return 0
+
+
+def _array_at(dtype):
+    """A compiled function (address, shape) -> the array that lies there."""
+    @extending.intrinsic
+    def pointer(context, address):
+        def generate(context, builder, signature, args):
+            return builder.inttoptr(
+                args[0], context.get_value_type(signature.return_type))
+        return numba.types.CPointer(dtype)(numba.types.intp), generate
+
+    return _jit(lambda address, shape: numba.carray(pointer(address), shape))
+
+
+_int32, _int64 = _array_at(numba.int32), _array_at(numba.int64)
+_float32, _bool = _array_at(numba.float32), _array_at(numba.bool_)
+
+
+@_jit
+def _word(address):
+    return _int64(address, 1)[0]
+
+
+@_jit
+def _describe(metadata, api):
+    """Says: this very version, and no special traits.
+
+    The fields above are where they are in all versions 0.x, and XLA refuses
+    another major version than its own.
+    """
+    version = _int32(metadata + _VERSION, 3)
+    version[0], version[1] = 0, _int32(api + _API_VERSION, 2)[1]
+    version[2] = 0
+
+
+@_jit
+def _execute(args, results):
+    lower, upper, mask = _word(args), _word(args + 8), _word(args + 16)
+    births, deaths = _word(results), _word(results + 8)
+    capped, counts = _word(results + 16), _word(results + 24)
+    items, n = _shape(mask)
+    num_bars = _shape(capped)[1]
+    found = _int32(_word(counts + _DATA), items)
+    found[:] = -1  # stays so if memory does not suffice
+    births = _int32(_word(births + _DATA), (items, num_bars, 2))
+    deaths = _int32(_word(deaths + _DATA), (items, num_bars, 2))
+    capped = _bool(_word(capped + _DATA), (items, num_bars))
+    births[:], deaths[:], capped[:] = 0, 0, False
+    _barcodes(_read_only_view(_float32(_word(lower + _DATA), (items, n, n))),
+              _read_only_view(_float32(_word(upper + _DATA), (items, n, n))),
+              _read_only_view(_bool(_word(mask + _DATA), (items, n))), 0,
+              items, births, deaths, capped,
+              np.empty((items, 0, 2), np.float32), found)
+
+
+_barcodes = _jit(barcodes)
+
+
+@_jit
+def _shape(buffer):
+    """(product of all sizes but the last, last size)."""
+    sizes = _int64(_word(buffer + _SIZES), _word(buffer + _RANK))
+    product = 1
+    for size in sizes[:-1]:
+        product *= size
+    return product, sizes[-1]
+
+
+@extending.intrinsic
+def _read_only_view(context, array):
+    """The same array, of the type that the engine is compiled for anyway."""
+    def generate(context, builder, signature, args):
+        return numba.core.imputils.impl_ret_borrowed(
+            context, builder, signature.return_type, args[0])
+    return array.copy(readonly=True)(array), generate

@@ -226,25 +226,27 @@ def warm_up():
     if 'engine' not in _state:
         with _lock:
             if 'engine' not in _state:
-                _state['engine'] = _compile()
+                _state['engine'] = compiled(_engine)
     return _state['engine']
 
 
-def _compile():
-    try:
-        return _compiled(cache=True)
-    except (RuntimeError, OSError) as error:
-        # Numba finds no folder, or cannot write to the one it found.
-        _say(f'compiled code cannot be kept ({error}), so that each process '
-             'compiles it anew; set NUMBA_CACHE_DIR to a writable folder')
-        return _compiled(cache=False)
-
-
-def _compiled(cache):
+def _engine(cache):
     engine = numba.njit(nogil=True, cache=cache)(kernels.barcodes)
-    with event.install_listener('numba:compile', _Announcer()):
-        engine.compile(kernels.SIGNATURE)
+    engine.compile(kernels.SIGNATURE)
     return engine
+
+
+def compiled(make):
+    """make(cache=True), or False where compiled code cannot be kept."""
+    with event.install_listener('numba:compile', _announcer):
+        try:
+            return make(cache=True)
+        except (RuntimeError, OSError) as error:
+            # Numba finds no folder, or cannot write to the one it found.
+            _say(f'compiled code cannot be kept ({error}), so that each '
+                 'process compiles it anew; set NUMBA_CACHE_DIR to a writable '
+                 'folder')
+            return make(cache=False)
 
 
 class _Announcer(event.Listener):
@@ -260,6 +262,9 @@ class _Announcer(event.Listener):
 
     def on_end(self, event):
         pass
+
+
+_announcer = _Announcer()
 
 
 def _say(message):

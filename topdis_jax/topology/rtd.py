@@ -14,13 +14,16 @@ from jax import lax
 import jax.numpy as jnp
 import numpy as np
 
-from topdis_jax.topology import devices, persistence, persistence_xla
+from topdis_jax.topology import devices, native, persistence
+from topdis_jax.topology import persistence_xla
 from topdis_jax.topology.distances import check_square
 
 ENGINES = ('auto', 'host', 'xla')
 FORMS = ('min', 'max')
 # Engine 'auto' on accelerators: more points are the host's.
 _XLA_POINTS = 256
+# More points are a callback's, which shares barcodes out over threads.
+_NATIVE_POINTS = 512
 
 
 class Barcode(NamedTuple):
@@ -51,10 +54,12 @@ def relative_barcode(lower, upper, *, mask=None, num_bars=50, engine='auto',
     Works under jit, grad, vmap, scan, pmap and shard_map. The barcode is
     exact and deterministic: equal values are told apart by the edges' ends.
 
-    Engines: 'host' is a compiled function behind a callback. 'xla' is an array
-    program, with the same bars and gradients, for at most 1024 points: it can
-    be exported and stops no accelerator, but on a CPU it takes some 10 times
-    as long at n = 56 and 500 times at n = 256. With capacity g it needs about
+    Engines: 'host' is a compiled function, which XLA calls without any Python
+    where it runs on a CPU and n is at most 512, else by a callback. 'xla' is
+    an array program, with the same bars and gradients, for at most 1024
+    points: it can be exported and stops no accelerator, but on a CPU it takes
+    some 10 times as long at n = 56 and 500 times at n = 256. With capacity g
+    it needs about
     1.5 * n^2 * g bytes for each barcode, 6 * n^3 if g is not given: 6, 50 and
     400 MB for the four of rtd at n = 64, 128 and 256. 'auto' is 'host' where
     the default backend is the CPU when this is traced, or n > 256; else 'xla'.
@@ -219,6 +224,7 @@ _barcode.defvjp(_barcode_forward, _barcode_backward)
 
 
 def _host_entries(lower, upper, mask, num_bars):
+    """persistence.Entries by the compiled engine."""
     batch = lower.shape[:-2]
     shapes = persistence.Entries(
         birth_edges=jax.ShapeDtypeStruct((*batch, num_bars, 2), jnp.int32),
@@ -226,13 +232,22 @@ def _host_entries(lower, upper, mask, num_bars):
         capped=jax.ShapeDtypeStruct((*batch, num_bars), jnp.bool_),
         count=jax.ShapeDtypeStruct(batch, jnp.int32))
 
-    def host(lower, upper, mask):
-        # NumPy alone from here on: JAX inside a callback waits for itself.
-        return persistence.barcode_entries(
-            np.asarray(lower), np.asarray(upper), np.asarray(mask), num_bars)
+    def custom_call(*matrices):
+        return native.barcode_entries(*matrices, shapes)
 
-    return jax.pure_callback(host, shapes, lower, upper, mask,
-                             vmap_method='expand_dims')
+    def callback(*matrices):
+        return jax.pure_callback(host, shapes, *matrices,
+                                 vmap_method='expand_dims')
+
+    def host(*matrices):
+        # NumPy alone from here on: JAX inside a callback waits for itself.
+        return persistence.barcode_entries(*map(np.asarray, matrices),
+                                           num_bars)
+
+    small = lower.shape[-1] <= _NATIVE_POINTS
+    return lax.platform_dependent(
+        lower, upper, mask, cpu=custom_call if small else callback,
+        default=callback)
 
 
 def _flat(edges, n):

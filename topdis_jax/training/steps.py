@@ -1,5 +1,8 @@
 """One training step: a plain function of (state, batch)."""
 
+import copy
+
+from flax import linen as nn
 import jax
 from jax import lax
 import jax.numpy as jnp
@@ -7,6 +10,7 @@ import optax
 
 from topdis_jax import losses, models
 from topdis_jax.topology import devices
+from topdis_jax.training import factored
 from topdis_jax.training.adversarial import clip
 from topdis_jax.training.family import After, Forward
 from topdis_jax.training.inference import to_float
@@ -93,13 +97,19 @@ class Terms:
         self.options = config.topdis
         self.model, self.family, self.state = model, family, state
         self.batch, self.axis_name = batch, axis_name
+        self._tape = factored.Tape()
         (self.rng_sample, self.rng_family, self.rng_fresh, self.rng_shift,
          self.rng_update) = jax.random.split(rng, 5)
 
+    def taped(self, tape):
+        """These terms, with a factored.Tape for the network's layers."""
+        taped = copy.copy(self)
+        taped._tape = tape
+        return taped
+
     def encode(self, params, images, rng):
         """Images [b, h, w, c] uint8 -> mean, log variance, sample [b, d]."""
-        mean, log_var = self.model.apply(
-            {'params': params}, to_float(images), method='encode')
+        mean, log_var = self._apply(params, to_float(images), 'encode')
         z = losses.sample_gaussian(rng, mean, log_var,
                                    axis_name=self.axis_name)
         return mean, log_var, z
@@ -111,7 +121,11 @@ class Terms:
                        self.decode(params, z))
 
     def decode(self, params, z):
-        return self.model.apply({'params': params}, z, method='decode')
+        return self._apply(params, z, 'decode')
+
+    def _apply(self, params, x, method):
+        with nn.intercept_methods(self._tape):
+            return self.model.apply({'params': params}, x, method=method)
 
     def codes(self, params, name, rng):
         """Sampled codes of one of the batches."""
@@ -175,34 +189,41 @@ def _plain_gradient(terms, params, topdis):
 def _orthogonal_gradient(terms, params):
     """TopDis's gradient, kept from working against the reconstruction's.
 
-    Three gradients of one forward pass: the compiler merges the equal parts
-    of the three functions, and none differentiates what it does not need.
+    The three terms' gradients are compared and added up in factors, see
+    `factored`; the compiler merges their equal forward passes.
     """
-    def reconstruction(params):
-        _, metrics, _ = terms.objective(terms.forward(params))
-        return metrics['reconstruction']
-
-    def others(params):
-        # Without the logits' gradient, the reconstruction term has none.
-        forward = terms.forward(params)
-        forward = forward._replace(logits=lax.stop_gradient(forward.logits))
-        loss, metrics, carry = terms.objective(forward)
-        return loss, ({'loss': loss, **metrics}, forward, carry)
-
-    def topdis_term(params):
-        loss = terms.topdis(params, terms.forward(params))
+    def topdis(params, tape):
+        taped = terms.taped(tape)
+        loss = taped.topdis(params, taped.forward(params))
         return terms.options.weight * loss, loss
 
-    g_reconstruction = jax.grad(reconstruction)(params)
-    g_others, (metrics, forward, carry) = jax.grad(
-        others, has_aux=True)(params)
-    g_topdis, metrics['topdis'] = jax.grad(topdis_term, has_aux=True)(params)
-    metrics['loss'] += terms.options.weight * metrics['topdis']
-    g_reconstruction, g_others, g_topdis, metrics = terms.mean(
-        (g_reconstruction, g_others, g_topdis, metrics))
-    g_topdis, before, after = losses.project_conflict(
-        g_topdis, g_reconstruction)
-    metrics.update(conflict_before=before, conflict_after=after)
-    grads = jax.tree.map(lambda *g: sum(g), g_reconstruction, g_others,
-                         g_topdis)
-    return grads, metrics, forward, carry
+    def reconstruction(params, tape):
+        taped = terms.taped(tape)
+        _, metrics, _ = taped.objective(taped.forward(params))
+        return metrics['reconstruction'], None
+
+    def others(params, tape):
+        taped = terms.taped(tape)
+        # Without the logits' gradient, the reconstruction term has none.
+        forward = taped.forward(params)
+        loss, metrics, carry = taped.objective(
+            forward._replace(logits=lax.stop_gradient(forward.logits)))
+        return loss, ({'loss': loss, **metrics}, forward, carry)
+
+    axis_name = terms.axis_name
+    probes = factored.make_probes(topdis, params, axis_name)
+    # TopDis comes first: a CPU goes by this order, and so its other cores have
+    # work while one of them computes barcodes.
+    (g_topdis, loss), (g_reconstruction, _), (
+        g_others, (metrics, forward, carry)) = (
+        factored.gradient(term, params, probes, axis_name)
+        for term in (topdis, reconstruction, others))
+    before, square = (factored.dot(g_reconstruction, g, axis_name)
+                      for g in (g_topdis, g_reconstruction))
+    part = losses.conflicting_part(before, square)
+    grads = factored.form([(1 - part, g_reconstruction), (1, g_others),
+                           (1, g_topdis)], axis_name)
+    metrics['loss'] += terms.options.weight * loss
+    metrics.update(topdis=loss, conflict_before=before,
+                   conflict_after=before - part * square)
+    return grads, terms.mean(metrics), forward, carry
