@@ -11,9 +11,9 @@ a log-log plot to times.png:
     by their 0.9 quantile. A program is left out from the size on at which it
     would take longer than --limit.
   memory: what the engine needs beyond its inputs, in a process of its own.
-  jitted: rtd, all four barcodes, with all threads: forward, with gradient;
-    the engine's share of it, and what a callback costs that does nothing; and
-    both again with engine 'xla', on the default device.
+  jitted: rtd, all four barcodes: forward, with gradient; the engine called
+    from Python, with all threads; and both again with engine 'xla', on the
+    default device.
 
 Timings of machines that do other work as well are worth little; on Linux,
 `taskset -c 0` keeps the first table to one core.
@@ -200,34 +200,14 @@ def time_jitted():
         x, y = make_pair(n, 10, 0.5)
         low, high = np.minimum(x, y), np.maximum(x, y)
         lower, upper = np.stack([low, low, y, x]), np.stack([x, y, high, high])
-        empty = empty_callback(lower.shape)
-        on_device = jax.device_put((x, y, lower, upper))
+        on_device = jax.device_put((x, y))
         calls = {
-            name: lambda f=function: jax.block_until_ready(f(*on_device[:2]))
+            name: lambda f=function: jax.block_until_ready(f(*on_device))
             for name, function in functions.items()}
-        calls |= {
-            'engine': lambda: persistence.barcode_entries(lower, upper, None,
-                                                          50),
-            'empty callback': lambda: jax.block_until_ready(
-                empty(*on_device[2:]))}
+        calls['engine'] = lambda: persistence.barcode_entries(lower, upper,
+                                                              None, 50)
         rows.append(dict(n=n, seconds=medians(calls, 4 * _ROUNDS.value)))
     return rows
-
-
-def empty_callback(shape, num_bars=50):
-    """A jitted callback with the arrays of rtd's, that does nothing."""
-    import jax
-
-    batch = shape[:1]
-    zeros = persistence.Entries(np.zeros((*batch, num_bars, 2), np.int32),
-                                np.zeros((*batch, num_bars, 2), np.int32),
-                                np.zeros((*batch, num_bars), bool),
-                                np.zeros(batch, np.int32))
-    shapes = jax.tree.map(lambda z: jax.ShapeDtypeStruct(z.shape, z.dtype),
-                          zeros)
-    mask = np.ones(shape[:-1], bool)
-    return jax.jit(lambda lower, upper: jax.pure_callback(
-        lambda *_: zeros, shapes, lower, upper, mask))
 
 
 def print_barcodes(rows):

@@ -15,9 +15,10 @@ def make(count):
 def give_threads():
     """What fake devices need; before the first use of one.
 
-    Several CPU devices in one process wait for one another's host callbacks,
-    on a pool of as many threads as there are cores: with few cores they may
-    wait for ever. NPROC is what sizes the pool.
+    Several CPU devices in one process wait for one another's host callbacks
+    (which barcodes of more than 512 points are), on a pool of as many threads
+    as there are cores: with few cores they may wait for ever. NPROC is what
+    sizes the pool.
     """
     os.environ.setdefault('NPROC', '32')
 

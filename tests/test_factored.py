@@ -6,7 +6,9 @@ from flax import linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
+from topdis_jax import losses
 from topdis_jax.training import factored
 
 
@@ -110,6 +112,24 @@ def test_inner_products():
                                (factored.dot(once, twice), a @ b),
                                (factored.dot(twice, twice), a @ a)):
         np.testing.assert_allclose(received, expected, rtol=2e-5)
+
+
+@pytest.mark.parametrize('sign', [-1, 1])
+def test_the_conflicting_part_is_taken_out(sign):
+    params, x, y = _case()
+    (twice, _), (once, _) = _gradients(params, x, y)
+    # The one sign conflicts, the other does not.
+    sign *= np.sign(factored.dot(twice, once))
+    part = losses.conflicting_part(sign * factored.dot(twice, once),
+                                   factored.dot(once, once))
+    g, r = (_vector(factored.form(terms)) for terms in (
+        [(sign, twice), (-part, once)], [(1, once)]))
+    before = sign * _vector(_whole(params, x, y)[0])
+    if before @ r < 0:
+        assert abs(g @ r) <= 1e-6 * np.linalg.norm(g) * np.linalg.norm(r)
+    else:
+        assert part == 0 and g @ r > 0
+        np.testing.assert_allclose(g, before, rtol=1e-4, atol=1e-7)
 
 
 def test_rows_over_devices_are_those_of_one_device():
