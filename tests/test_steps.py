@@ -126,7 +126,10 @@ def test_topdis_gradient_reaches_the_parameters():
 _WIDE = {'model__hidden': (128,), 'model__decoder_hidden': (128, 128)}
 
 
-@pytest.mark.parametrize('network', [{}, _WIDE], ids=['narrow', 'wide'])
+@pytest.mark.parametrize('network', [
+    {}, _WIDE, {**_WIDE, 'topdis__fresh': True},
+    {**_WIDE, 'topdis__sample': False}],
+    ids=['narrow', 'wide', 'fresh', 'means'])
 def test_orthogonalised_gradient(network):
     options = dict(topdis__weight=50.0, **network)
     plain, _ = _gradient(cases.config(**options))

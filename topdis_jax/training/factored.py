@@ -114,7 +114,11 @@ def gradient(term, params, probes, axis_name=None):
 
     (formed, outputs), (inputs, aux) = jax.grad(
         run, argnums=(0, 1), has_aux=True)(formed, probes)
-    outputs = {call: outputs[call] for call in inputs}  # those that it made
+    # Of the calls that it made. Some may not matter to it, as that of a
+    # decoding that is replaced by another: their gradients are constant zeros,
+    # whose products XLA's CPU compiler makes NaN where it sees that they are.
+    outputs = lax.optimization_barrier(
+        {call: outputs[call] for call in inputs})
     return Gradient(devices.mean(formed, axis_name), inputs, outputs), aux
 
 
