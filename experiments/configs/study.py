@@ -54,10 +54,19 @@ def _families(config):
     """All families, as they are."""
 
 
+def _strong(config):
+    """Strengths that suit the plain families best: stronger opponents."""
+    config.variants = ()
+    _add(config, 'beta_vae', 'beta_16', objective={'beta': 16.0})
+    _add(config, 'beta_tcvae', 'beta_24', objective={'beta': 24.0})
+    _add(config, 'factor_vae', 'gamma_20_fast', objective={
+        'gamma': 20.0, 'discriminator_learning_rate': 5e-4})
+
+
 def _scenes(config):
-    """Another data set."""
+    """Another data set, with the strengths of the stronger opponents."""
+    _strong(config)
     config.data = ('scenes_small',)
-    config.variants = ('beta_vae', 'beta_tcvae', 'factor_vae')
 
 
 def _correlated(config):
@@ -101,8 +110,9 @@ def _sensitivity(config):
         _add(config, 'beta_vae', label, topdis=topdis)
 
 
-PARTS = {'families': _families, 'scenes': _scenes, 'correlated': _correlated,
-         'selection': _selection, 'sensitivity': _sensitivity}
+PARTS = {'families': _families, 'strong': _strong, 'scenes': _scenes,
+         'correlated': _correlated, 'selection': _selection,
+         'sensitivity': _sensitivity}
 
 
 def _add(config, family, label, **sections):
