@@ -49,7 +49,7 @@ def train(config, folder, dataset, draw=None):
     """
     path = functools.partial(os.path.join, os.path.abspath(folder))
     model = states.make_model(config, dataset.image_shape)
-    family = families.make_family(config, len(dataset), _AXIS)
+    family = families.make_family(config, len(dataset), _spread_axis())
     state = states.create_state(config, model, family)
     with workfolder.writing(folder), contextlib.ExitStack() as stack:
         interrupts = stack.enter_context(
@@ -130,12 +130,21 @@ def on_devices(batch):
     return jax.block_until_ready(jax.device_put(batch, sharding))
 
 
+def _spread_axis():
+    """The axis over which batches are spread; None on one device.
+
+    A sum over one device is the same number, but a CPU copies all gradients
+    for it.
+    """
+    return _AXIS if jax.device_count() > 1 else None
+
+
 def _compile_steps(config, model, family):
     """step number -> compiled step: without TopDis until its delay is over."""
     def compiled(topdis):
         step = steps.make_step(
             config, model, family, states.make_optimizer(config),
-            topdis=topdis, axis_name=_AXIS)
+            topdis=topdis, axis_name=_spread_axis())
         return jax.pmap(step, axis_name=_AXIS, donate_argnums=0)
 
     plain, full = compiled(False), compiled(True)
