@@ -91,13 +91,13 @@ def batch_rates(data, seconds):
 def waiting(data, seconds):
     """(part of the time, steps a second) of a loop that does nothing else."""
     import jax
-    from topdis_jax.training import loop
+    from topdis_jax.training import parallel
 
     devices = jax.local_device_count()
 
     def get(step):
         images = pipeline.batch(data, 0, step, BATCH * devices)
-        return loop.on_devices(pipeline.shard(images, devices))
+        return parallel.shared(images)
 
     steps = max(int(seconds * STEPS_PER_SECOND), 1)
     get(0)  # the devices start up

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests import training_cases as cases
-from topdis_jax.training import loop, steps, workfolder
+from topdis_jax.training import loop, parallel, steps, workfolder
 
 
 @pytest.fixture(scope='module')
@@ -24,9 +24,9 @@ def compiled_once():
     compile_steps, known = loop._compile_steps, {}
 
     def shared(config, *parts):
-        key = (steps.make_step, config.train.batch_size, *(
-            config[section].to_json()
-            for section in ('model', 'objective', 'topdis')))
+        key = (steps.make_step, parallel.axis_name(), config.train.batch_size,
+               *(config[section].to_json()
+                 for section in ('model', 'objective', 'topdis')))
         if key not in known:
             known[key] = compile_steps(config, *parts)
         return known[key]
@@ -77,6 +77,19 @@ def test_resumed_equals_uninterrupted_bit_for_bit(tmp_path, dataset, whole):
     # A finished run is only scored.
     assert loop.train(_config(), tmp_path, dataset) == scores
     assert _rows(tmp_path) == _rows(whole)
+
+
+def test_one_device_needs_no_mapped_axis(tmp_path, dataset, whole,
+                                         monkeypatch):
+    monkeypatch.setattr(parallel, 'axis_name', lambda: None)
+    loop.train(_config(), tmp_path / 'whole', dataset)
+    loop.train(_config(train__steps=7), tmp_path / 'parts', dataset)
+    loop.train(_config(), tmp_path / 'parts', dataset)
+    assert _rows(tmp_path / 'parts') == _rows(tmp_path / 'whole')
+    for one, many in zip(_rows(tmp_path / 'whole'), _rows(whole), strict=True):
+        assert one.keys() == many.keys()
+        np.testing.assert_allclose([one[name] for name in one],
+                                   [many[name] for name in one], rtol=1e-3)
 
 
 @pytest.mark.parametrize('family', ['factor_vae', 'control_vae', 'dava'])

@@ -7,20 +7,16 @@ import os
 import sys
 from typing import NamedTuple
 
-from flax import jax_utils
 import jax
-import numpy as np
 import tqdm
 
 from topdis_jax.data import correlation, pipeline
 from topdis_jax.metrics import evaluate
-from topdis_jax.training import divergence, families, inference, processes
-from topdis_jax.training import state as states, steps, workfolder
+from topdis_jax.training import divergence, families, inference, parallel
+from topdis_jax.training import processes, state as states, steps, workfolder
 from topdis_jax.training.checkpoints import Checkpoints
 from topdis_jax.training.divergence import TrainingDiverged  # noqa: F401
 from topdis_jax.training.interrupts import Interrupts
-
-_AXIS = 'batch'
 
 
 class _Due(NamedTuple):
@@ -49,7 +45,7 @@ def train(config, folder, dataset, draw=None):
     """
     path = functools.partial(os.path.join, os.path.abspath(folder))
     model = states.make_model(config, dataset.image_shape)
-    family = families.make_family(config, len(dataset), _spread_axis())
+    family = families.make_family(config, len(dataset), parallel.axis_name())
     state = states.create_state(config, model, family)
     with workfolder.writing(folder), contextlib.ExitStack() as stack:
         interrupts = stack.enter_context(
@@ -82,17 +78,19 @@ def _run_steps(config, batch_at, state, checkpoints, log, score, step_for,
     """All steps that are left; returns the state on the host."""
     options = config.train
     start = int(state.step)
-    state = jax_utils.replicate(state)
+    state = parallel.on_all(state)
 
     def score_if_due(step):
         if _due(options, step).evaluate and 0 < step < options.steps:
             bar.clear()
-            log.write({'step': step, 'scores': score(_first(state))})
+            scores = score(parallel.on_host(state))
+            log.write({'step': step, 'scores': scores})
 
     bar = tqdm.tqdm(total=options.steps, initial=start, unit='step',
                     desc='Training', dynamic_ncols=True, mininterval=0.5,
                     disable=not processes.is_first())
-    with _saving_if_interrupted(lambda: _first(state), checkpoints), bar:
+    with bar, _saving_if_interrupted(lambda: parallel.on_host(state),
+                                     checkpoints):
         # Of a run that ended while it scored.
         if not processes.from_first(start in log.scored):
             score_if_due(start)
@@ -108,44 +106,25 @@ def _run_steps(config, batch_at, state, checkpoints, log, score, step_for,
                 _record(config, step, metrics, state, bar, checkpoints, log,
                         batches)
             score_if_due(step)
-    return _first(state)
+    return parallel.on_host(state)
 
 
 def _batch(config, dataset, family, draw, step):
-    """What a step takes on this process, on its devices: [devices, b, ...]."""
-    return on_devices({
-        name: pipeline.shard(
-            pipeline.batch(dataset, config.seed, step, config.train.batch_size,
-                           stream=stream, draw=draw,
-                           part=(jax.process_index(), jax.process_count())),
-            jax.local_device_count())
+    """What a step takes on this process, on its devices."""
+    return parallel.shared({
+        name: pipeline.batch(
+            dataset, config.seed, step, config.train.batch_size,
+            stream=stream, draw=draw,
+            part=(jax.process_index(), jax.process_count()))
         for stream, name in enumerate(family.batches)})
-
-
-def on_devices(batch):
-    """Arrays [devices, ...] where pmap wants them; waits until they are."""
-    mesh = jax.sharding.Mesh(np.array(jax.local_devices()), (_AXIS,))
-    sharding = jax.sharding.NamedSharding(
-        mesh, jax.sharding.PartitionSpec(_AXIS))
-    return jax.block_until_ready(jax.device_put(batch, sharding))
-
-
-def _spread_axis():
-    """The axis over which batches are spread; None on one device.
-
-    A sum over one device is the same number, but a CPU copies all gradients
-    for it.
-    """
-    return _AXIS if jax.device_count() > 1 else None
 
 
 def _compile_steps(config, model, family):
     """step number -> compiled step: without TopDis until its delay is over."""
     def compiled(topdis):
-        step = steps.make_step(
+        return parallel.compiled(steps.make_step(
             config, model, family, states.make_optimizer(config),
-            topdis=topdis, axis_name=_spread_axis())
-        return jax.pmap(step, axis_name=_AXIS, donate_argnums=0)
+            topdis=topdis, axis_name=parallel.axis_name()))
 
     plain, full = compiled(False), compiled(True)
 
@@ -184,12 +163,11 @@ def _record(config, step, metrics, state, bar, checkpoints, log, batches):
     if due.log:
         log.write({'step': step, **row})
     if due.save:
-        checkpoints.save(_first(state))
+        checkpoints.save(parallel.on_host(state))
 
 
 def _row(metrics, names):
-    return {name: float(np.asarray(metrics[name].addressable_data(0)).squeeze())
-            for name in names}
+    return {name: parallel.number(metrics[name]) for name in names}
 
 
 def _score(config, dataset, compiled, checkpoints, draw, log_path, state):
@@ -230,8 +208,3 @@ def _save_interrupted(state, checkpoints):
     checkpoints.wait()
     print(f'\nInterrupted after step {int(state.step)}, which is saved. The '
           'same command goes on from there.', file=sys.stderr)
-
-
-def _first(state):
-    """The state of the first device, on the host."""
-    return jax.tree.map(lambda x: np.asarray(x[0]), state)
