@@ -89,8 +89,8 @@ def _run_steps(config, batch_at, state, checkpoints, log, score, step_for,
     bar = tqdm.tqdm(total=options.steps, initial=start, unit='step',
                     desc='Training', dynamic_ncols=True, mininterval=0.5,
                     disable=not processes.is_first())
-    with bar, _saving_if_interrupted(lambda: parallel.on_host(state),
-                                     checkpoints):
+    with (_saving_if_interrupted(lambda: parallel.on_host(state), checkpoints),
+          bar):
         # Of a run that ended while it scored.
         if not processes.from_first(start in log.scored):
             score_if_due(start)
