@@ -92,6 +92,23 @@ def _selection(config):
             'gamma': gamma, 'discriminator_learning_rate': 5e-4})
 
 
+def _prices(config):
+    """Gentler settings of the loss, to choose from, on seeds of their own.
+
+    For the families that give up most of their reconstruction.
+    """
+    config.topdis = ('on',)
+    config.seeds = (0, 1)
+    config.run.eval.scores = ('mig', 'dci_2000')
+    config.variants = ()
+    for family in ('vae', 'control_vae', 'dava'):
+        for label, topdis in (
+                ('weight_0', {'weight': 0.0}), ('weight_2', {'weight': 2.0}),
+                ('weight_1_shift_1_4', {'weight': 1.0, 'shift': 1 / 4}),
+                ('weight_2_shift_1_4', {'weight': 2.0, 'shift': 1 / 4})):
+            _add(config, family, label, topdis=topdis)
+
+
 def _sensitivity(config):
     """One thing changed at a time, with learning curves of quick scores."""
     config.variants = ('beta_vae',)
@@ -112,10 +129,11 @@ def _sensitivity(config):
 
 PARTS = {'families': _families, 'strong': _strong, 'scenes': _scenes,
          'correlated': _correlated, 'selection': _selection,
-         'sensitivity': _sensitivity}
+         'prices': _prices, 'sensitivity': _sensitivity}
 
 
 def _add(config, family, label, **sections):
+    """A variant, with settings of its own after those of its family."""
     name = f'{family}+{label}'
     config.variants += (name,)
     config.overrides[name] = _of(**sections)
