@@ -99,3 +99,29 @@ def test_eight_devices_of_few_threads_do_not_wait_for_one_another():
     total, alone = (float(line.split()[1])
                     for line in done.stdout.splitlines())
     np.testing.assert_allclose(total, alone, rtol=1e-5)
+
+
+_AT_ONCE = """
+import threading
+from topdis_jax.topology import native
+start, done = threading.Barrier(8), []
+
+def use():
+    start.wait()
+    done.append(native.warm_up())
+
+threads = [threading.Thread(target=use) for _ in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+assert len(done) == 8, 'threads failed'
+assert len(set(map(id, done))) == 1, 'more than one engine'
+"""
+
+
+def test_threads_that_use_the_engine_first_at_once():
+    done = subprocess.run([sys.executable, '-c', _AT_ONCE], timeout=300,
+                          env=quick.environment(), capture_output=True,
+                          text=True)
+    assert done.returncode == 0, done.stderr

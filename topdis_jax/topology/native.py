@@ -6,6 +6,7 @@ copies, and no thread that waits for another one's Python.
 
 import ctypes
 import functools
+import threading
 
 import jax
 import numba
@@ -13,6 +14,7 @@ import numba
 from topdis_jax.topology import kernels, persistence
 
 _NAME = 'topdis_jax_barcodes'
+_lock = threading.Lock()
 
 
 def barcode_entries(lower, upper, mask, shapes):
@@ -30,9 +32,14 @@ def barcode_entries(lower, upper, mask, shapes):
     return persistence.Entries(*call(lower, upper, mask))
 
 
-@functools.cache
 def warm_up():
     """Compiles the engine, or loads it, and makes it known to XLA."""
+    with _lock:  # XLA refuses a second engine of the name
+        return _registered()
+
+
+@functools.cache
+def _registered():
     handler = persistence.compiled(
         lambda cache: numba.cfunc(kernels.HANDLER_SIGNATURE, cache=cache)(
             kernels.handle))
