@@ -34,7 +34,7 @@ def barcode_entries(lower, upper, mask, shapes):
 
 def warm_up():
     """Compiles the engine, or loads it, and makes it known to XLA."""
-    with _lock:  # XLA refuses a second engine of the name
+    with _lock:  # of two engines, one would be freed and still be called
         return _registered()
 
 
