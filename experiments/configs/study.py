@@ -54,19 +54,38 @@ def _families(config):
     """All families, as they are."""
 
 
+# Strengths that suit the plain families best: stronger opponents.
+_STRONG = (
+    ('beta_vae', 'beta_16', {'beta': 16.0}),
+    ('beta_tcvae', 'beta_24', {'beta': 24.0}),
+    ('factor_vae', 'gamma_20_fast', {'gamma': 20.0,
+                                     'discriminator_learning_rate': 5e-4}))
+
+
 def _strong(config):
-    """Strengths that suit the plain families best: stronger opponents."""
+    """Stronger opponents."""
     config.variants = ()
-    _add(config, 'beta_vae', 'beta_16', objective={'beta': 16.0})
-    _add(config, 'beta_tcvae', 'beta_24', objective={'beta': 24.0})
-    _add(config, 'factor_vae', 'gamma_20_fast', objective={
-        'gamma': 20.0, 'discriminator_learning_rate': 5e-4})
+    for family, label, objective in _STRONG:
+        _add(config, family, label, objective=objective)
 
 
 def _scenes(config):
     """Another data set, with the strengths of the stronger opponents."""
     _strong(config)
     config.data = ('scenes_small',)
+
+
+def _scenes_weights(config):
+    """The loss's weight on scenes, to choose from, on a seed of its own."""
+    config.data = ('scenes_small',)
+    config.topdis = ('on',)
+    config.seeds = (0,)
+    config.run.eval.scores = ('mig',)
+    config.variants = ()
+    for family, label, objective in _STRONG:
+        for weight in (0, 20, 80):
+            _add(config, family, f'{label}_weight_{weight}',
+                 objective=objective, topdis={'weight': float(weight)})
 
 
 def _correlated(config):
@@ -129,7 +148,8 @@ def _sensitivity(config):
 
 PARTS = {'families': _families, 'strong': _strong, 'scenes': _scenes,
          'correlated': _correlated, 'selection': _selection,
-         'prices': _prices, 'sensitivity': _sensitivity}
+         'prices': _prices, 'scenes_weights': _scenes_weights,
+         'sensitivity': _sensitivity}
 
 
 def _add(config, family, label, **sections):
