@@ -7,6 +7,7 @@ is shifted (RTD, the loss before its weight), beside what the latent knows of
 each factor.
 """
 
+import os
 from typing import NamedTuple
 
 from absl import app, flags, logging
@@ -25,6 +26,7 @@ _OUT = flags.DEFINE_string('out', None, 'The PNG to write.')
 _BATCHES = 20
 _IMAGES = 10_000  # for the mutual information, as in MIG
 _AT_ONCE = 500
+_LETTERS = 36  # that fit below a table
 
 
 class Latents(NamedTuple):
@@ -41,8 +43,8 @@ def main(argv):
     with console.told():
         runs = [trained.load(folder) for folder in _WORKDIRS.value]
         draw(_OUT.value, {
-            _title(folder, run): (measure(run), run.dataset.factor_names)
-            for folder, run in zip(_WORKDIRS.value, runs)})
+            _title(name, run): (measure(run), run.dataset.factor_names)
+            for name, run in zip(short_names(_WORKDIRS.value), runs)})
     print(_OUT.value)
 
 
@@ -87,10 +89,17 @@ def _mean_rtd(run, codes):
     return np.mean(np.array(found), axis=0)
 
 
-def _title(folder, run):
+def short_names(folders):
+    """The folders, less what their paths begin with in common."""
+    paths = [os.path.abspath(folder) for folder in folders]
+    common = os.path.commonpath([os.path.dirname(path) for path in paths])
+    return [os.path.relpath(path, common) for path in paths]
+
+
+def _title(name, run):
     weight = run.config.topdis.weight
     loss = f'TopDis, weight {weight:g}' if weight else 'without TopDis'
-    return f'{folder}: {run.config.model.family}, {loss}'
+    return f'{name}: {run.config.model.family}, {loss}'
 
 
 def draw(path, found):
@@ -129,6 +138,8 @@ def _draw_table(axes, known, names):
                       va='center', fontsize=8,
                       color='white' if value > 0.6 else 'black')
     axes.set_xticks(range(len(names)), names, fontsize=9)
+    if sum(map(len, names)) > _LETTERS:
+        axes.tick_params('x', labelrotation=25)
     axes.set_yticks([])
     axes.set_xlabel('known of this factor (% of its entropy)', fontsize=9)
 

@@ -39,6 +39,12 @@ def test_a_latent_that_nothing_hears_has_no_topology(run, monkeypatch):
     assert Image.open(path).width > 400
 
 
+def test_names_of_runs_are_what_tells_them_apart():
+    assert shifts.short_names(['/a/b/on/10', '/a/c/on/10']) == [
+        'b/on/10', 'c/on/10']
+    assert shifts.short_names(['/a/b/on/10/']) == ['10']
+
+
 def test_a_folder_without_a_checkpoint(tmp_path):
     with pytest.raises(workfolder.WorkFolderError, match='config.json'):
         trained.load(tmp_path)
