@@ -39,13 +39,10 @@ def get_config(part='families'):
     # What a variant has of its own, after what its family has. See
     # results/selection.
     config.overrides = ml_collections.ConfigDict()
-    config.overrides.beta_vae = _of(objective={'beta': 4.0})
-    config.overrides.beta_tcvae = _of(objective={'beta': 6.0})
+    for family, objective in sprites.OBJECTIVES.items():
+        config.overrides[family] = _of(objective=objective)
+    # Those of the grid that was run first.
     config.overrides.factor_vae = _of(objective={'gamma': 40.0})
-    # Schedules shortened like the training.
-    config.overrides.control_vae = _of(objective={'kl_rise_every': 60})
-    config.overrides.dava = _of(objective={
-        'capacity_threshold': 512_000, 'discriminator_learning_rate': 5e-4})
     PARTS[part](config)
     return config
 
