@@ -70,6 +70,8 @@ def _scenes(config):
     """Another data set, with the strengths of the stronger opponents."""
     _strong(config)
     config.data = ('scenes_small',)
+    # A scene's reconstruction is 35 times a sprite's.
+    config.run.topdis.weight = 20.0
 
 
 def _scenes_weights(config):
