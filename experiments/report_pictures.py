@@ -58,7 +58,8 @@ def paired_dots(path, families):
     width = max(0.9 + 0.75 * len(families), 2.2)
     columns = min(len(names), max(1, int(_PAGE / width)))
     rows = math.ceil(len(names) / columns)
-    figure = Figure(figsize=(width * columns, 2.5 * rows + 0.9),
+    height = 2 + 0.045 * max(map(len, families))  # slanted labels take room
+    figure = Figure(figsize=(width * columns, height * rows + 0.9),
                     layout='constrained')
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes in panels[len(names):]:
