@@ -2,7 +2,8 @@
 
 One device needs no leading axis and no sums over devices. The numbers are the
 same, but a CPU copies all parameters for the one and all gradients for the
-other, which together take up to two thirds of a step.
+other, which together take up to two thirds of a step (MLP, 3 million
+parameters).
 """
 
 from flax import jax_utils
