@@ -37,6 +37,14 @@ def test_images_stand_where_their_factors_say(tmp_path, monkeypatch):
     assert os.listdir(tmp_path / 'topdis_jax') == ['scenes_small-v1.npy']
 
 
+def test_an_arc_is_a_part_of_the_circle():
+    rng = np.random.default_rng(0)
+    arc = scenes.GRIDS['scenes_arc']
+    for factors in rng.integers(arc.factor_sizes, size=(5, 6)):
+        np.testing.assert_array_equal(_image(arc, *factors),
+                                      _image(SMALL, *factors))
+
+
 @pytest.mark.parametrize('name', scenes.GRIDS)
 def test_every_factor_is_visible(name):
     grid = scenes.GRIDS[name]

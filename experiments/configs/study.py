@@ -74,6 +74,12 @@ def _scenes(config):
     config.run.topdis.weight = 20.0
 
 
+def _arc(config):
+    """Scenes whose hues do not go around the whole colour circle."""
+    _scenes(config)
+    config.data = ('scenes_arc',)
+
+
 def _scenes_weights(config):
     """The loss's weight on scenes, to choose from, on a seed of its own."""
     config.data = ('scenes_small',)
@@ -146,7 +152,7 @@ def _sensitivity(config):
 
 
 PARTS = {'families': _families, 'strong': _strong, 'scenes': _scenes,
-         'correlated': _correlated, 'selection': _selection,
+         'arc': _arc, 'correlated': _correlated, 'selection': _selection,
          'prices': _prices, 'scenes_weights': _scenes_weights,
          'sensitivity': _sensitivity}
 

@@ -28,9 +28,13 @@ _SCALES = (0.7, 1.3)  # half of the object's height
 
 
 class Grid(NamedTuple):
-    """Size of the images and of the grid: pixels, hues, scales, angles."""
+    """Size of the images and of the grid: pixels, hues, scales, angles.
+
+    The hues are the first of `circle` equal steps around the colour circle.
+    """
     pixels: int
     hues: int
+    circle: int
     scales: int
     orientations: int
 
@@ -45,7 +49,10 @@ class Grid(NamedTuple):
         return math.prod(self.factor_sizes), self.pixels, self.pixels, 3
 
 
-GRIDS = {'scenes': Grid(64, 10, 8, 15), 'scenes_small': Grid(32, 6, 4, 9)}
+# An arc has ends, a circle has none: no one latent can follow it all around.
+GRIDS = {'scenes': Grid(64, 10, 10, 8, 15),
+         'scenes_small': Grid(32, 6, 6, 4, 9),
+         'scenes_arc': Grid(32, 4, 6, 4, 9)}
 
 
 def load(name):
@@ -87,15 +94,15 @@ def paint(grid, drawn, floor, wall, thing):
       drawn: [n, h, w, 4] of `weights`.
       floor, wall, thing: values of the hues of floor, wall and object.
     """
-    palette = np.array([_color(floor, grid.hues, 0.50, 0.95),
-                        _color(wall, grid.hues, 0.42, 1.0),
-                        _color(thing, grid.hues, 0.85, 1.0),
+    palette = np.array([_color(floor, grid.circle, 0.50, 0.95),
+                        _color(wall, grid.circle, 0.42, 1.0),
+                        _color(thing, grid.circle, 0.85, 1.0),
                         (1.0, 1.0, 1.0)], np.float32)
     return (255 * np.minimum(drawn @ palette, 1) + 0.5).astype(np.uint8)
 
 
-def _color(hue, hues, saturation, value):
-    return colorsys.hsv_to_rgb(hue / hues, saturation, value)
+def _color(hue, circle, saturation, value):
+    return colorsys.hsv_to_rgb(hue / circle, saturation, value)
 
 
 def weights(grid, scale, shape, orientation):
