@@ -1,5 +1,6 @@
 """Pictures: right sizes, every kind of image, nothing half-written."""
 
+from matplotlib.figure import Figure
 import numpy as np
 from PIL import Image
 import pytest
@@ -49,6 +50,20 @@ def test_reconstructions(tmp_path):
     images = np.random.default_rng(0).random((4, 32, 32, 3))
     plots.reconstructions(tmp_path / 'r.png', images, images)
     assert Image.open(tmp_path / 'r.png').height > 100
+
+
+def test_a_palette_saves_bytes_and_hardly_changes_colours(tmp_path):
+    x, y = np.meshgrid(*2 * [np.linspace(0, 1, 200)])
+    noise = np.random.default_rng(0).uniform(-0.02, 0.02, (200, 200, 1))
+    figure = Figure(figsize=(4, 4))
+    figure.figimage(np.clip(np.stack([x, y, 1 - x], axis=2) + noise, 0, 1))
+    plots.save(figure, tmp_path / 'all.png')
+    plots.save(figure, tmp_path / 'few.png', colours=256)
+    sizes = [(tmp_path / name).stat().st_size for name in ('all.png', 'few.png')]
+    assert sizes[1] < sizes[0] / 2
+    exact, few = (np.asarray(Image.open(tmp_path / name).convert('RGB'), int)
+                  for name in ('all.png', 'few.png'))
+    assert np.abs(exact - few).mean() < 6
 
 
 def test_loss_curves(tmp_path):
