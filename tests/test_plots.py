@@ -59,10 +59,11 @@ def test_a_palette_saves_bytes_and_hardly_changes_colours(tmp_path):
     figure.figimage(np.clip(np.stack([x, y, 1 - x], axis=2) + noise, 0, 1))
     plots.save(figure, tmp_path / 'all.png')
     plots.save(figure, tmp_path / 'few.png', colours=256)
-    sizes = [(tmp_path / name).stat().st_size for name in ('all.png', 'few.png')]
-    assert sizes[1] < sizes[0] / 2
-    exact, few = (np.asarray(Image.open(tmp_path / name).convert('RGB'), int)
-                  for name in ('all.png', 'few.png'))
+    paths = [tmp_path / name for name in ('all.png', 'few.png')]
+    large, small = (path.stat().st_size for path in paths)
+    assert small < large / 2
+    exact, few = (np.asarray(Image.open(path).convert('RGB'), int)
+                  for path in paths)
     assert np.abs(exact - few).mean() < 6
 
 

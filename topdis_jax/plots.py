@@ -260,7 +260,7 @@ def save(figure, path, colours=None):
     Args:
       figure: of matplotlib.
       path: of the PNG.
-      colours: of its palette, at most 256: a fifth of the bytes, for a figure of
+      colours: of its palette, at most 256: a fifth of the bytes of a figure of
         photographs; None: exact colours.
     """
     figure.set_dpi(DPI)
