@@ -7,7 +7,6 @@ is shifted (RTD, the loss before its weight), beside what the latent knows of
 each factor.
 """
 
-import os
 from typing import NamedTuple
 
 from absl import app, flags, logging
@@ -19,13 +18,12 @@ from tqdm import tqdm
 from experiments import console, trained
 from topdis_jax import losses, plots
 from topdis_jax.metrics import information
-from topdis_jax.training import inference, steps
+from topdis_jax.training import steps
 
 _WORKDIRS = flags.DEFINE_list('workdirs', None, 'Folders of runs.')
 _OUT = flags.DEFINE_string('out', None, 'The PNG to write.')
 _BATCHES = 20
 _IMAGES = 10_000  # for the mutual information, as in MIG
-_AT_ONCE = 500
 _LETTERS = 36  # that fit below a table
 
 
@@ -44,18 +42,16 @@ def main(argv):
         runs = [trained.load(folder) for folder in _WORKDIRS.value]
         draw(_OUT.value, {
             _title(name, run): (measure(run), run.dataset.factor_names)
-            for name, run in zip(short_names(_WORKDIRS.value), runs)})
+            for name, run in zip(
+                trained.short_names(_WORKDIRS.value), runs)})
     print(_OUT.value)
 
 
 def measure(run, batches=_BATCHES):
     """Latents of a trained.Trained, on images drawn with the run's seed."""
-    encode = inference.Compiled(run.model).inference(run.state.params).encode
     rng = np.random.default_rng(run.config.seed)
     rows = rng.integers(len(run.dataset), size=_IMAGES)
-    means, log_vars = map(np.concatenate, zip(*(
-        encode(run.dataset.images[part])
-        for part in np.split(rows, range(_AT_ONCE, _IMAGES, _AT_ONCE)))))
+    means, log_vars = trained.posteriors(run, rows)
     factors = run.dataset.factors_of(rows)
     known = information.mutual_information(
         information.histogram_bins(means), factors)
@@ -87,13 +83,6 @@ def _mean_rtd(run, codes):
              for batch, z in enumerate(tqdm(codes, desc='Shifting',
                                             leave=False))]
     return np.mean(np.array(found), axis=0)
-
-
-def short_names(folders):
-    """The folders, less what their paths begin with in common."""
-    paths = [os.path.abspath(folder) for folder in folders]
-    common = os.path.commonpath([os.path.dirname(path) for path in paths])
-    return [os.path.relpath(path, common) for path in paths]
 
 
 def _title(name, run):

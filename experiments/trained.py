@@ -4,12 +4,16 @@ import os
 from typing import Any, NamedTuple
 
 import ml_collections
+import numpy as np
 
 from topdis_jax.data import sources
 from topdis_jax.data.factors import FactorDataset
-from topdis_jax.training import families, state as states, workfolder
+from topdis_jax.training import families, inference, state as states, workfolder
 from topdis_jax.training.checkpoints import Checkpoints
 from topdis_jax.training.state import TrainState
+
+
+_AT_ONCE = 500  # images
 
 
 class Trained(NamedTuple):
@@ -43,3 +47,18 @@ def load(folder, best=False):
         raise workfolder.WorkFolderError(
             f'{folder} holds no checkpoint yet; train it first')
     return Trained(config, dataset, model, state)
+
+
+def posteriors(run, rows):
+    """Means and log variances, [n, d] each, of the images `rows` [n]."""
+    encode = inference.Compiled(run.model).inference(run.state.params).encode
+    parts = np.split(rows, range(_AT_ONCE, len(rows), _AT_ONCE))
+    return map(np.concatenate, zip(*(
+        encode(run.dataset.images[part]) for part in parts)))
+
+
+def short_names(folders):
+    """The folders, less what their paths begin with in common."""
+    paths = [os.path.abspath(folder) for folder in folders]
+    common = os.path.commonpath([os.path.dirname(path) for path in paths])
+    return [os.path.relpath(path, common) for path in paths]

@@ -40,9 +40,9 @@ def test_a_latent_that_nothing_hears_has_no_topology(run, monkeypatch):
 
 
 def test_names_of_runs_are_what_tells_them_apart():
-    assert shifts.short_names(['/a/b/on/10', '/a/c/on/10']) == [
+    assert trained.short_names(['/a/b/on/10', '/a/c/on/10']) == [
         'b/on/10', 'c/on/10']
-    assert shifts.short_names(['/a/b/on/10/']) == ['10']
+    assert trained.short_names(['/a/b/on/10/']) == ['10']
 
 
 def test_a_folder_without_a_checkpoint(tmp_path):

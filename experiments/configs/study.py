@@ -135,6 +135,7 @@ def _opponents(config):
 
 
 _GENTLER = {
+    'weight_1': {'weight': 1.0},  # where none of the others is within 5 %
     'weight_2': {'weight': 2.0},
     'weight_1_shift_1_4': {'weight': 1.0, 'shift': 1 / 4},
     'weight_2_shift_1_4': {'weight': 2.0, 'shift': 1 / 4}}
@@ -151,16 +152,16 @@ def _prices(config):
     config.variants = ()
     for family in ('vae', 'control_vae', 'dava'):
         for label, topdis in ({'weight_0': {'weight': 0.0}} | _GENTLER).items():
-            _add(config, family, label, topdis=topdis)
-    # None of them is within 5 % of DAVA's reconstruction.
-    _add(config, 'dava', 'weight_1', topdis={'weight': 1.0})
+            if family == 'dava' or label != 'weight_1':
+                _add(config, family, label, topdis=topdis)
 
 
 def _gentle(config):
     """Those of the gentler settings that were chosen."""
     config.variants = ()
     for family, label in (('vae', 'weight_2_shift_1_4'),
-                          ('control_vae', 'weight_1_shift_1_4')):
+                          ('control_vae', 'weight_1_shift_1_4'),
+                          ('dava', 'weight_1')):
         _add(config, family, label, topdis=_GENTLER[label])
 
 
