@@ -1,6 +1,6 @@
 """Could the total correlation of trained codes set turned latents right?
 
-    python -m experiments.total_correlation --workdirs=DIR,DIR
+    python -m experiments.turns --workdirs=DIR,DIR
 
 Prints, for each run, on samples of q(z) over the whole data set, in nats: the
 total correlation, by a classifier that learns these fixed codes to the end and
