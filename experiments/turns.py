@@ -26,10 +26,11 @@ _HIDDEN, _STEPS, _BATCH = (256,) * 3, 3000, 512
 
 def report(folders):
     """Prints a row for each run."""
+    runs = [trained.load(folder) for folder in folders]
     print('| run | total correlation | two latents | least | most |\n'
           '| --- | --- | --- | --- | --- |')
-    for name, folder in zip(trained.short_names(folders), folders):
-        codes = ordered_codes(trained.load(folder))
+    for name, run in zip(trained.short_names(folders), runs):
+        codes = ordered_codes(run)
         turned = by_angle(*codes[:, :2].T)
         row = total_correlation(codes), turned[0], min(turned), max(turned)
         print(f'| {name} | ' + ' | '.join(f'{x:.3f}' for x in row) + ' |',
