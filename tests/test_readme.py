@@ -23,8 +23,15 @@ def test_the_example_runs_as_printed():
 
 
 def test_files_that_it_names_are_there():
-    for path in re.findall(r'\]\((?!http)([^)]+)\)', _readme()):
-        assert os.path.exists(os.path.join(ROOT, path)), path
+    for link in re.findall(r'\]\((?!http)([^)]+)\)', _readme()):
+        name, _, heading = link.partition('#')
+        path = os.path.join(ROOT, name)
+        assert os.path.exists(path), link
+        if heading:
+            with open(path) as file:
+                headings = re.findall(r'^#+ (.*)$', file.read(), re.M)
+            assert heading in [re.sub(r'[^a-z0-9 -]', '', line.lower())
+                               .replace(' ', '-') for line in headings], link
 
 
 def test_commands_that_it_names_are_there():
