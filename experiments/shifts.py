@@ -55,8 +55,7 @@ def measure(run, batches=_BATCHES):
     factors = run.dataset.factors_of(rows)
     known = information.mutual_information(
         information.histogram_bins(means), factors)
-    noise = rng.standard_normal(means.shape).astype(np.float32)
-    codes = means + np.exp(log_vars / 2) * noise
+    codes = trained.sample(rng, means, log_vars)
     size = run.config.train.batch_size
     count = min(batches, _IMAGES // size)
     return Latents(

@@ -12,7 +12,6 @@ from topdis_jax.training import families, inference, state as states, workfolder
 from topdis_jax.training.checkpoints import Checkpoints
 from topdis_jax.training.state import TrainState
 
-
 _AT_ONCE = 500  # images
 
 
@@ -53,8 +52,14 @@ def posteriors(run, rows):
     """Means and log variances, [n, d] each, of the images `rows` [n]."""
     encode = inference.Compiled(run.model).inference(run.state.params).encode
     parts = np.split(rows, range(_AT_ONCE, len(rows), _AT_ONCE))
-    return map(np.concatenate, zip(*(
-        encode(run.dataset.images[part]) for part in parts)))
+    return tuple(map(np.concatenate, zip(*(
+        encode(run.dataset.images[part]) for part in parts))))
+
+
+def sample(rng, means, log_vars):
+    """Codes [n, d] of posteriors, with noise of the NumPy generator `rng`."""
+    noise = rng.standard_normal(means.shape).astype(np.float32)
+    return means + np.exp(log_vars / 2) * noise
 
 
 def short_names(folders):

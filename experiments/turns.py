@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from experiments import console, trained
 from topdis_jax import losses, models
+from topdis_jax.metrics import information
 
 _ANGLES = np.radians(range(0, 90, 15))
 _BINS = 40
@@ -42,8 +43,7 @@ def ordered_codes(run):
     means, log_vars = trained.posteriors(run, np.arange(len(run.dataset)))
     order = np.argsort(-np.mean(losses.gaussian_kl(means, log_vars), axis=0))
     rng = np.random.default_rng(run.config.seed)
-    noise = rng.standard_normal(means.shape).astype(np.float32)
-    return (means + np.exp(log_vars / 2) * noise)[:, order]
+    return trained.sample(rng, means, log_vars)[:, order]
 
 
 def total_correlation(codes, steps=_STEPS):
@@ -93,14 +93,13 @@ def pair_information(a, b):
     Bins lose some of it. Their bias (Miller & Madow) is taken off, so that the
     result may fall a little below 0.
     """
-    table = np.histogram2d(_rank_bins(a), _rank_bins(b), bins=_BINS)[0]
-    joint = table.ravel()[table.ravel() > 0] / len(a)
     bias = (_BINS - 1) ** 2 / (2 * len(a))
-    return 2 * np.log(_BINS) + np.sum(joint * np.log(joint)) - bias
+    found = information.mutual_information(_rank_bins(a), _rank_bins(b))
+    return found.item() - bias
 
 
 def _rank_bins(x):
-    return np.argsort(np.argsort(x)) * _BINS // len(x)
+    return (np.argsort(np.argsort(x)) * _BINS // len(x))[:, None]
 
 
 def main():

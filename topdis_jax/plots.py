@@ -138,9 +138,8 @@ def traversal_gif(path, decode, codes, kl, frames=17):
         shown.set_data(_montage(pictures[:, :, frame]))
         figure.suptitle(f'One latent at {value:+.1f} (prior standard '
                         'deviations)', fontsize=10)
-        canvas.draw()
-        picture = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
-        sequence.append(picture.quantize(128, dither=Image.Dither.NONE))
+        sequence.append(_drawn(canvas).quantize(
+            128, dither=Image.Dither.NONE))
     there_and_back = sequence + sequence[-2:0:-1]
     with files.replacing(path, 'wb') as file:
         there_and_back[0].save(
@@ -267,7 +266,12 @@ def save(figure, path, colours=None):
     canvas = FigureCanvasAgg(figure)
     with files.replacing(path, 'wb') as file:
         if colours is None:
-            return canvas.print_png(file)
-        canvas.draw()
-        drawn = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
-        drawn.quantize(colours).save(file, 'PNG', optimize=True)
+            canvas.print_png(file)
+        else:
+            _drawn(canvas).quantize(colours).save(file, 'PNG', optimize=True)
+
+
+def _drawn(canvas):
+    """What is on a canvas, as an RGB image of Pillow."""
+    canvas.draw()
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
