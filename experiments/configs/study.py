@@ -116,6 +116,10 @@ def _selection(config):
             'gamma': gamma, 'discriminator_learning_rate': 5e-4})
 
 
+# Four times the training.
+_LONG = {'steps': 48_000}
+
+
 def _opponents(config):
     """A stronger FactorVAE to choose from, on seeds of its own.
 
@@ -131,7 +135,7 @@ def _opponents(config):
                         'discriminator_learning_rate': rate})
     family, label, objective = _STRONG[-1]
     _add(config, family, f'{label}_long', objective=objective,
-         train={'steps': 48_000})
+         train=_LONG)
 
 
 _GENTLER = {
@@ -165,6 +169,18 @@ def _gentle(config):
         _add(config, family, label, topdis=_GENTLER[label])
 
 
+def _longer(config):
+    """Four times the training; twice for DAVA, whose steps cost most."""
+    config.variants = ()
+    family, label, objective = _STRONG[-1]
+    _add(config, family, f'{label}_long', objective=objective, train=_LONG)
+    for family, label, train in (
+            ('control_vae', 'weight_1_shift_1_4', _LONG),
+            ('dava', 'weight_1', {'steps': 24_000})):
+        _add(config, family, f'{label}_long', topdis=_GENTLER[label],
+             train=train)
+
+
 def _sensitivity(config):
     """One thing changed at a time, with learning curves of quick scores."""
     config.variants = ('beta_vae',)
@@ -186,6 +202,7 @@ def _sensitivity(config):
 PARTS = {'families': _families, 'strong': _strong, 'scenes': _scenes,
          'arc': _arc, 'correlated': _correlated, 'selection': _selection,
          'opponents': _opponents, 'prices': _prices, 'gentle': _gentle,
+         'longer': _longer,
          'scenes_weights': _scenes_weights, 'sensitivity': _sensitivity}
 
 
