@@ -1,10 +1,11 @@
-"""What the entry points tell a user: errors in one message, scores."""
+"""What the entry points have in common: errors in one message, scores."""
 
 import contextlib
 import logging
 import sys
 
 from absl import app
+from absl import logging as absl_logging
 
 from topdis_jax.data import sources
 from topdis_jax.metrics import evaluate
@@ -16,6 +17,18 @@ _USER_ERRORS = (settings.SettingsError, sources.DataError,
                 workfolder.WorkFolderError, loop.TrainingDiverged,
                 evaluate.ScoreError, checkpoints.CheckpointError,
                 processes.ElsewhereError)
+
+
+def start(main, flags_parser=app.parse_flags_with_usage):
+    """Runs main() as a program, within told(), once flags are parsed."""
+    def checked(argv):
+        if len(argv) > 1:
+            raise app.UsageError(f'unexpected argument {argv[1]!r}')
+        with told():
+            main()
+
+    absl_logging.set_verbosity(absl_logging.WARNING)
+    app.run(checked, flags_parser=flags_parser)
 
 
 @contextlib.contextmanager
@@ -38,20 +51,25 @@ def _not_of_orbax(record):
 
 
 def flags_parser(config, key):
-    """For app.run: one message for a key or a file that is not there.
+    """For start: one message for a key or a file that is not there.
 
     Args:
       config: the flag of a configuration file.
-      key: one that every such file has.
+      key: one that every such file has, and no other.
     """
     def parse(argv):
         try:
             rest = app.parse_flags_with_usage(argv)
-            config.value[key]  # a file that cannot be read raises here
-            return rest
+            fits = key in config.value  # what cannot be read raises here
         except (AttributeError, ImportError, KeyError, OSError,
                 TypeError) as error:
             sys.exit(f'Error in --config: {error}')
+        if not fits:
+            sys.exit(f'Error in --config: this program needs {key!r}, which '
+                     'the file does not have; experiments.run takes the '
+                     'configuration of a run, experiments.study takes '
+                     'experiments/configs/study.py')
+        return rest
 
     return parse
 

@@ -1,14 +1,17 @@
-"""Scores a run's checkpoint, without training, and rewrites its scores.json.
+"""Scores a run's checkpoint, without training.
 
     python -m experiments.evaluate --workdir=DIR [--scores=mig,sap,dci] \
         [--checkpoint=latest|best]
+
+Scores of the latest checkpoint go into scores.json, beside others that are
+there of the same step; those of the best into scores_best.json.
 """
 
 import os
 
-from absl import app, flags, logging
+from absl import flags
 
-from experiments import console, trained
+from experiments import console, grid, trained
 from topdis_jax.metrics import evaluate
 from topdis_jax.training import inference, loop
 
@@ -20,17 +23,17 @@ _CHECKPOINT = flags.DEFINE_enum(
     'checkpoint', 'latest', ('latest', 'best'), 'Which of the two.')
 
 
-def main(argv):
-    if len(argv) > 1:
-        raise app.UsageError(f'unexpected argument {argv[1]!r}')
-    with console.told():
-        scores = score(_WORKDIR.value, _SCORES.value,
-                       best=_CHECKPOINT.value == 'best')
+def main():
+    scores = score(_WORKDIR.value, _SCORES.value,
+                   best=_CHECKPOINT.value == 'best')
     console.print_scores(_WORKDIR.value, scores)
 
 
 def score(folder, names=None, best=False):
-    """Scores a checkpoint of the run in `folder`; returns them by name."""
+    """Scores a checkpoint of the run in `folder`; returns them by name.
+
+    Writes them into scores.json, or scores_best.json.
+    """
     if names is not None:
         evaluate.check_names(names)
     run = trained.load(folder, best)
@@ -39,13 +42,16 @@ def score(folder, names=None, best=False):
     scores = loop.score_model(
         run.config, run.dataset,
         inference.Compiled(run.model).inference(run.state.params))
-    evaluate.write_scores(
-        os.path.join(folder, 'scores.json'), scores,
-        evaluate.settings(run.config.seed, int(run.state.step)))
+    name = 'scores_best.json' if best else 'scores.json'
+    settings = evaluate.settings(run.config.seed, int(run.state.step))
+    earlier = grid.read(folder, name)
+    if earlier.pop('settings', None) != settings:
+        earlier = {}
+    evaluate.write_scores(os.path.join(folder, name), earlier | scores,
+                          settings)
     return scores
 
 
 if __name__ == '__main__':
     flags.mark_flag_as_required('workdir')
-    logging.set_verbosity(logging.WARNING)
-    app.run(main)
+    console.start(main)

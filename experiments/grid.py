@@ -3,7 +3,8 @@
 Cells lie in DIR/DATA/VARIANT/off|on/SEED, each the work folder of one run, with
 two files of the study's own: cell.json (its last state, and its seconds) and
 output.log (what the run printed). DIR/cells.json names all that were asked
-for, DIR/DATA/VARIANT/config.json holds what the runs below have in common.
+for; DIR/DATA/VARIANT/config.json is the configuration of the runs below, but
+for the seed, and for the weight of the loss where that is off.
 """
 
 import itertools
@@ -55,11 +56,14 @@ def check(config):
             raise settings.SettingsError(
                 f'config.{key} must name something, each once, received '
                 f'{values!r}')
+    if not all(isinstance(seed, int) for seed in config.seeds):
+        raise settings.SettingsError(
+            f'config.seeds must be whole numbers, received {config.seeds!r}')
     if set(config.topdis) - set(SWITCH):
         raise settings.SettingsError(
             f'config.topdis must be taken from {", ".join(SWITCH)}, received '
             f'{config.topdis!r}')
-    if config.run.topdis.weight <= 0:
+    if 'on' in config.topdis and config.run.topdis.weight <= 0:
         raise settings.SettingsError(
             'config.run.topdis.weight must be positive: that of TopDis on; '
             "for a study without it set config.topdis to ('off',)")
@@ -118,18 +122,27 @@ def is_finished(config, cell, workdir):
 def final_scores(folder, steps):
     """The scores of a run's final step, a dict, or None."""
     scores = read(folder, 'scores.json')
-    if scores.get('settings', {}).get('step', -1) < steps:
+    if scores.get('settings', {}).get('step') != steps:
         return None
     return scores
 
 
 def read(folder, name):
-    """A JSON file of a folder; an empty dict if it is not there."""
+    """A JSON file of a folder; an empty dict if it is not there.
+
+    Raises:
+      WorkFolderError: it cannot be read.
+    """
+    path = os.path.join(folder, name)
     try:
-        with open(os.path.join(folder, name)) as file:
+        with open(path) as file:
             return json.load(file)
     except FileNotFoundError:
         return {}
+    except (OSError, ValueError) as error:
+        raise workfolder.WorkFolderError(
+            f'{path} cannot be read ({error}); put it right or remove it'
+        ) from error
 
 
 def write_state(folder, state, seconds, message=''):

@@ -8,7 +8,7 @@ results.json and pictures into the folder --out.
 
 import os
 
-from absl import app, flags, logging
+from absl import flags
 
 from experiments import console, report_results
 
@@ -16,16 +16,12 @@ _WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the study.')
 _OUT = flags.DEFINE_string('out', None, 'Folder of the report.')
 
 
-def main(argv):
-    if len(argv) > 1:
-        raise app.UsageError(f'unexpected argument {argv[1]!r}')
-    with console.told():
-        results = report_results.write(_WORKDIR.value, _OUT.value)
+def main():
+    results = report_results.write(_WORKDIR.value, _OUT.value)
     print(f'{os.path.join(_OUT.value, "README.md")}: '
           f'{len(results["unfinished"])} cells of the study are not finished')
 
 
 if __name__ == '__main__':
     flags.mark_flags_as_required(['workdir', 'out'])
-    logging.set_verbosity(logging.WARNING)
-    app.run(main)
+    console.start(main)

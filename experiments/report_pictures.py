@@ -19,7 +19,7 @@ def draw(workdir, results, out):
 
     Args:
       workdir: folder of the study, whose runs have drawn their traversals.
-      results: see report.collect.
+      results: see report_results.collect.
       out: folder of the pictures.
     """
     pictures = {}
@@ -50,7 +50,7 @@ def paired_dots(path, families):
 
     Args:
       path: of the PNG.
-      families: {name: what report.compare gives, with 'config'}.
+      families: {name: what report_results.compare gives, with 'config'}.
     """
     names = [name for name in dict.fromkeys(
         n for family in families.values() for n in report_text.shown(family))
@@ -96,8 +96,8 @@ def score_curves(path, families, runs):
 
     Args:
       path: of the PNG.
-      families: {name: what report.compare gives, with 'config'}.
-      runs: {name: {'off' or 'on': {seed: see report.read_run}}}.
+      families: {name: what report_results.compare gives, with 'config'}.
+      runs: {name: {'off' or 'on': {seed: see report_results.read_run}}}.
 
     Returns:
       Whether there were any to show: runs score themselves on the way only

@@ -20,7 +20,7 @@ def write(workdir, out):
       WorkFolderError: there is no study, or the report in `out` is of another
         configuration.
     """
-    results = collect(workdir, grid.read(out, 'results.json').get('runs', {}))
+    results = collect(workdir, grid.read(out, 'results.json'))
     os.makedirs(out, exist_ok=True)
     files.write_json(os.path.join(out, 'results.json'), results)
     pictures = report_pictures.draw(workdir, results, out)
@@ -40,7 +40,7 @@ def collect(workdir, earlier=None):
 
     Args:
       workdir: folder of experiments.study.
-      earlier: 'runs' of an earlier report, which are kept.
+      earlier: results of an earlier report, whose runs are kept.
 
     Returns:
       dict of 'runs', {data set: {variant: {'config': nested dict, 'arms':
@@ -56,7 +56,8 @@ def collect(workdir, earlier=None):
     if not cells:
         raise workfolder.WorkFolderError(
             f'{workdir} holds no study; give the --workdir of one')
-    runs, unfinished = copy.deepcopy(earlier or {}), []
+    earlier = copy.deepcopy(earlier or {})
+    runs, unfinished = earlier.get('runs', {}), []
     for cell in cells:
         config = variant_config(workdir, cell)
         group = runs.setdefault(cell.data, {}).setdefault(
@@ -68,6 +69,9 @@ def collect(workdir, earlier=None):
             arm[str(cell.seed)] = run
         elif str(cell.seed) not in arm:
             unfinished.append(describe(cell, workdir))
+    names = set(map(str, cells))
+    unfinished += [cell for cell in earlier.get('unfinished', ())
+                   if cell['cell'] not in names]
     data = {name: {variant: compare(group['arms'])
                    | {'config': group['config']}
                    for variant, group in variants.items()}
@@ -83,6 +87,10 @@ def variant_config(workdir, cell):
 
 def _check_same(earlier, now, cell):
     lines = workfolder.differences(earlier, now)
+    # A run may be taken on, but one table does not mix two lengths.
+    lengths = [config['train']['steps'] for config in (earlier, now)]
+    if lengths[0] != lengths[1]:
+        lines.append('  train.steps: {} there, {} now'.format(*lengths))
     if lines:
         raise workfolder.WorkFolderError(
             f'the report there is of another configuration of {cell.variant}:'
@@ -91,9 +99,11 @@ def _check_same(earlier, now, cell):
 
 def describe(cell, workdir):
     """What is known of a cell that has no final scores."""
-    state = grid.read(cell.folder(workdir), 'cell.json')
-    return {'cell': str(cell), 'state': state.get('state', 'missing'),
-            'message': state.get('message', '')}
+    last = grid.read(cell.folder(workdir), 'cell.json')
+    state = last.get('state', 'missing')
+    return {'cell': str(cell),
+            'state': 'scored at another step' if state == 'finished' else state,
+            'message': last.get('message', '')}
 
 
 def read_run(folder, steps):

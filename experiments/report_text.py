@@ -59,7 +59,7 @@ def markdown(name, results, pictures, notes=()):
 
     Args:
       name: its heading.
-      results: see report.collect.
+      results: see report_results.collect.
       pictures: {data set: [(file name, caption), ...]}.
       notes: names of files to link.
     """

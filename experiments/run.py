@@ -10,7 +10,7 @@ import contextlib
 import json
 import os
 
-from absl import app, flags, logging
+from absl import flags
 import jax
 from ml_collections import config_flags
 
@@ -26,8 +26,6 @@ _CONFIG = config_flags.DEFINE_config_file(
     lock_config=True)
 _WORKDIR = flags.DEFINE_string(
     'workdir', None, 'Folder of the run; created if it does not exist.')
-
-
 _COORDINATOR = flags.DEFINE_string(
     'coordinator', None, 'host:port of process 0, for a run in several '
     "processes; 'auto' where the environment has it, as on TPU pods.")
@@ -35,26 +33,32 @@ _PROCESSES = flags.DEFINE_integer('processes', None, 'How many they are.')
 _PROCESS = flags.DEFINE_integer('process', None, 'Which this is, from 0.')
 
 
-def main(argv):
-    if len(argv) > 1:
-        raise app.UsageError(f'unexpected argument {argv[1]!r}')
+def main():
     if 'host_platform_device_count' in os.environ.get('XLA_FLAGS', ''):
         fake_devices.give_threads()
     with contextlib.ExitStack() as stack:
-        if _COORDINATOR.value is not None:
-            _join(_COORDINATOR.value)
+        if _join():
             stack.enter_context(processes.ending_together())
-        with console.told():
-            scores = run(_CONFIG.value, _WORKDIR.value)
+            stack.enter_context(console.told())
+        scores = run(_CONFIG.value, _WORKDIR.value)
     if processes.is_first():
         console.print_scores(_WORKDIR.value, scores)
 
 
-def _join(coordinator):
-    if coordinator == 'auto':
-        processes.join(None, None, None)
-    else:
-        processes.join(coordinator, _PROCESSES.value, _PROCESS.value)
+def _join():
+    """Joins the processes of the run; returns whether there are several."""
+    coordinator = _COORDINATOR.value
+    named = coordinator not in (None, 'auto')
+    for flag in (_PROCESSES, _PROCESS):
+        if (flag.value is not None) != named:
+            raise settings.SettingsError(
+                '--processes and --process go with --coordinator=HOST:PORT, '
+                f'received --{flag.name}={flag.value} and '
+                f'--coordinator={coordinator}')
+    if coordinator is not None:
+        processes.join(coordinator if named else None, _PROCESSES.value,
+                       _PROCESS.value)
+    return coordinator is not None
 
 
 def run(config, folder):
@@ -104,5 +108,4 @@ def _draw_correlation(folder, config, dataset):
 
 if __name__ == '__main__':
     flags.mark_flags_as_required(['config', 'workdir'])
-    logging.set_verbosity(logging.WARNING)
-    app.run(main, flags_parser=console.flags_parser(_CONFIG, 'seed'))
+    console.start(main, console.flags_parser(_CONFIG, 'seed'))

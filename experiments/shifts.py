@@ -7,9 +7,10 @@ is shifted (RTD, the loss before its weight), beside what the latent knows of
 each factor.
 """
 
+import os
 from typing import NamedTuple
 
-from absl import app, flags, logging
+from absl import flags
 import jax
 from matplotlib.figure import Figure
 import numpy as np
@@ -35,15 +36,12 @@ class Latents(NamedTuple):
     known: np.ndarray
 
 
-def main(argv):
-    if len(argv) > 1:
-        raise app.UsageError(f'unexpected argument {argv[1]!r}')
-    with console.told():
-        runs = [trained.load(folder) for folder in _WORKDIRS.value]
-        draw(_OUT.value, {
-            _title(name, run): (measure(run), run.dataset.factor_names)
-            for name, run in zip(
-                trained.short_names(_WORKDIRS.value), runs)})
+def main():
+    runs = trained.load_all(_WORKDIRS.value)
+    os.makedirs(os.path.dirname(os.path.abspath(_OUT.value)), exist_ok=True)
+    draw(_OUT.value, {
+        _title(name, run): (measure(run), run.dataset.factor_names)
+        for name, run in runs.items()})
     print(_OUT.value)
 
 
@@ -134,5 +132,4 @@ def _draw_table(axes, known, names):
 
 if __name__ == '__main__':
     flags.mark_flags_as_required(['workdirs', 'out'])
-    logging.set_verbosity(logging.WARNING)
-    app.run(main)
+    console.start(main)

@@ -10,7 +10,7 @@ variants, trains what is not finished. Cells that fail are named at the end.
 
 import sys
 
-from absl import app, flags, logging
+from absl import flags
 from ml_collections import config_flags
 
 from experiments import console, study_runs
@@ -23,18 +23,14 @@ _JOBS = flags.DEFINE_integer(
     'if left out.', lower_bound=1)
 
 
-def main(argv):
-    if len(argv) > 1:
-        raise app.UsageError(f'unexpected argument {argv[1]!r}')
-    with console.told():
-        failed = study_runs.run(_CONFIG.value, _WORKDIR.value, _JOBS.value)
+def main():
+    failed = study_runs.run(_CONFIG.value, _WORKDIR.value, _JOBS.value)
     if failed:
         lines = '\n'.join(f'  {cell}: {message}' for cell, message in failed)
-        sys.exit(f'{len(failed)} cells failed; the same command tries them '
+        sys.exit(f'Failed cells: {len(failed)}; the same command tries them '
                  f'again:\n{lines}')
 
 
 if __name__ == '__main__':
     flags.mark_flags_as_required(['config', 'workdir'])
-    logging.set_verbosity(logging.WARNING)
-    app.run(main, flags_parser=console.flags_parser(_CONFIG, 'seeds'))
+    console.start(main, console.flags_parser(_CONFIG, 'seeds'))

@@ -2,7 +2,6 @@
 
 import concurrent.futures
 import contextlib
-import fcntl
 import os
 import subprocess
 import sys
@@ -14,8 +13,11 @@ from tqdm import tqdm
 from experiments import grid
 from topdis_jax.data import sources
 from topdis_jax.metrics import evaluate
-from topdis_jax.training import interrupts, workfolder
+from topdis_jax.training import interrupts, lock, settings
 
+# Runs inherit it: where a study was killed and its runs were not, the next one
+# must not write into the same folders.
+LOCK = 'study.lock'
 _THREAD_VARIABLES = ('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS',
                      'MKL_NUM_THREADS', 'NUMBA_NUM_THREADS')
 
@@ -33,18 +35,26 @@ def run(config, workdir, jobs=None):
     """
     evaluate.check_names(config.run.eval.scores)
     grid.check(config)
-    for name in config.data:  # renders or converts it once, before all cells
-        sources.load(name, root=config.run.data.root or None,
-                     source=config.run.data.source)
-    grid.prepare(config, workdir)
+    for name in config.data:
+        _check_data(config, name)
     cells = grid.cells(config)
-    with sole_study(workdir) as lock:
+    with lock.locked(workdir, LOCK) as held:
+        grid.prepare(config, workdir)
         left = [cell for cell in cells
                 if not grid.is_finished(config, cell, workdir)]
-        runner = Runner(config, workdir, shares(jobs or len(_cores())), lock)
+        runner = Runner(config, workdir, shares(jobs or len(_cores())), held)
         with tqdm(total=len(cells), initial=len(cells) - len(left),
                   desc='Study', unit='cell', dynamic_ncols=True) as bar:
             return _run_all(runner, left, bar)
+
+
+def _check_data(config, name):
+    """Renders or converts a data set once, before all cells; checks these."""
+    dataset = sources.load(name, root=config.run.data.root or None,
+                           source=config.run.data.source)
+    for variant in config.variants:
+        settings.check_dataset(grid.run_config(
+            config, grid.Cell(name, variant, 'on', 0)), dataset)
 
 
 def _run_all(runner, cells, bar):
@@ -60,6 +70,8 @@ def _run_all(runner, cells, bar):
                     bar.set_postfix(failed=len(failed))
                 bar.update()
         except BaseException:
+            bar.write('Stopping: the runs under way save their states; the '
+                      'same command goes on from there.', file=sys.stderr)
             runner.stop()
             pool.shutdown(cancel_futures=True)
             raise
@@ -73,12 +85,12 @@ class Runner:
       free: the shares that no cell has, lists of cores.
     """
 
-    def __init__(self, config, workdir, free, lock=None):
-        """`lock` is a file that every run keeps open."""
+    def __init__(self, config, workdir, free, held):
+        """`held` is a file that every run keeps open."""
         self.free = free
         self._config = config
         self._workdir = workdir
-        self._lock = lock
+        self._held = held
         self._running = set()
         self._stopped = False
         self._guard = threading.Lock()
@@ -98,13 +110,13 @@ class Runner:
             state, message = 'finished', None
         else:
             state = 'interrupted' if self._stopped else 'failed'
-            message = _told(code, message)
+            message = _told(code, message, folder)
         grid.write_state(folder, state, time.monotonic() - start,
                          message or '')
         return message
 
     def _call(self, cell, folder, cores):
-        """Exit status of a cell's process and the last line of its stderr."""
+        """Exit status of a cell's process and what it said last."""
         command = [sys.executable, '-m', 'experiments.run',
                    *grid.arguments(self._config, cell), f'--workdir={folder}']
         path = os.path.join(folder, 'output.log')
@@ -117,12 +129,12 @@ class Runner:
                     command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                     env=environment(len(cores), self._workdir),
                     start_new_session=True,
-                    pass_fds=[self._lock.fileno()] if self._lock else [])
+                    pass_fds=[self._held.fileno()])
                 self._running.add(process)
             code = process.wait()
         with self._guard:
             self._running.remove(process)
-        return code, last_line(path)
+        return code, last_words(path)
 
     def stop(self):
         """Ends what runs; each run saves its state first."""
@@ -132,11 +144,14 @@ class Runner:
                 process.terminate()
 
 
-def _told(code, line):
-    """What to say of a process that failed."""
+def _told(code, words, folder):
+    """What to say of a process that failed, in one line."""
+    if code == 0:
+        return 'ended well, but not with the scores of its final step'
     if code is not None and code < 0:  # it had no time to say so itself
-        return f'killed by signal {-code}; its last line: {line}'
-    return line or f'ended with status {code} and no message'
+        return f'killed by signal {-code}; its last line: {words}'
+    return words or (f'ended with status {code} and no message; see '
+                     f'{os.path.join(folder, "output.log")}')
 
 
 def shares(jobs):
@@ -150,18 +165,22 @@ def environment(threads, workdir):
     """The environment of a process that has `threads` cores to itself."""
     # Cells that differ in their seed compile the same programs.
     compiled = os.path.join(os.path.abspath(workdir), 'compiled')
-    return {'JAX_COMPILATION_CACHE_DIR': compiled, **os.environ,
-            **dict.fromkeys(_THREAD_VARIABLES, str(threads)),
+    return {'JAX_COMPILATION_CACHE_DIR': compiled,
             # Several processes may share one accelerator.
-            'XLA_PYTHON_CLIENT_PREALLOCATE': os.environ.get(
-                'XLA_PYTHON_CLIENT_PREALLOCATE', 'false')}
+            'XLA_PYTHON_CLIENT_PREALLOCATE': 'false', **os.environ,
+            **dict.fromkeys(_THREAD_VARIABLES, str(threads))}
 
 
-def last_line(path):
-    """The last line of a log; a progress bar's states count as lines."""
+def last_words(path):
+    """A log's last error message, of several lines perhaps, or its last line.
+
+    A progress bar's states count as lines.
+    """
     with open(path, errors='replace') as file:
         lines = [line.strip() for line in file.read().splitlines()]
-    return next((line for line in reversed(lines) if line), '')
+    lines = [line for line in lines if line]
+    errors = [i for i, line in enumerate(lines) if line.startswith('Error: ')]
+    return ' '.join(lines[errors[-1] if errors else -1:])
 
 
 def _cores():
@@ -182,22 +201,3 @@ def _pinned(cores):
         yield
     finally:
         os.sched_setaffinity(0, old)
-
-
-@contextlib.contextmanager
-def sole_study(workdir):
-    """Locks a study's folder.
-
-    Runs inherit the lock: where a study was killed and its runs were not, the
-    next one must not write into the same folders.
-    """
-    lock = open(os.path.join(workdir, 'study.lock'), 'w')
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise workfolder.WorkFolderError(
-                f'a study, or a run that one left behind, is under way in '
-                f'{workdir}; wait for it, or give another --workdir'
-            ) from error
-        yield lock

@@ -27,7 +27,8 @@ def load(folder, best=False):
     """The run in `folder`, at its latest or best checkpoint.
 
     Raises:
-      WorkFolderError: there is no run, or no checkpoint yet.
+      WorkFolderError: there is no run, or no such checkpoint yet.
+      CheckpointError: none of its checkpoints can be read.
       DataError: its data set is not to be had.
     """
     config = ml_collections.ConfigDict(workfolder.read_config(folder))
@@ -43,9 +44,29 @@ def load(folder, best=False):
             states.create_state(config, model, family), best)
         checkpoints.close()
     if state is None:
+        kind = 'best' if best else 'latest'
         raise workfolder.WorkFolderError(
-            f'{folder} holds no checkpoint yet; train it first')
+            f'{folder} holds no {kind} checkpoint yet; train it first')
     return Trained(config, dataset, model, state)
+
+
+def load_all(folders):
+    """The runs of several folders: {short name: Trained}.
+
+    Raises:
+      WorkFolderError, CheckpointError, DataError: see `load`; or a run's data
+        set has no factors.
+    """
+    if not folders:
+        raise workfolder.WorkFolderError(
+            'no run is named; give --workdirs=DIR,DIR')
+    runs = dict(zip(short_names(folders), map(load, folders)))
+    for name, run in runs.items():
+        if not run.dataset.factor_names:
+            raise sources.DataError(
+                f'{name}: {run.config.data.name} has no factors; take runs on '
+                'data that has some')
+    return runs
 
 
 def posteriors(run, rows):

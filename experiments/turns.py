@@ -5,12 +5,12 @@
 Prints, for each run, on samples of q(z) over the whole data set, in nats: the
 total correlation, by a classifier that learns these fixed codes to the end and
 is asked about held-out ones; and of the two latents of highest KL the mutual
-information as they are, and its least and most if they are turned by 15, 30,
-... 75 degrees. What lies between the last two is all that a penalty on the
+information as they are, and its least and most over turns by 0, 15, ... 75
+degrees. What lies between the last two is all that a penalty on the
 total correlation sees of a turn: nothing where codes are normal.
 """
 
-from absl import app, flags, logging
+from absl import flags
 import jax
 import numpy as np
 import optax
@@ -27,10 +27,10 @@ _HIDDEN, _STEPS, _BATCH = (256,) * 3, 3000, 512
 
 def report(folders):
     """Prints a row for each run."""
-    runs = [trained.load(folder) for folder in folders]
+    runs = trained.load_all(folders)
     print('| run | total correlation | two latents | least | most |\n'
           '| --- | --- | --- | --- | --- |')
-    for name, run in zip(trained.short_names(folders), runs):
+    for name, run in runs.items():
         codes = ordered_codes(run)
         turned = by_angle(*codes[:, :2].T)
         row = total_correlation(codes), turned[0], min(turned), max(turned)
@@ -106,15 +106,7 @@ def main():
     """Flags are defined here, for tests import other programs beside."""
     folders = flags.DEFINE_list('workdirs', None, 'Folders of runs.',
                                 required=True)
-
-    def start(argv):
-        if len(argv) > 1:
-            raise app.UsageError(f'unexpected argument {argv[1]!r}')
-        logging.set_verbosity(logging.WARNING)
-        with console.told():
-            report(folders.value)
-
-    app.run(start)
+    console.start(lambda: report(folders.value))
 
 
 if __name__ == '__main__':

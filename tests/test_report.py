@@ -197,6 +197,7 @@ def test_runs_of_an_earlier_report_stay_in_it(study_folder, tmp_path):
         cases.finish(other, cell, 0.5)
     after = report_results.write(other, out)
     families = after['data']['sprites_small']
+    assert after['unfinished'] == before['unfinished'] != []
     assert families['beta_vae']['seeds'] == ['10', '11', '12']
     assert families['beta_tcvae'] == before['data']['sprites_small'][
         'beta_tcvae']
@@ -205,6 +206,26 @@ def test_runs_of_an_earlier_report_stay_in_it(study_folder, tmp_path):
     with pytest.raises(workfolder.WorkFolderError, match='topdis.weight'):
         report_results.write(tmp_path / 'third', out)
     assert json.loads((out / 'results.json').read_text()) == after
+
+
+def test_runs_of_two_lengths_are_not_mixed(study_folder, tmp_path):
+    out = tmp_path / 'out'
+    before = report_results.write(study_folder, out)
+    config = cases.config()
+    config.run.train.steps = 70
+    grid.prepare(config, study_folder)
+    cell = grid.Cell('sprites_small', 'beta_vae', 'on', 10)
+    cases.write_run(cell.folder(study_folder), {'mig': 0.8}, step=70)
+    with pytest.raises(workfolder.WorkFolderError,
+                       match='train.steps: 7 there, 70 now'):
+        report_results.write(study_folder, out)
+    assert json.loads((out / 'results.json').read_text()) == before
+    # Of the longer training one run is there, and no pair.
+    results = report_results.write(study_folder, tmp_path / 'other')
+    assert results['data']['sprites_small']['beta_vae']['seeds'] == []
+    states = {cell['cell']: cell['state'] for cell in results['unfinished']}
+    assert len(states) == 7
+    assert states['sprites_small/beta_vae/off/10'] == 'scored at another step'
 
 
 def test_traversals_stand_side_by_side(study_folder, tmp_path):

@@ -1,6 +1,7 @@
 """The command line as a user meets it: one message, nothing overwritten."""
 
 import importlib
+import json
 import os
 import subprocess
 import sys
@@ -140,9 +141,7 @@ def test_killed_run_goes_on_bit_for_bit(tmp_path):
                  'traversals.gif', 'loss_curves.png'):
         assert (parts / name).stat().st_size > 0
     _scores_without_training(whole)
-    # The scores that were printed are those of the file.
-    mig = workfolder.read_rows(parts / 'metrics.jsonl') and done.stdout
-    assert 'mig' in mig and 'reconstruction' in mig
+    _printed_scores_are_those_of_the_file(done.stdout, parts)
 
 
 def _scores_without_training(folder):
@@ -154,6 +153,25 @@ def _scores_without_training(folder):
     done = _run(f'--workdir={folder}', '--scores=sap,irs', '--checkpoint=best',
                 program='evaluate')
     assert 'sap' in done.stdout and 'irs' in done.stdout, done.stderr
+    assert {'sap', 'irs'} < set(_scores(folder, 'scores_best.json'))
+    assert (folder / 'scores.json').read_bytes() == trained
+    # Further scores stand beside those of the same step.
+    done = _run(f'--workdir={folder}', '--scores=irs', program='evaluate')
+    assert done.returncode == 0, done.stderr
+    scores = _scores(folder)
+    assert scores.pop('irs') >= 0 and scores == json.loads(trained)
+
+
+def _scores(folder, name='scores.json'):
+    return json.loads((folder / name).read_text())
+
+
+def _printed_scores_are_those_of_the_file(output, folder):
+    printed = dict(line.split() for line in output.splitlines()[1:])
+    scores = _scores(folder)
+    assert len(printed) == len(scores) - 1 >= 2  # 'settings' stand beside
+    for name, value in printed.items():
+        assert float(value) == pytest.approx(scores[name], abs=5e-5)
 
 
 def test_nothing_to_score(tmp_path):

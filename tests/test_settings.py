@@ -43,6 +43,9 @@ def _keys(config):
     ('topdis.engine', 'gpu', 'auto, host.*gpu'),
     ('model.latents', 0, 'at least 1.*0'),
     ('train.batch_size', 62, 'divisible by the number of devices, 4.*62'),
+    ('model.width', -3, 'not be negative'),
+    ('objective.kl_rise_every', 0, 'at least 1'),
+    ('objective.discriminator_learning_rate', 0.0, 'positive'),
     ('train.learning_rate', -1.0, 'positive'),
     ('train.steps', 0, 'at least 1'),
     ('train.eval_every', -1, 'not be negative'),
@@ -61,6 +64,14 @@ def test_messages(key, value, message):
     with pytest.raises(settings.SettingsError, match=message) as error:
         settings.check(config, devices=4)
     assert str(error.value).startswith(f'config.{key} must ')
+
+
+@pytest.mark.parametrize('seed', [-1, 2**32 - 1])
+def test_seeds_that_no_generator_takes(seed):
+    config = base.get_config()
+    config.seed = seed
+    with pytest.raises(settings.SettingsError, match='config.seed must lie'):
+        settings.check(config, devices=4)
 
 
 def _dataset(*image_shape):

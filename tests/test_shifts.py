@@ -1,6 +1,7 @@
 """Latents of a trained model, measured one by one."""
 
 import json
+import shutil
 
 import jax
 import numpy as np
@@ -9,6 +10,8 @@ import pytest
 
 from experiments import shifts, trained
 from tests import training_cases as cases
+from topdis_jax.data import sources
+from topdis_jax.data.factors import FactorDataset
 from topdis_jax.training import loop, workfolder
 
 
@@ -45,6 +48,21 @@ def test_names_of_runs_are_what_tells_them_apart():
     assert trained.short_names(['/a/b/on/10/']) == ['10']
 
 
-def test_a_folder_without_a_checkpoint(tmp_path):
+def test_folders_without_a_run_or_a_checkpoint(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(trained.sources, 'load', lambda *_, **__: cases.blobs())
     with pytest.raises(workfolder.WorkFolderError, match='config.json'):
         trained.load(tmp_path)
+    with pytest.raises(workfolder.WorkFolderError, match='no run is named'):
+        trained.load_all([])
+    shutil.copy(run / 'config.json', tmp_path)
+    with pytest.raises(workfolder.WorkFolderError, match='no latest check'):
+        trained.load(tmp_path)
+    with pytest.raises(workfolder.WorkFolderError, match='no best checkp'):
+        trained.load(tmp_path, best=True)
+
+
+def test_data_without_factors_are_refused(run, monkeypatch):
+    plain = FactorDataset('plain', cases.blobs().images)
+    monkeypatch.setattr(trained.sources, 'load', lambda *_, **__: plain)
+    with pytest.raises(sources.DataError, match='no factors'):
+        trained.load_all([run])

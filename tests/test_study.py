@@ -8,12 +8,15 @@ import sys
 import threading
 import time
 
+import numpy as np
 import pytest
 
 from experiments import grid, study_runs
 from experiments.configs import base, study
 from tests import study_cases as cases
-from topdis_jax.training import interrupts, settings, workfolder
+from topdis_jax.data.errors import DataError
+from topdis_jax.data.factors import FactorDataset
+from topdis_jax.training import interrupts, lock, settings, workfolder
 
 ROOT = os.path.dirname(os.path.dirname(__file__))
 # Stands for experiments.run: its work folder is the last argument.
@@ -43,10 +46,16 @@ def stub(monkeypatch):
             return start([command[0], '-c', script, command[-1]], **options)
 
         monkeypatch.setattr(study_runs.subprocess, 'Popen', popen)
-        monkeypatch.setattr(study_runs.sources, 'load', lambda *_, **__: None)
+        monkeypatch.setattr(study_runs.sources, 'load', _images)
         return calls
 
     return install
+
+
+def _images(name, **_):
+    """In the place of a data set: a few of its images, of two factors."""
+    return FactorDataset(name, np.zeros((6, 32, 32, 1), np.uint8),
+                         ('scale', 'x'), (2, 3))
 
 
 def test_the_grid_pairs_off_and_on_seed_by_seed():
@@ -112,7 +121,9 @@ def test_each_cell_is_run_once_on_its_share_of_the_cores(tmp_path, stub):
     calls = stub()
     assert study_runs.run(cases.config(), tmp_path, jobs=2) == []
     assert len({command[-1] for command, _ in calls}) == len(calls) == 8
-    assert all(options['env']['OMP_NUM_THREADS'] for _, options in calls)
+    share = max(len(study_runs.shares(2)[0]), len(study_runs.shares(2)[1]))
+    for _, options in calls:
+        assert 1 <= int(options['env']['OMP_NUM_THREADS']) <= share
     for cell in grid.cells(cases.config()):
         state = grid.read(cell.folder(tmp_path), 'cell.json')
         assert state['state'] == 'finished' and 0 < state['seconds'] < 20
@@ -139,7 +150,8 @@ def test_failures_are_told_with_their_last_line(tmp_path, stub):
 def test_a_run_that_ends_without_scores_has_failed(tmp_path, stub):
     stub(more='sys.exit(0)')
     failed = study_runs.run(cases.config(seeds=(10,)), tmp_path)
-    assert len(failed) == 4 and failed[0][1] == 'progress'
+    assert len(failed) == 4
+    assert 'not with the scores of its final step' in failed[0][1]
 
 
 def test_a_killed_run_is_told_with_its_signal(tmp_path, stub):
@@ -198,14 +210,45 @@ def test_another_configuration_is_refused(tmp_path, stub):
 
 def test_two_studies_in_one_folder_are_refused(tmp_path, stub):
     calls = stub()
-    with study_runs.sole_study(tmp_path):
-        with pytest.raises(workfolder.WorkFolderError, match='under way'):
+    with lock.locked(tmp_path, study_runs.LOCK):
+        with pytest.raises(workfolder.WorkFolderError, match='in use'):
             study_runs.run(cases.config(), tmp_path)
-    assert not calls
+    # Nothing of the refused one is left where the other is at work.
+    assert not calls and os.listdir(tmp_path) == [study_runs.LOCK]
+
+
+def test_what_a_data_set_has_not_is_told_before_all_cells(tmp_path, stub):
+    calls = stub()
+    config = cases.config()
+    config.run.data.correlation = (('scale', 'hue', 0.2),)
+    with pytest.raises(DataError, match='hue'):
+        study_runs.run(config, tmp_path)
+    assert not calls and not os.listdir(tmp_path)
+
+
+def test_a_study_without_the_loss_needs_no_weight():
+    config = cases.config(topdis=('off',))
+    config.run.topdis.weight = 0.0
+    grid.check(config)
+    with pytest.raises(settings.SettingsError, match='topdis.weight'):
+        config.topdis = ('off', 'on')
+        grid.check(config)
+
+
+def test_scores_that_cannot_be_read_are_told_with_their_path(tmp_path, stub):
+    stub()
+    study_runs.run(cases.config(), tmp_path)
+    path = os.path.join(grid.cells(cases.config())[0].folder(tmp_path),
+                        'scores.json')
+    with open(path, 'w') as file:
+        file.write('{"mig": ')
+    with pytest.raises(workfolder.WorkFolderError, match=path):
+        study_runs.run(cases.config(), tmp_path)
 
 
 @pytest.mark.parametrize('change,words', [
     ({'topdis': ('of',)}, 'off, on'), ({'seeds': ()}, 'seeds'),
+    ({'seeds': (1.5,)}, 'whole numbers'), ({'seeds': (-1,)}, 'config.seed'),
     ({'seeds': (3, 3)}, 'each once'), ({'variants': ('gan',)}, 'gan')])
 def test_bad_grids_are_refused(change, words):
     with pytest.raises(settings.SettingsError, match=words):
@@ -221,18 +264,22 @@ def test_shares_use_all_cores_and_no_more(jobs, monkeypatch):
     assert max(map(len, shares)) == max(4 // jobs, 1)
 
 
-def test_the_last_line_of_a_log(tmp_path):
+@pytest.mark.parametrize('log,words', [
+    ('a\nTraining: 1%\rTraining: 2%\nError: b\n\n  \n', 'Error: b'),
+    ('Error: old\na\nError: b:\n  c: 1 there\nTry d.',
+     'Error: b: c: 1 there Try d.'),
+    ('a\nTraining: 1%\rTraining: 2%', 'Training: 2%'), ('', '')])
+def test_the_last_words_of_a_log(tmp_path, log, words):
     path = tmp_path / 'log'
-    path.write_text('a\nTraining: 1%\rTraining: 2%\nError: b\n\n  \n')
-    assert study_runs.last_line(path) == 'Error: b'
-    path.write_text('')
-    assert study_runs.last_line(path) == ''
+    path.write_text(log)
+    assert study_runs.last_words(path) == words
 
 
 @pytest.mark.parametrize('args,word', [
     (['--config=experiments/configs/study.py', '--config.seedz=(1,)'],
      'seedz'),
-    (['--config=experiments/configs/study.py:halves'], 'sensitivity')])
+    (['--config=experiments/configs/study.py:halves'], 'sensitivity'),
+    (['--config=experiments/configs/sprites.py'], 'study.py')])
 def test_a_bad_key_gets_one_message(tmp_path, args, word):
     done = subprocess.run(
         [sys.executable, '-m', 'experiments.study', *args,

@@ -24,8 +24,8 @@ def get_config(family='beta_vae'):
     config.model.decoder_hidden = (400, 400)
     config.objective.update(OBJECTIVES.get(family, {}))
     config.objective.discriminator_hidden = (400,) * 3
-    # A fourth of the encoder's, which take most of a step on a CPU. For
-    # images of 32 x 32; () fits all sizes.
+    # Fewer than the encoder's 32, 64, 64, which take most of a step on a CPU.
+    # For images of 32 x 32; () fits all sizes.
     config.objective.discriminator_channels = (8, 16, 32)
     config.topdis.weight = 5.0
     config.topdis.delay = 2000

@@ -15,24 +15,25 @@ _UNKNOWN = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 @contextlib.contextmanager
-def locked(folder):
+def locked(folder, name=NAME):
     """Holds the folder, which is created if need be, for this process.
 
-    The lock goes with the process, however it ends; its file stays.
+    The lock goes with the process, and with those that inherited its open
+    file, which is what is yielded; its file stays.
 
     Raises:
       WorkFolderError: another process holds it, or it cannot be written to.
     """
     try:
         os.makedirs(folder, exist_ok=True)
-        file = open(os.path.join(folder, NAME), 'ab+', buffering=0)
+        file = open(os.path.join(folder, name), 'ab+', buffering=0)
     except OSError as error:
         raise WorkFolderError(
             f'cannot write to the work folder {folder} ({error.strerror}); '
             'give another --workdir') from error
     with file:
         _lock(file, folder)
-        yield
+        yield file
 
 
 def _lock(file, folder):
@@ -43,7 +44,8 @@ def _lock(file, folder):
         holder = file.read().decode(errors='replace').strip()
         raise WorkFolderError(
             f'the work folder {folder} is in use by another run '
-            f'({holder}); wait for it, end it, or give another --workdir'
+            f'({holder}, or one that it started); wait for it, end it, or '
+            'give another --workdir'
         ) from error
     except OSError as error:
         if error.errno not in _UNKNOWN:

@@ -10,12 +10,15 @@ from topdis_jax.topology.rtd import ENGINES, FORMS
 from topdis_jax.training import families
 from topdis_jax.training import state as states
 
-_AT_LEAST_ONE = ('model.latents', 'topdis.num_bars', 'train.steps',
-                 'train.batch_size', 'eval.batch_size')
-_NOT_NEGATIVE = ('objective.beta', 'objective.gamma', 'topdis.weight',
-                 'topdis.capacity',
-                 'topdis.delay', 'train.log_every', 'train.checkpoint_every',
+_AT_LEAST_ONE = ('model.latents', 'objective.kl_rise_every',
+                 'objective.capacity_threshold', 'topdis.num_bars',
+                 'train.steps', 'train.batch_size', 'eval.batch_size')
+_NOT_NEGATIVE = ('model.width', 'objective.beta', 'objective.gamma',
+                 'topdis.weight', 'topdis.capacity', 'topdis.delay',
+                 'train.log_every', 'train.checkpoint_every',
                  'train.eval_every')
+_POSITIVE = ('train.learning_rate', 'objective.discriminator_learning_rate',
+             'objective.max_grad_norm')
 
 
 class SettingsError(ValueError):
@@ -33,8 +36,11 @@ def check(config, devices):
         _require(config, key, lambda v: v >= 1, 'be at least 1')
     for key in _NOT_NEGATIVE:
         _require(config, key, lambda v: v >= 0, 'not be negative')
-    _require(config, 'train.learning_rate', lambda v: v > 0, 'be positive')
-    _require(config, 'objective.max_grad_norm', lambda v: v > 0, 'be positive')
+    # The scores' generator takes 32 bits, of this seed and the next.
+    _require(config, 'seed', lambda v: 0 <= v < 2**32 - 1,
+             'lie in [0, 2^32 - 2]')
+    for key in _POSITIVE:
+        _require(config, key, lambda v: v > 0, 'be positive')
     _require(config, 'objective.capacity_degree',
              lambda v: v >= 0 and v % 2 == 0, 'be 0 or even')
     _require(config, 'objective.confidence', lambda v: 0 < v < 1,
@@ -85,8 +91,9 @@ def _require_name(config, key, names):
 
 
 def _require(config, key, holds, expected):
-    section, name = key.split('.')
-    value = config[section][name]
+    value = config
+    for name in key.split('.'):
+        value = value[name]
     if not holds(value):
         raise SettingsError(
             f'config.{key} must {expected}, received {value!r}')
