@@ -102,3 +102,5 @@ def test_messages():
         losses.gaussian_kl(jnp.zeros((2, 3)), jnp.zeros((2, 4)))
     with pytest.raises(ValueError, match='logits and images'):
         losses.bernoulli_nll(jnp.zeros((2, 3)), jnp.zeros((2, 4)))
+    with pytest.raises(TypeError, match='uint8.*255'):
+        losses.bernoulli_nll(jnp.zeros((2, 3)), jnp.zeros((2, 3), jnp.uint8))

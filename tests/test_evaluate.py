@@ -89,6 +89,17 @@ def test_scores_that_are_undefined_are_named():
                           _dataset(), ('mig',), progress=False)
 
 
+def test_codes_that_are_not_finite_are_named():
+    def encode(images):
+        codes = np.array(_encode(images), np.float32)
+        codes[:, 1] = np.nan
+        return codes
+
+    with pytest.raises(evaluate.ScoreError, match='latent 1 is NaN'):
+        evaluate.evaluate(encode, _decode, _dataset(), ('mig',),
+                          progress=False)
+
+
 def test_unknown_score():
     with pytest.raises(evaluate.ScoreError, match='mig.*mgi'):
         evaluate.check_names(('mgi',))

@@ -213,6 +213,16 @@ def test_message_of_divergence(engine, hint):
     divergence.check(cases.config(), 7, {'loss': 1.0}, 4)
 
 
+def test_a_state_that_is_not_finite_is_not_saved():
+    state = {'params': {'kernel': np.ones(3, np.float32)},
+             'step': np.int32(7)}
+    divergence.check_state(7, state, 4)
+    state['params']['kernel'][1] = np.inf
+    with pytest.raises(divergence.TrainingDiverged,
+                       match=r"(?s)step 7: state.*kernel.*that of step 4"):
+        divergence.check_state(7, state, 4)
+
+
 @pytest.mark.parametrize('family', ['vae', 'factor_vae'])
 def test_a_step_that_is_not_finite_changes_nothing(family, monkeypatch):
     config = cases.config(family, train__skip_nonfinite=True)

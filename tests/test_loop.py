@@ -156,6 +156,34 @@ def test_divergence_stops_with_the_last_good_checkpoint(
     assert [row['step'] for row in _rows(tmp_path)] == list(range(1, 7))
 
 
+def test_no_fewer_steps_than_there_are(tmp_path, dataset):
+    loop.train(_config(train__steps=3), tmp_path, dataset)
+    with pytest.raises(workfolder.WorkFolderError,
+                       match='at step 3 already.*train.steps is 2'):
+        loop.train(_config(train__steps=2), tmp_path, dataset)
+
+
+def test_a_discriminator_that_is_not_finite_is_not_saved(
+        tmp_path, dataset, monkeypatch):
+    make_step = steps.make_step
+
+    def diverging(*args, **kwargs):
+        step = make_step(*args, **kwargs)
+
+        def poisoned(state, batch):  # no metric says so
+            state, metrics = step(state, batch)
+            bad = jax.numpy.where(state.step > 3, np.nan, 0.0)
+            return state._replace(carry=jax.tree.map(
+                lambda x: x + bad.astype(x.dtype), state.carry)), metrics
+
+        return poisoned
+
+    monkeypatch.setattr(steps, 'make_step', diverging)
+    config = _config('factor_vae', topdis__weight=0.0, train__steps=6)
+    with pytest.raises(loop.TrainingDiverged, match='step 4: state.*carry'):
+        loop.train(config, tmp_path, dataset)
+
+
 def test_batches_lie_on_their_devices_before_a_step_asks(dataset):
     config = _config()
     family = loop.families.make_family(config, len(dataset))

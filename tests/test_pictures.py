@@ -97,6 +97,13 @@ def test_own_folder(tmp_path, mode, size, shape):
             data.images[1], np.asarray(image).reshape(shape))
 
 
+def test_gray_of_16_bits(tmp_path):
+    values = np.linspace(0, 65535, 32 * 32).astype(np.uint16).reshape(32, 32)
+    Image.fromarray(values).save(tmp_path / 'a.png')
+    images = sources.load('own', root=str(tmp_path)).images
+    np.testing.assert_array_equal(images[0, ..., 0], values >> 8)
+
+
 def test_own_folder_with_faults(tmp_path):
     folder = tmp_path / 'pictures'
     folder.mkdir()

@@ -98,3 +98,14 @@ def test_montage_keeps_every_pixel():
     np.testing.assert_array_equal(
         whole[31:, 42:], np.repeat(pictures[1, 2], 3, axis=2))
     assert np.all(whole[30] == whole[30, 0])  # the line between the rows
+
+
+def test_labels_stand_in_the_middle_of_their_cells():
+    # Twice as high as wide: the gap, of 4 pixels, is that of the height.
+    pictures = np.zeros((2, 3, 96, 48, 1))
+    axes = Figure().add_subplot()
+    plots._show_grid(axes, pictures)
+    plots._label_rows(axes, pictures, 'ab')
+    plots._label_columns(axes, pictures, 'abc')
+    np.testing.assert_array_equal(axes.get_yticks(), [47.5, 147.5])
+    np.testing.assert_array_equal(axes.get_xticks(), [23.5, 75.5, 127.5])

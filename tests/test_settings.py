@@ -66,6 +66,19 @@ def test_messages(key, value, message):
     assert str(error.value).startswith(f'config.{key} must ')
 
 
+@pytest.mark.parametrize('batch,change,message', [
+    (2048, {'topdis': {'engine': 'xla'}}, "at most 1024.*'xla'.*2048"),
+    (1, {'model': {'family': 'beta_tcvae'},
+         'objective': {'tc_estimator': 'stratified'}}, 'at least 2.*strat')])
+def test_batches_that_a_step_could_not_take(batch, change, message):
+    config = base.get_config()
+    config.train.batch_size = batch
+    settings.check(config, devices=1)
+    config.update(change)
+    with pytest.raises(settings.SettingsError, match=message):
+        settings.check(config, devices=1)
+
+
 @pytest.mark.parametrize('seed', [-1, 2**32 - 1])
 def test_seeds_that_no_generator_takes(seed):
     config = base.get_config()

@@ -122,6 +122,15 @@ def test_dead_latent():
     assert loss == 0
 
 
+@pytest.mark.parametrize('bad', [np.nan, np.inf])
+def test_codes_that_are_not_finite_give_nan(bad):
+    # They leave no row with a valid shift, which else means 0.
+    z = _codes(8).at[3, 1].set(bad)
+    for seed in range(3):
+        loss, _ = losses.topdis_loss(jnp.tanh, z, jax.random.key(seed))
+        assert jnp.isnan(loss)
+
+
 def test_images_that_are_not_finite_give_nan():
     loss, _ = losses.topdis_loss(lambda z: z / 0, _codes(), RNG)
     assert np.isnan(loss)

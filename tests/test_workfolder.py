@@ -25,6 +25,14 @@ def test_more_steps_are_the_same_run(tmp_path):
     assert json.loads((tmp_path / 'config.json').read_text()) == longer
 
 
+def test_where_the_images_are_tells_of_some_data_sets():
+    old, new = ({'data': {'name': 'own', 'root': root}} for root in 'ab')
+    assert 'data.root' in workfolder.differences(old, new)[0]
+    for config in old, new:
+        config['data']['name'] = 'dsprites'  # may be moved
+    assert workfolder.differences(old, new) == []
+
+
 def test_another_configuration_is_refused_and_nothing_overwritten(tmp_path):
     workfolder.prepare(tmp_path, CONFIG)
     other = {'seed': 1, 'model': {'latents': 10, 'hidden': [4, 8]},

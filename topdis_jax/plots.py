@@ -70,8 +70,9 @@ def reconstructions(path, images, decoded):
     """
     figure = Figure(figsize=(max(0.95 * len(images) + 0.9, 4.8), 2.6))
     axes = figure.add_axes((0.09, 0.03, 0.9, 0.82))
-    _show_grid(axes, np.stack([images, decoded]))
-    _label_cells(axes.yaxis, 2, images.shape[1], ['input', 'decoded'])
+    pictures = np.stack([images, decoded])
+    _show_grid(axes, pictures)
+    _label_rows(axes, pictures, ['input', 'decoded'])
     figure.suptitle('Inputs and their reconstructions (from the mean code)',
                     fontsize=11)
     save(figure, path)
@@ -101,10 +102,10 @@ def traversals(path, decode, codes, kl):
         _show_grid(axes, pictures[:, start])
         axes.set_title(f'from image {start + 1}', fontsize=10)
         axes.set_xlabel('value (prior standard deviations)', fontsize=9)
-        _label_cells(axes.xaxis, _STEPS, pictures.shape[4],
-                     [f'{v:+g}' if v else '0' for v in values])
-    _label_cells(panels[0].yaxis, len(kl), pictures.shape[3],
-                 [_label(latent, kl) for latent in order])
+        _label_columns(axes, pictures[:, start],
+                       [f'{v:+g}' if v else '0' for v in values])
+    _label_rows(panels[0], pictures[:, 0],
+                [_label(latent, kl) for latent in order])
     figure.suptitle('Traversals: one latent moves, the others stay; rows '
                     'sorted by KL', fontsize=11, y=1 - 0.08 / height)
     save(figure, path)
@@ -129,10 +130,10 @@ def traversal_gif(path, decode, codes, kl, frames=17):
     axes = figure.add_subplot()
     shown = _show_grid(axes, pictures[:, :, 0])
     axes.xaxis.tick_top()
-    _label_cells(axes.xaxis, len(kl), pictures.shape[4],
-                 [_label(latent, kl, '\n') for latent in order])
-    _label_cells(axes.yaxis, len(codes), pictures.shape[3],
-                 [f'image {i + 1}' for i in range(len(codes))])
+    _label_columns(axes, pictures[:, :, 0],
+                   [_label(latent, kl, '\n') for latent in order])
+    _label_rows(axes, pictures[:, :, 0],
+                [f'image {i + 1}' for i in range(len(codes))])
     canvas, sequence = FigureCanvasAgg(figure), []
     for frame, value in enumerate(values):
         shown.set_data(_montage(pictures[:, :, frame]))
@@ -148,7 +149,7 @@ def traversal_gif(path, decode, codes, kl, frames=17):
 
 
 def loss_curves(path, rows, *, delay=0):
-    """A panel for each term of the log.
+    """A panel for each term of the loss that the log has.
 
     Args:
       path: of the PNG.
@@ -231,9 +232,9 @@ def _montage(pictures):
     return whole[:-gap, :-gap]
 
 
-def _gap(pixels):
-    """Pixels between two images."""
-    return max(pixels // 24, 1)
+def _gap(height):
+    """Pixels between two images of this height, both ways."""
+    return max(height // 24, 1)
 
 
 def _show_grid(axes, pictures):
@@ -246,11 +247,21 @@ def _show_grid(axes, pictures):
     return axes.imshow(_montage(pictures))
 
 
-def _label_cells(axis, count, pixels, labels):
-    """Labels the rows (yaxis) or columns (xaxis) of a montage."""
-    step = pixels + _gap(pixels)
-    axis.set_ticks([i * step + (pixels - 1) / 2 for i in range(count)],
-                   labels, fontsize=9)
+def _label_rows(axes, pictures, labels):
+    """Labels the rows of a montage of images [rows, columns, h, w, c]."""
+    height = pictures.shape[2]
+    _label_cells(axes.yaxis, height, _gap(height), labels)
+
+
+def _label_columns(axes, pictures, labels):
+    """Labels the columns of a montage of images [rows, columns, h, w, c]."""
+    height, width = pictures.shape[2:4]
+    _label_cells(axes.xaxis, width, _gap(height), labels)
+
+
+def _label_cells(axis, pixels, gap, labels):
+    axis.set_ticks([i * (pixels + gap) + (pixels - 1) / 2
+                    for i in range(len(labels))], labels, fontsize=9)
 
 
 def save(figure, path, colours=None):

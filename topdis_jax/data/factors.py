@@ -26,6 +26,8 @@ class FactorDataset:
         if len(shape) != 4 or dtype != np.uint8:
             raise ValueError(f'{self.name}: images must be [N, h, w, c] uint8, '
                              f'received {list(shape)} {dtype}')
+        if not shape[0]:
+            raise ValueError(f'{self.name}: received no images')
         if len(self.factor_names) != len(self.factor_sizes):
             raise ValueError(f'{self.name}: {len(self.factor_names)} names for '
                              f'{len(self.factor_sizes)} factors')

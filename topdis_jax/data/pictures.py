@@ -54,7 +54,8 @@ def own(path):
     with _opened(path) as read:
         first = _decode(path, names[0], read)
     pixels = 64 if min(first.size) >= 64 else 32
-    mode = 'L' if first.mode in ('1', 'L', 'LA', 'I', 'I;16') else 'RGB'
+    gray = first.mode in ('1', 'L', 'LA') or first.mode.startswith('I')
+    mode = 'L' if gray else 'RGB'
     shape = (len(names), pixels, pixels, 1 if mode == 'L' else 3)
     return shape, functools.partial(
         _blocks, path, names, functools.partial(crop, pixels=pixels,
@@ -87,10 +88,23 @@ def crop(image, side=None, pixels=64, mode='RGB'):
     side = side or min(width, height)
     left, top = (width - side) // 2, (height - side) // 2
     # Cropped first: resize's own `box` lets what is around it shine in.
-    image = image.convert(mode).crop((left, top, left + side, top + side))
+    image = _eight_bits(image).convert(mode)
+    image = image.crop((left, top, left + side, top + side))
     if side != pixels:
         image = image.resize((pixels, pixels), Image.Resampling.BICUBIC)
     return np.asarray(image).reshape(pixels, pixels, -1)
+
+
+def _eight_bits(image):
+    """A gray picture of 16 bits as one of 8; any other as it is.
+
+    Pillow's own conversion makes 255 of all that is larger.
+    """
+    if not image.mode.startswith('I'):
+        return image
+    from PIL import Image
+    values = np.clip(np.asarray(image) // 256, 0, 255)
+    return Image.fromarray(values.astype(np.uint8))
 
 
 def _names(path, suffixes):

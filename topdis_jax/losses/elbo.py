@@ -23,8 +23,13 @@ def bernoulli_nll(logits, images):
 
     Raises:
       ValueError: the shapes differ.
+      TypeError: images of whole numbers.
     """
     _check_same('logits', logits, 'images', images)
+    if not jnp.issubdtype(jnp.result_type(images), jnp.floating):
+        raise TypeError('images must be floats in [0, 1], received '
+                        f'{jnp.result_type(images)}; divide 8-bit images by '
+                        '255')
     # Flat: a CPU is slow on arrays whose last axis is short, as of channels.
     logits, images = (x.reshape(len(x), -1) for x in (logits, images))
     return jnp.sum(cross_entropy(logits, images), axis=1)
@@ -58,6 +63,8 @@ def gaussian_kl(mean, log_var):
 
 def sample_gaussian(rng, mean, log_var, *, axis_name=None):
     """Reparameterised sample mean + exp(log_var / 2) * noise.
+
+    Log variances above 80 count as 80: the exponential would overflow.
 
     Args:
       rng: key, the same on every device.

@@ -141,6 +141,9 @@ def dava(logits, images, mean, log_var, *, capacity, gamma=500.0, degree=4,
 
     Returns:
       (loss [], {'reconstruction', 'kl', 'capacity'}).
+
+    Raises:
+      ValueError: shapes that differ, or an odd degree.
     """
     if degree % 2:
         raise ValueError(f'degree must be 0 or even, received {degree!r}')

@@ -47,10 +47,12 @@ def topdis_loss(decode, z, rng, *, images=None, weights=None, shift=0.125,
 
     Returns:
       (loss [] float32, TopDisAux). Fewer than three valid rows, or images
-      that all coincide: loss 0 with gradient 0. NaN if an image is not finite.
+      that all coincide: loss 0 with gradient 0. NaN if a code, or an image of
+      a row that takes part, is not finite.
 
     Raises:
       ValueError: wrong shapes or options.
+      TypeError: images that are not real numbers.
     """
     z_shifted, valid, dimension = latent_shift(
         z, rng, weights=weights, shift=shift, margin=margin,
@@ -65,6 +67,9 @@ def topdis_loss(decode, z, rng, *, images=None, weights=None, shift=0.125,
     loss = topology.rtd(*scaled, mask=valid, num_bars=num_bars, power=power,
                         forms=forms, engine=engine, capacity=capacity,
                         axis_name=axis_name)
+    # Codes that are not finite would leave no valid row, and so a loss of 0.
+    bad = devices.total(jnp.sum(~jnp.isfinite(z)), axis_name)
+    loss = jnp.where(bad > 0, jnp.nan, loss)
     return loss, TopDisAux(dimension, jnp.sum(valid))
 
 

@@ -78,7 +78,7 @@ def decompose_kl(z, mean, log_var, *, dataset_size, estimator='weighted',
 
 
 def _log_normal(x, mean, log_var):
-    """log N(x; mean, exp(log_var)). Log variances below -60 count as -60."""
+    """log N(x; mean, exp(log_var)); its precision at most exp(60)."""
     precision = jnp.exp(-jnp.maximum(log_var, -60.0))
     return -(jnp.log(2 * jnp.pi) + log_var
              + (x - mean) ** 2 * precision) / 2

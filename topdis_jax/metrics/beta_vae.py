@@ -25,7 +25,8 @@ def beta_vae(represent, factor_sizes, *, batch_size=64, num_train=10000,
 
     Args:
       represent: factors [m, k] int -> codes [m, d], finite, each row a
-        function of its factors. Called with up to 32000 rows.
+        function of its factors. Called with up to 32000 rows, or one batch
+        if that is larger.
       factor_sizes: [k] number of values of each factor, k at least 2.
       batch_size: pairs per point.
       num_train, num_eval: points.

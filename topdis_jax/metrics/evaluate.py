@@ -1,5 +1,7 @@
 """Scores of a model on a data set: gathers codes once and runs the scores."""
 
+import contextlib
+
 import numpy as np
 
 from topdis_jax import files
@@ -100,9 +102,16 @@ def evaluate(encode, decode, dataset, scores, *, seed=0, batch_size=256,
       'dci_completeness' and 'dci_informativeness' stand beside it.
 
     Raises:
-      ScoreError: unknown score, or one that is undefined for these codes.
+      ScoreError: unknown score, one that is undefined for these codes, or
+        codes that are not finite.
     """
     check_names(scores)
+    with _told('the model'):
+        return _evaluate(encode, decode, dataset, scores, seed, batch_size,
+                         progress)
+
+
+def _evaluate(encode, decode, dataset, scores, seed, batch_size, progress):
     table = code_table.CodeTable(encode, dataset.images,
                                  batch_size=batch_size, progress=progress)
     results = {}
@@ -112,18 +121,22 @@ def evaluate(encode, decode, dataset, scores, *, seed=0, batch_size=256,
     elif scores:
         codes = Codes(table, dataset, seed, progress)
         for name in scores:
-            results.update(_score(name, codes))
+            with _told(f'score {name}'):
+                results.update(SCORES[name](codes))
     results['reconstruction'] = _reconstruction(
         table, decode, dataset, np.random.RandomState(seed + 1), batch_size,
         progress)
     return results
 
 
-def _score(name, codes):
+@contextlib.contextmanager
+def _told(what):
     try:
-        return SCORES[name](codes)
+        yield
+    except ScoreError:
+        raise
     except ValueError as error:
-        raise ScoreError(f'score {name}: {error}') from error
+        raise ScoreError(f'{what}: {error}') from error
 
 
 def settings(seed, step):

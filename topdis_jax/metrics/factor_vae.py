@@ -26,7 +26,8 @@ def factor_vae(represent, factor_sizes, *, batch_size=64, num_train=10000,
 
     Args:
       represent: factors [m, k] int -> codes [m, d], finite, each row a
-        function of its factors. Called with up to 32000 rows.
+        function of its factors. Called with up to 32000 rows, or one batch
+        if that is larger.
       factor_sizes: [k] number of values of each factor.
       batch_size: draws per vote, at least 2.
       num_train, num_eval: votes.

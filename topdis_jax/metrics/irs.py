@@ -25,7 +25,7 @@ def irs(codes, factors, *, quantile=0.99, bins=20):
       bins: at most this many groups per factor.
 
     Returns:
-      float in [0, 1].
+      float, at most 1; negative where groups differ more than all codes.
 
     Raises:
       TypeError, ValueError: malformed or non-finite input.

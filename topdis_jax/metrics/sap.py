@@ -61,7 +61,7 @@ def _accuracies(codes, factors, test_codes, test_factors):
 
     def accuracy(cell):
         i, j = cell
-        classifier = svm.LinearSVC(C=0.01, class_weight='balanced')
+        classifier = svm.LinearSVC(C=0.01, class_weight='balanced', dual=False)
         classifier.fit(codes[:, i:i + 1], factors[:, j])
         predicted = classifier.predict(test_codes[:, i:i + 1])
         return np.mean(predicted == test_factors[:, j])

@@ -59,7 +59,7 @@ class Checkpoints:
             self._latest.save(int(state.step), args=_to_save(state))
 
     def save_if_best(self, state, value):
-        """Saves a state if no earlier one had so large a value."""
+        """Saves a state if no earlier one had a larger value."""
         with _told(self._folder, 'save'):
             self._best.save(int(state.step), args=_to_save(state),
                             metrics={'value': float(value)})

@@ -2,11 +2,14 @@
 
 import math
 
+import jax
+import numpy as np
+
 from topdis_jax.topology.rtd import resolve_engine
 
 
 class TrainingDiverged(RuntimeError):
-    """A loss or a gradient is no longer finite."""
+    """A loss, a gradient or a parameter is no longer finite."""
 
 
 def check(config, step, row, saved):
@@ -28,11 +31,33 @@ def check(config, step, row, saved):
             config.topdis.engine, config.train.batch_size) == 'xla':
         lines.append('Engine xla gives no number where it has no room for all '
                      'generators: topdis.capacity may be raised.')
-    lines.append('There is no checkpoint yet.' if saved is None else
-                 f'The last good checkpoint is that of step {saved}.')
-    lines.append('Try a smaller train.learning_rate or topdis.weight, or leave '
-                 'out such steps with train.skip_nonfinite.')
-    raise TrainingDiverged('\n'.join(lines))
+    raise TrainingDiverged('\n'.join(lines + _advice(saved)))
+
+
+def check_state(step, state, saved):
+    """Raises TrainingDiverged if a number of a state is not finite.
+
+    For a state that is to be saved: the gradients of a family's own update,
+    such as a discriminator's, are in no row.
+
+    Args:
+      step: its number.
+      state: tree of arrays on the host.
+      saved: the step of the last checkpoint, or None.
+    """
+    for path, values in jax.tree_util.tree_leaves_with_path(state):
+        if np.issubdtype(values.dtype, np.floating) and not np.all(
+                np.isfinite(values)):
+            raise TrainingDiverged('\n'.join([
+                f'step {step}: state{jax.tree_util.keystr(path)} is not '
+                'finite; the state is not saved.', *_advice(saved)]))
+
+
+def _advice(saved):
+    return ['There is no checkpoint yet.' if saved is None else
+            f'The last good checkpoint is that of step {saved}.',
+            'Try a smaller train.learning_rate or topdis.weight, or leave '
+            'out such steps with train.skip_nonfinite.']
 
 
 def _listed(row, names):

@@ -53,6 +53,7 @@ def train(config, folder, dataset, draw=None):
         checkpoints = stack.enter_context(
             contextlib.closing(Checkpoints(path('checkpoints'))))
         state = checkpoints.restore(state) or state
+        _check_steps(folder, int(state.step), config.train.steps)
         log = stack.enter_context(contextlib.closing(workfolder.Log(
             path('metrics.jsonl'), int(state.step),
             writes=processes.is_first())))
@@ -71,6 +72,14 @@ def train(config, folder, dataset, draw=None):
                 path('scores.json'), scores,
                 evaluate.settings(config.seed, int(state.step)))
     return scores
+
+
+def _check_steps(folder, done, wanted):
+    if done > wanted:
+        raise workfolder.WorkFolderError(
+            f'the run in {folder} is at step {done} already, and '
+            f'config.train.steps is {wanted}; give at least {done}, or another '
+            '--workdir')
 
 
 def _run_steps(config, batch_at, state, checkpoints, log, score, step_for,
@@ -163,7 +172,9 @@ def _record(config, step, metrics, state, bar, checkpoints, log, batches):
     if due.log:
         log.write({'step': step, **row})
     if due.save:
-        checkpoints.save(parallel.on_host(state))
+        kept = parallel.on_host(state)
+        divergence.check_state(step, kept, checkpoints.latest_step())
+        checkpoints.save(kept)
 
 
 def _row(metrics, names):
@@ -203,8 +214,10 @@ def _saving_if_interrupted(get_state, checkpoints):
 
 
 def _save_interrupted(state, checkpoints):
-    if int(state.step) > (checkpoints.latest_step() or 0):
+    step = int(state.step)
+    if step > (checkpoints.latest_step() or 0):
         checkpoints.save(state)
     checkpoints.wait()
-    print(f'\nInterrupted after step {int(state.step)}, which is saved. The '
-          'same command goes on from there.', file=sys.stderr)
+    print(f'\nInterrupted after step {step}, which is saved. The same command '
+          'goes on from there.' if step else '\nInterrupted before the first '
+          'step.', file=sys.stderr)

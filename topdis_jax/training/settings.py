@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from topdis_jax import models
 from topdis_jax.data import correlation
 from topdis_jax.losses import adversarial, total_correlation
+from topdis_jax.topology import persistence_xla
 from topdis_jax.topology.rtd import ENGINES, FORMS
 from topdis_jax.training import families
 from topdis_jax.training import state as states
@@ -62,6 +63,15 @@ def check(config, devices):
     _require_name(config, 'topdis.engine', ENGINES)
     _require(config, 'train.batch_size', lambda v: v % devices == 0,
              f'be divisible by the number of devices, {devices}')
+    if config.topdis.engine == 'xla' and config.topdis.weight > 0:
+        _require(config, 'train.batch_size',
+                 lambda v: v <= persistence_xla.MAX_POINTS,
+                 f'be at most {persistence_xla.MAX_POINTS} for '
+                 "config.topdis.engine 'xla'")
+    if config.model.family == 'beta_tcvae' and (
+            config.objective.tc_estimator == 'stratified'):
+        _require(config, 'train.batch_size', lambda v: v >= 2,
+                 "be at least 2 for config.objective.tc_estimator 'stratified'")
 
 
 def check_dataset(config, dataset):

@@ -34,10 +34,11 @@ def make_step(config, model, family, optimizer, *, topdis, axis_name=None):
 
     Returns:
       step: batch holds [b, h, w, c] uint8 for each of family.batches; metrics
-      are scalars by name, means over the whole batch: loss, the family's
-      terms, topdis (RTD before its weight), and grad_norm (before any
-      clipping), which is not finite if any gradient is not. With
-      config.train.skip_nonfinite also skipped, as in the state.
+      are scalars by name, means over the whole batch (a sum for DAVA's
+      discriminator): loss, the family's terms, topdis (RTD before its
+      weight), and grad_norm (before any clipping), which is not finite if any
+      gradient is not. With config.train.skip_nonfinite also skipped, as in the
+      state.
     """
     def step(state, batch):
         rng = jax.random.fold_in(jax.random.key(config.seed), state.step)

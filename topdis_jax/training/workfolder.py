@@ -11,6 +11,8 @@ from topdis_jax import files
 _FREE = ('train.steps', 'train.log_every', 'train.checkpoint_every',
          'train.eval_every', 'train.skip_nonfinite', 'eval.', 'data.root',
          'data.source')
+# Of these data sets they say which images there are, or in which order.
+_TELLING = {'own': ('data.root',), 'celeba': ('data.source',)}
 
 
 class WorkFolderError(ValueError):
@@ -72,11 +74,13 @@ def writing(folder):
     try:
         yield
     except OSError as error:
+        reason = error.strerror or str(error)
+        if error.filename:  # it may be another one, as of shared memory
+            reason += f': {error.filename}'
         raise WorkFolderError(
-            f'cannot write to the work folder {folder} '
-            f'({error.strerror or error}). The checkpoints that are there are '
-            'intact: once this is put right, the same command goes on from '
-            'the last of them.') from error
+            f'cannot write to the work folder {folder} ({reason}). The '
+            'checkpoints that are there are intact: once this is put right, '
+            'the same command goes on from the last of them.') from error
 
 
 def read_config(folder):
@@ -150,10 +154,12 @@ def differences(old, new):
     old, new = ({key: list(value) if isinstance(value, tuple) else value
                  for key, value in flatten(tree).items()}
                 for tree in (old, new))
+    telling = _TELLING.get(new.get('data.name'), ())
     return [f'  {k}: {old.get(k, "absent")!r} there, '
             f'{new.get(k, "absent")!r} now'
             for k in sorted(old.keys() | new.keys())
-            if old.get(k) != new.get(k) and not k.startswith(_FREE)]
+            if old.get(k) != new.get(k)
+            and (k in telling or not k.startswith(_FREE))]
 
 
 def _check_same(old, new, folder):
