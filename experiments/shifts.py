@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from experiments import console, trained
 from topdis_jax import losses, plots
+from topdis_jax.data import sources
 from topdis_jax.metrics import information
 from topdis_jax.training import steps
 
@@ -37,12 +38,27 @@ class Latents(NamedTuple):
 
 
 def main():
-    runs = trained.load_all(_WORKDIRS.value)
+    runs = load(_WORKDIRS.value)
     os.makedirs(os.path.dirname(os.path.abspath(_OUT.value)), exist_ok=True)
     draw(_OUT.value, {
         _title(name, run): (measure(run), run.dataset.factor_names)
         for name, run in runs.items()})
     print(_OUT.value)
+
+
+def load(folders):
+    """`trained.load_all`, of runs on data with factors.
+
+    Raises:
+      As that; DataError for data without.
+    """
+    runs = trained.load_all(folders)
+    for name, run in runs.items():
+        if not run.dataset.factor_names:
+            raise sources.DataError(
+                f'{name}: {run.config.data.name} has no factors; take runs on '
+                'data that has some')
+    return runs
 
 
 def measure(run, batches=_BATCHES):

@@ -54,19 +54,12 @@ def load_all(folders):
     """The runs of several folders: {short name: Trained}.
 
     Raises:
-      WorkFolderError, CheckpointError, DataError: see `load`; or a run's data
-        set has no factors.
+      WorkFolderError, CheckpointError, DataError: see `load`; or no folder.
     """
     if not folders:
         raise workfolder.WorkFolderError(
             'no run is named; give --workdirs=DIR,DIR')
-    runs = dict(zip(short_names(folders), map(load, folders)))
-    for name, run in runs.items():
-        if not run.dataset.factor_names:
-            raise sources.DataError(
-                f'{name}: {run.config.data.name} has no factors; take runs on '
-                'data that has some')
-    return runs
+    return dict(zip(short_names(folders), map(load, folders)))
 
 
 def posteriors(run, rows):

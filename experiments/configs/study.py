@@ -120,6 +120,11 @@ def _selection(config):
 _LONG = {'steps': 48_000}
 
 
+def _add_long_factor_vae(config):
+    family, label, objective = _STRONG[-1]
+    _add(config, family, f'{label}_long', objective=objective, train=_LONG)
+
+
 def _opponents(config):
     """A stronger FactorVAE to choose from, on seeds of its own.
 
@@ -133,9 +138,7 @@ def _opponents(config):
         _add(config, 'factor_vae', f'gamma_{gamma}_rate_{rate:.0e}',
              objective={'gamma': float(gamma),
                         'discriminator_learning_rate': rate})
-    family, label, objective = _STRONG[-1]
-    _add(config, family, f'{label}_long', objective=objective,
-         train=_LONG)
+    _add_long_factor_vae(config)
 
 
 _GENTLER = {
@@ -172,8 +175,7 @@ def _gentle(config):
 def _longer(config):
     """Four times the training; twice for DAVA, whose steps cost most."""
     config.variants = ()
-    family, label, objective = _STRONG[-1]
-    _add(config, family, f'{label}_long', objective=objective, train=_LONG)
+    _add_long_factor_vae(config)
     for family, label, train in (
             ('control_vae', 'weight_1_shift_1_4', _LONG),
             ('dava', 'weight_1', {'steps': 24_000})):
@@ -202,8 +204,8 @@ def _sensitivity(config):
 PARTS = {'families': _families, 'strong': _strong, 'scenes': _scenes,
          'arc': _arc, 'correlated': _correlated, 'selection': _selection,
          'opponents': _opponents, 'prices': _prices, 'gentle': _gentle,
-         'longer': _longer,
-         'scenes_weights': _scenes_weights, 'sensitivity': _sensitivity}
+         'longer': _longer, 'scenes_weights': _scenes_weights,
+         'sensitivity': _sensitivity}
 
 
 def _add(config, family, label, **sections):

@@ -106,12 +106,6 @@ def evaluate(encode, decode, dataset, scores, *, seed=0, batch_size=256,
         codes that are not finite.
     """
     check_names(scores)
-    with _told('the model'):
-        return _evaluate(encode, decode, dataset, scores, seed, batch_size,
-                         progress)
-
-
-def _evaluate(encode, decode, dataset, scores, seed, batch_size, progress):
     table = code_table.CodeTable(encode, dataset.images,
                                  batch_size=batch_size, progress=progress)
     results = {}
@@ -119,13 +113,15 @@ def _evaluate(encode, decode, dataset, scores, seed, batch_size, progress):
         results['note'] = (f'{dataset.name} has no factors: reconstruction '
                            'error only')
     elif scores:
-        codes = Codes(table, dataset, seed, progress)
+        with _told('the model'):
+            codes = Codes(table, dataset, seed, progress)
         for name in scores:
             with _told(f'score {name}'):
                 results.update(SCORES[name](codes))
-    results['reconstruction'] = _reconstruction(
-        table, decode, dataset, np.random.RandomState(seed + 1), batch_size,
-        progress)
+    with _told('the model'):
+        results['reconstruction'] = _reconstruction(
+            table, decode, dataset, np.random.RandomState(seed + 1),
+            batch_size, progress)
     return results
 
 
@@ -133,8 +129,6 @@ def _evaluate(encode, decode, dataset, scores, seed, batch_size, progress):
 def _told(what):
     try:
         yield
-    except ScoreError:
-        raise
     except ValueError as error:
         raise ScoreError(f'{what}: {error}') from error
 
