@@ -18,7 +18,6 @@ Prints milliseconds per step (median of alternating rounds), one device:
 
 import contextlib
 import dataclasses
-import importlib
 import os
 import time
 from unittest import mock
@@ -32,7 +31,7 @@ import numpy as np
 from experiments import fake_devices
 from experiments.configs import sprites
 from topdis_jax.data import pipeline, sources
-from topdis_jax.topology import devices, persistence
+from topdis_jax.topology import devices, dispatch, persistence
 from topdis_jax.training import families, state as states, steps
 
 _PART = flags.DEFINE_list('part', ['topdis', 'convolutions'],
@@ -77,8 +76,7 @@ def _patched(step, patches):
 
 
 def _fixed_bars():
-    return mock.patch.object(importlib.import_module('topdis_jax.topology.rtd'),
-                             '_host_entries', _fixed_entries)
+    return mock.patch.object(dispatch, 'host_entries', _fixed_entries)
 
 
 def measure(candidates, batches):

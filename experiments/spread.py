@@ -19,7 +19,6 @@ does the first for devices that are shared out over several processes.
 """
 
 import contextlib
-import importlib
 import os
 import subprocess
 import sys
@@ -34,7 +33,7 @@ import numpy as np
 from experiments import fake_devices
 from experiments.configs import sprites
 from topdis_jax.data import pipeline, sources
-from topdis_jax.topology import distances
+from topdis_jax.topology import dispatch, distances
 from topdis_jax.training import families, processes, state as states, steps
 
 _FAMILIES = ('vae', 'factor_vae', 'beta_tcvae', 'dava')
@@ -60,9 +59,7 @@ def float64():
     The package asks for float32 by name. The barcode's engine gets rounded
     distances: it says which edges count, not how long they are.
     """
-    # The package has a function of the module's name.
-    rtd = importlib.import_module('topdis_jax.topology.rtd')
-    entries = rtd._host_entries
+    entries = dispatch.host_entries
 
     def rounded(lower, upper, mask, num_bars):
         return entries(*(x.astype(np.float32) for x in (lower, upper)), mask,
@@ -70,7 +67,7 @@ def float64():
 
     with jax.enable_x64(True), mock.patch.object(
             jnp, 'float32', jnp.float64), mock.patch.object(
-            rtd, '_host_entries', rounded), mock.patch.object(
+            dispatch, 'host_entries', rounded), mock.patch.object(
             distances, '_order_statistics', _sorted_statistics):
         yield
 

@@ -1,6 +1,5 @@
 """The engine as a custom call, against the same engine called from Python."""
 
-import importlib
 import subprocess
 import sys
 
@@ -9,10 +8,7 @@ import numpy as np
 import pytest
 
 from tests import quick
-from topdis_jax.topology import persistence
-
-# `topology.rtd` is the function.
-rtd = importlib.import_module('topdis_jax.topology.rtd')
+from topdis_jax.topology import dispatch, persistence
 
 
 def _matrices(batch, n, seed=0):
@@ -27,7 +23,7 @@ def _matrices(batch, n, seed=0):
 
 
 def _call(num_bars=6):
-    return jax.jit(lambda *args: rtd._host_entries(*args, num_bars))
+    return jax.jit(lambda *args: dispatch.host_entries(*args, num_bars))
 
 
 @pytest.mark.parametrize('batch', [(), (1,), (3,), (2, 2), (0,)], ids=str)
@@ -47,7 +43,7 @@ def test_without_python():
 def test_many_points_go_to_a_callback_with_the_same_result(monkeypatch):
     args = _matrices((3,), 20)
     expected = _call()(*args)
-    monkeypatch.setattr(rtd, '_NATIVE_POINTS', 19)
+    monkeypatch.setattr(dispatch, '_NATIVE_POINTS', 19)
     call = _call()
     assert 'callback' in call.lower(*args).as_text()
     for received, entry in zip(call(*args), expected):

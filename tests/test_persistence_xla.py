@@ -19,10 +19,8 @@ from tests import quick, reference_persistence as reference
 from tests.test_persistence import INVALID, KINDS, _spoilt, random_pair
 from topdis_jax import topology
 from topdis_jax.topology import (
-    bits, generators_xla, persistence, persistence_xla)
+    bits, dispatch, generators_xla, persistence, persistence_xla)
 
-# Not the function of this name.
-rtd_module = sys.modules['topdis_jax.topology.rtd']
 PLACES = 60
 
 
@@ -275,11 +273,11 @@ def test_one_loop_for_all_barcodes():
 
 
 def test_engine_auto(monkeypatch):
-    assert rtd_module.resolve_engine('auto', 10) == 'host'
+    assert dispatch.resolve_engine('auto', 10) == 'host'
     monkeypatch.setattr(jax, 'default_backend', lambda: 'tpu')
-    assert rtd_module.resolve_engine('auto', 256) == 'xla'
-    assert rtd_module.resolve_engine('auto', 257) == 'host'
-    assert rtd_module.resolve_engine('host', 10) == 'host'
+    assert dispatch.resolve_engine('auto', 256) == 'xla'
+    assert dispatch.resolve_engine('auto', 257) == 'host'
+    assert dispatch.resolve_engine('host', 10) == 'host'
 
 
 def test_messages():

@@ -14,16 +14,10 @@ from jax import lax
 import jax.numpy as jnp
 import numpy as np
 
-from topdis_jax.topology import devices, native, persistence
-from topdis_jax.topology import persistence_xla
+from topdis_jax.topology import devices, dispatch
 from topdis_jax.topology.distances import check_square
 
-ENGINES = ('auto', 'host', 'xla')
 FORMS = ('min', 'max')
-# Engine 'auto' on accelerators: more points are the host's.
-_XLA_POINTS = 256
-# More points are a callback's, which shares barcodes out over threads.
-_NATIVE_POINTS = 512
 
 
 class Barcode(NamedTuple):
@@ -87,24 +81,9 @@ def relative_barcode(lower, upper, *, mask=None, num_bars=50, engine='auto',
     lower, upper = _matrices(lower, upper)
     if num_bars < 1:
         raise ValueError(f'num_bars must be at least 1, received {num_bars}')
-    if engine not in ENGINES:
-        raise ValueError(
-            f'engine must be one of {ENGINES}, received {engine!r}')
+    entries = dispatch.choose(engine, lower.shape[-1], capacity)
     mask = _mask(mask, lower)
-    if resolve_engine(engine, lower.shape[-1]) == 'host':
-        entries = _host_entries
-    else:
-        entries = functools.partial(persistence_xla.barcode_entries,
-                                    capacity=capacity)
     return _barcode(lower, upper, mask, int(num_bars), entries)
-
-
-def resolve_engine(engine, n):
-    """'host' or 'xla', where 'auto' is asked for n points."""
-    if engine != 'auto':
-        return engine
-    on_cpu = jax.default_backend() == 'cpu'
-    return 'host' if on_cpu or n > _XLA_POINTS else 'xla'
 
 
 def rtd(dist_x, dist_y, *, mask=None, num_bars=50, power=1, forms=FORMS,
@@ -221,33 +200,6 @@ def _barcode_backward(num_bars, engine, residuals, grads):
 
 
 _barcode.defvjp(_barcode_forward, _barcode_backward)
-
-
-def _host_entries(lower, upper, mask, num_bars):
-    """persistence.Entries by the compiled engine."""
-    batch = lower.shape[:-2]
-    shapes = persistence.Entries(
-        birth_edges=jax.ShapeDtypeStruct((*batch, num_bars, 2), jnp.int32),
-        death_edges=jax.ShapeDtypeStruct((*batch, num_bars, 2), jnp.int32),
-        capped=jax.ShapeDtypeStruct((*batch, num_bars), jnp.bool_),
-        count=jax.ShapeDtypeStruct(batch, jnp.int32))
-
-    def custom_call(*matrices):
-        return native.barcode_entries(*matrices, shapes)
-
-    def callback(*matrices):
-        return jax.pure_callback(host, shapes, *matrices,
-                                 vmap_method='expand_dims')
-
-    def host(*matrices):
-        # NumPy alone from here on: JAX inside a callback waits for itself.
-        return persistence.barcode_entries(*map(np.asarray, matrices),
-                                           num_bars)
-
-    small = lower.shape[-1] <= _NATIVE_POINTS
-    return lax.platform_dependent(
-        lower, upper, mask, cpu=custom_call if small else callback,
-        default=callback)
 
 
 def _flat(edges, n):
