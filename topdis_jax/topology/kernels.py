@@ -12,6 +12,13 @@ so that a cap comes before the triangles of equal value. Edges are columns:
 the coboundary of an edge is its cap and the triangles that contain it. It is
 never stored; `_next_triangle` finds its next member by one scan.
 
+There are two ways to a barcode. `_cohomology` reduces columns, and is the
+faster one where bars end soon after they begin. Its columns can grow without
+a useful bound, so `_homology` takes over once they have cost too much: it
+takes the relations in order of their values, as bit sets over the edges that
+can give a bar, which costs at most a small multiple of n^3 / 64 on clouds of
+points. Both give the same bars, entry by entry.
+
 The last part, from `handle` on, is the engine as a function that XLA calls.
 
 All of it is one file because Numba's cache of compiled code sees changes in
@@ -34,11 +41,23 @@ _TILE = 16
 _NOBODY = -1
 _OWN_EDGE = -2
 
+# What `_cohomology` may do, in moves of an edge to its next triangle, times
+# the number of edges: as much as `_homology` takes, on most inputs.
+EFFORT = 0.75
+# Words of all pivots of `_homology`; more of them do not fit in memory.
+_MAX_WORDS = 1 << 27
+_ONE = np.uint64(1)
+# Codes of edges that are not the sum of two others. Generator g is -2 - g.
+_ZERO = -1
+# A sum that visits more edges is kept as a row of its own.
+_LONG_SUM = 128
+_LATE = 1 << 31  # comes after caps of equal value; no name has this bit
+
 _jit = numba.njit(nogil=True)
 
 
-def barcodes(lower, upper, mask, first, last, birth_edges, death_edges, capped,
-             values, counts):
+def barcodes(lower, upper, mask, first, last, effort, birth_edges,
+             death_edges, capped, values, counts):
     """Barcodes of the items first .. last - 1, into the five last arrays.
 
     Consecutive items with the same lower matrix and mask share what depends on
@@ -46,6 +65,7 @@ def barcodes(lower, upper, mask, first, last, birth_edges, death_edges, capped,
 
     Args:
       lower, upper: [items, n, n] float32. mask: [items, n] bool.
+      effort: EFFORT, or another share of it; 0 for `_homology` alone.
       birth_edges, death_edges: [items, num_bars, 2] int32, zero.
       capped: [items, num_bars] bool, False.
       values: [items, num_bars, 2] float32, births and deaths; or with 0 in
@@ -59,7 +79,7 @@ def barcodes(lower, upper, mask, first, last, birth_edges, death_edges, capped,
                 end += 1
             _barcodes_of_one_lower(
                 lower[item], upper[item:end], np.flatnonzero(mask[item]),
-                birth_edges[item:end], death_edges[item:end],
+                effort, birth_edges[item:end], death_edges[item:end],
                 capped[item:end], values[item:end], counts[item:end])
 
 
@@ -69,7 +89,7 @@ def _read_only(dtype, ndim):
 
 SIGNATURE = numba.void(
     _read_only(numba.float32, 3), _read_only(numba.float32, 3),
-    _read_only(numba.bool_, 2), numba.int64, numba.int64,
+    _read_only(numba.bool_, 2), numba.int64, numba.int64, numba.float64,
     numba.int32[:, :, ::1], numba.int32[:, :, ::1], numba.bool_[:, ::1],
     numba.float32[:, :, ::1], numba.int32[::1])
 
@@ -88,8 +108,8 @@ def _is_alike(lower, mask, item, other):
 
 
 @_jit
-def _barcodes_of_one_lower(lower, uppers, points, birth_edges, death_edges,
-                           capped, values, counts):
+def _barcodes_of_one_lower(lower, uppers, points, effort, birth_edges,
+                           death_edges, capped, values, counts):
     if points.size < lower.shape[0]:
         lower, uppers = _restrict(lower, uppers, points)
     valid = np.empty(uppers.shape[0], np.bool_)
@@ -103,7 +123,9 @@ def _barcodes_of_one_lower(lower, uppers, points, birth_edges, death_edges,
     for item in range(uppers.shape[0]):
         counts[item] = -1
         if valid[item]:
-            bars = _reduce(keys, uppers[item], candidates)
+            found, bars = _cohomology(keys, uppers[item], candidates, effort)
+            if not found:
+                bars = _homology(lower, uppers[item], keys, candidates)
             counts[item] = bars.shape[0]
             _write(bars, points, birth_edges[item], death_edges[item],
                    capped[item], values[item])
@@ -328,24 +350,30 @@ def _same_youngest(keys, i, j, key):
 
 
 @_jit
-def _reduce(keys, upper, candidates):
-    """Bars of one pair, [b, 3]: its relation (key, tie) and its birth's key.
+def _cohomology(keys, upper, candidates, effort):
+    """(whether they were found, bars of one pair).
 
+    Bars are [b, 3]: the relation that ends it (key, tie) and its birth's key.
     The candidates are taken from the youngest to the oldest. The coboundary
     of each is reduced until its smallest relation is no other column's.
     """
     bars = np.empty((candidates.size, 3), np.int64)
-    num_bars = _reduce_into(
+    n = keys.shape[0]
+    moves = np.int64(effort * (n * (n - 1) // 2))
+    if _num_words(candidates.size) * candidates.size > _MAX_WORDS:
+        moves = np.int64(NO_KEY)  # no other way
+    num_bars = _cohomology_into(
         bars, keys, upper.view(np.int32), candidates, _table(candidates.size),
         np.empty((64, 3), np.int64), np.empty(64, np.int64),
         np.empty(2 * candidates.size + 64, np.int64),
-        np.zeros(candidates.size + 1, np.int64))
-    return bars[:num_bars]
+        np.zeros(candidates.size + 1, np.int64), moves)
+    return num_bars >= 0, bars[:max(num_bars, 0)]
 
 
 @_jit
-def _reduce_into(bars, keys, bits, candidates, table, heap, column, pool,
-                 starts):
+def _cohomology_into(bars, keys, bits, candidates, table, heap, column, pool,
+                     starts, moves):
+    """Returns the number of bars, or -1 if it takes more moves."""
     bars, keys, bits = _borrowed(bars), _borrowed(keys), _borrowed(bits)
     heap, column = _borrowed(heap), _borrowed(column)
     pool, starts = _borrowed(pool), _borrowed(starts)
@@ -368,9 +396,11 @@ def _reduce_into(bars, keys, bits, candidates, table, heap, column, pool,
             added = 0
             if owner != _NOBODY:
                 _sift_up(heap, 0, key, tie, name)
-                key, tie, added, heap, column = _reduce_column(
+                key, tie, added, heap, column, moves = _reduce_column(
                     keys, bits, table, pool, starts, cap, name, owner, heap,
-                    column)
+                    column, moves)
+                if moves < 0:
+                    return -1
             if key != cap or tie != name:
                 _insert(table, key, tie, columns)
                 pool = _store(name, column[:added], pool, starts, columns)
@@ -405,16 +435,17 @@ def _cap(bits, i, j):
 
 @_jit
 def _reduce_column(keys, bits, table, pool, starts, cap, name, owner, heap,
-                   column):
+                   column, moves):
     """Adds columns until the pivot is nobody's.
 
     The heap holds the next relation of each edge of the column; its top is
     the pivot at first, which `owner` has. Returns the pivot and the edges
-    that were added, column[:added], with the two arrays, which may have grown.
+    that were added, column[:added], with the two arrays, which may have grown,
+    and the moves that are left: no column comes of a negative number.
     """
     key, tie = heap[0, 0], heap[0, 1]
     size, added = 1, 0
-    while owner != _NOBODY:
+    while owner != _NOBODY and moves >= 0:
         if owner == _OWN_EDGE:
             begin, end = 0, 1
         else:
@@ -423,16 +454,18 @@ def _reduce_column(keys, bits, table, pool, starts, cap, name, owner, heap,
             column = _grow(column)
         while size + 2 * (end - begin) > heap.shape[0]:
             heap = _grow(heap)
+        moves -= end - begin
         for place in range(begin, end):
             edge = key & 0xFFFFFFFF if owner == _OWN_EDGE else pool[place]
             column[added] = edge
             added += 1
             size = _add(keys, bits, edge, key, tie, cap, name, heap, size)
-        key, tie, size = _next_pivot(keys, key, tie, cap, heap, size)
+        key, tie, size, moves = _next_pivot(keys, key, tie, cap, heap, size,
+                                            moves)
         if key == NO_KEY:
-            return cap, name, added, heap, column
+            return cap, name, added, heap, column, moves
         owner = _owner(keys, bits, table, key, tie)
-    return key, tie, added, heap, column
+    return key, tie, added, heap, column, moves
 
 
 @_jit
@@ -454,21 +487,24 @@ def _add(keys, bits, edge, key, tie, cap, name, heap, size):
 
 
 @_jit
-def _next_pivot(keys, key, tie, cap, heap, size):
+def _next_pivot(keys, key, tie, cap, heap, size, moves):
     """The smallest relation above (key, tie) that is there an odd number of
-    times, with the heap's size. Its key is NO_KEY if there is none."""
-    size, _ = _advance(keys, key, tie, cap, heap, size)
-    while size:
+    times, with the heap's size and the moves left. Its key is NO_KEY if there
+    is none."""
+    size, times = _advance(keys, key, tie, cap, heap, size)
+    moves -= times
+    while size and moves >= 0:
         key, tie = heap[0, 0], heap[0, 1]
         once = True
         for child in range(1, min(size, 3)):
             once &= heap[child, 0] != key or heap[child, 1] != tie
         if once:  # the usual case; mostly nobody's, and no need to go on
-            return key, tie, size
+            return key, tie, size, moves
         size, times = _advance(keys, key, tie, cap, heap, size)
+        moves -= times
         if times & 1:
-            return key, tie, size
-    return np.int64(NO_KEY), tie, size
+            return key, tie, size, moves
+    return np.int64(NO_KEY), tie, size, moves
 
 
 @_jit
@@ -596,6 +632,397 @@ def _store(name, added, pool, starts, columns):
         begin = end
     starts[columns + 1] = used
     return pool
+
+
+# The second way. Notation: a generator is a candidate with lower < upper, and
+# every other edge is zero or, from its birth on, the sum of two older ones: of
+# those to a witness. So every relation is a sum of generators, a bit set in
+# their order. `codes[i, j]`, i < j, says what an edge is: _ZERO, -2 - g for
+# generator g, else the witness. `codes[j, i]` is then the number of edges that
+# adding it up visits, or -1 - r if the sum is row r of `sums`.
+
+
+@_jit
+def _homology(lower, upper, keys, candidates):
+    """Bars of one pair as `_cohomology` has them, youngest birth first.
+
+    Each relation in order of value is added to those before it until its
+    youngest generator is theirs no more; if one remains, it ends its bar.
+
+    Only relations that do not follow from earlier ones are looked at. Two
+    triangles of which {i, j} is the youngest edge, with witnesses joined by an
+    older edge, follow from one another: there is one for each component of
+    the graph of witnesses. A cap of {i, j} follows from those of {i, k} and
+    {j, k}, if both come before.
+    """
+    n = keys.shape[0]
+    bits = upper.view(np.int32)
+    generators = _open_candidates(candidates, bits)
+    center, radius = _enclosing_radius(lower.view(np.int32))
+    edges, ends = _edges_within(lower.view(np.int32), keys, radius)
+    caps, is_needed = _needed_caps(upper, keys, radius)
+    size, words = generators.size, _num_words(generators.size)
+    pivots = np.empty((size, words), np.uint64)
+    deaths = np.full((size, 2), np.int64(-1))
+    # Longer edges than the radius have the center as a witness, and as an
+    # edge to every other one: they need no place in the order.
+    codes = np.full((n, n), np.int32(center))
+    _relations_in_order(keys, bits, edges, ends, caps, is_needed, codes,
+                        pivots, deaths)
+    return _bars_of(generators, deaths)
+
+
+@_jit
+def _num_words(members):
+    return (members + 63) // 64
+
+
+@_jit
+def _open_candidates(candidates, bits):
+    kept = np.empty(candidates.size, np.int64)
+    size = 0
+    for key in candidates:
+        i, j = _ends(key)
+        if _cap(bits, i, j) > key:
+            kept[size] = key
+            size += 1
+    return kept[:size]
+
+
+@_jit
+def _bars_of(generators, deaths):
+    bars = np.empty((generators.size, 3), np.int64)
+    size = 0
+    for g in range(generators.size - 1, -1, -1):
+        if deaths[g, 0] >> 32 > generators[g] >> 32:
+            bars[size, 0], bars[size, 1] = deaths[g, 0], deaths[g, 1]
+            bars[size, 2] = generators[g]
+            size += 1
+    return bars[:size]
+
+
+@_jit
+def _enclosing_radius(bits):
+    """(vertex, bits of its largest distance), where that is least."""
+    center, radius = 0, np.int32(_NO_SIGN)
+    for i in range(bits.shape[0]):
+        row = bits[i]
+        largest = np.int32(0)
+        for j in range(row.size):
+            largest = max(largest, row[j] & np.int32(_NO_SIGN))
+        if largest < radius:
+            center, radius = i, largest
+    return center, radius
+
+
+@_jit
+def _edges_within(bits, keys, radius):
+    """(edges, ends): keys of the edges not longer than the radius.
+
+    Bucket b is edges[ends[b - 1]:ends[b]], in the order of values, and is not
+    sorted itself: the last ones are seldom needed.
+    """
+    n = bits.shape[0]
+    buckets = max(1, n * (n - 1) // 16)
+    lengths = bits.view(np.float32)
+    limit = np.array([radius]).view(np.float32)[0]
+    scale = np.float64(buckets - 1) / limit if limit > 0 else 0.0
+    ends = np.zeros(buckets + 1, np.int64)
+    for i in range(n - 1):
+        for j in range(i + 1, n):
+            if lengths[i, j] <= limit:
+                ends[np.int64(lengths[i, j] * scale) + 1] += 1
+    for b in range(buckets):
+        ends[b + 1] += ends[b]
+    edges = np.empty(ends[buckets], np.int64)
+    for i in range(n - 1):
+        for j in range(i + 1, n):
+            if lengths[i, j] <= limit:
+                b = np.int64(lengths[i, j] * scale)
+                edges[ends[b]] = keys[i, j]
+                ends[b] += 1
+    return edges, ends
+
+
+@_jit
+def _needed_caps(upper, keys, radius):
+    """(caps, is_needed): those that do not follow from earlier ones.
+
+    Args of the result:
+      caps: value << 32 | name, ascending, of edges with lower < upper; and of
+        edges with lower == upper beyond the radius, with the bit _LATE.
+      is_needed: [n, words] uint64, bit j of row i for the other edges with
+        lower == upper: zero from their birth on, they relate their two parts.
+    """
+    n = upper.shape[0]
+    bits = upper.view(np.int32)
+    is_needed = np.zeros((n, _num_words(n)), np.uint64)
+    caps = np.empty(4 * n + 16, np.int64)
+    size = 0
+    reach = np.empty(n, np.float32)
+    for i in range(n - 1):
+        if size + n > caps.size:
+            caps = _grow(caps)
+        _reach_strictly(upper, i, reach)
+        for j in range(i + 1, n):
+            if upper[i, j] > reach[j] or _is_spanned(upper, i, j):
+                continue
+            cap = _cap(bits, i, j)
+            if cap < keys[i, j]:
+                if keys[i, j] >> 32 <= radius:
+                    is_needed[i, j >> 6] |= _ONE << np.uint64(j & 63)
+                    continue
+                cap |= _LATE
+            caps[size] = cap | keys[i, j] & 0xFFFFFFFF
+            size += 1
+    return _sort(caps[:size]), is_needed
+
+
+@_jit
+def _reach_strictly(upper, i, reach):
+    """As `_reach`, of upper."""
+    n = reach.size
+    row = upper[i]
+    reach[:] = np.inf
+    for part in range(_PARTS):
+        begin, end = part * n // _PARTS, (part + 1) * n // _PARTS
+        near = np.float32(np.inf)
+        for k in range(begin, end):
+            near = min(near, row[k] if k != i else np.float32(np.inf))
+        for k in range(begin, end):
+            if row[k] == near and k != i:
+                other = upper[k]
+                for j in range(n):
+                    reach[j] = min(reach[j], max(near, other[j]))
+                break
+
+
+@_jit
+def _is_spanned(upper, i, j):
+    """Whether both edges from i and j to some vertex are shorter."""
+    row_i, row_j, value = upper[i], upper[j], upper[i, j]
+    for begin in range(0, row_i.size, 4 * _BLOCK):
+        shorter = np.int32(0)
+        for k in range(begin, min(begin + 4 * _BLOCK, row_i.size)):
+            shorter += np.int32(max(row_i[k], row_j[k]) < value)
+        if shorter:
+            return True
+    return False
+
+
+@_jit
+def _relations_in_order(keys, bits, edges, ends, caps, is_needed, codes,
+                        pivots, deaths):
+    """Writes the relation (key, tie) that ends each generator's bar."""
+    n = keys.shape[0]
+    alive, born, cap = deaths.shape[0], 0, 0
+    relation = np.zeros(pivots.shape[1], np.uint64)
+    sums = np.empty((16, relation.size), np.uint64)
+    num_sums = 0
+    stack = np.empty(2 * _LONG_SUM + 16, np.int64)
+    older = np.zeros((n, _num_words(n)), np.uint64)  # edges, as sets of ends
+    witnesses = np.empty(n, np.int64)
+    left, todo = np.empty((2, older.shape[1]), np.uint64)
+    begin = 0
+    for end in ends:
+        _sort_part(edges, begin, end)
+        for place in range(begin, end):
+            key = edges[place]
+            i, j = _ends(key)
+            while alive and cap < caps.size and caps[cap] >> 32 <= key >> 32:
+                alive -= _relate_cap(caps[cap], codes, sums, stack, relation,
+                                     pivots, deaths)
+                cap += 1
+            if not alive:
+                return
+            found = _components(older, i, j, left, todo, witnesses)
+            is_closed = _cap(bits, i, j) < key
+            first = 1
+            if is_closed:
+                codes[i, j] = _ZERO
+                needed = is_needed[i, j >> 6] >> np.uint64(j & 63) & _ONE
+                first = 0 if found > 1 or needed else found
+            elif found == 0:
+                codes[i, j] = -2 - born
+                born += 1
+            else:
+                if num_sums == sums.shape[0]:
+                    sums = _grow(sums)
+                num_sums += _define(codes, sums, num_sums, stack, relation, i,
+                                    j, witnesses[0])
+            for k in witnesses[first:found]:
+                alive -= _relate_triangle(key, k, codes, sums, stack, relation,
+                                          pivots, deaths)
+            if not alive:
+                return
+            older[i, j >> 6] |= _ONE << np.uint64(j & 63)
+            older[j, i >> 6] |= _ONE << np.uint64(i & 63)
+        begin = end
+    while alive and cap < caps.size:
+        alive -= _relate_cap(caps[cap], codes, sums, stack, relation, pivots,
+                             deaths)
+        cap += 1
+
+
+@_jit
+def _components(older, i, j, left, todo, witnesses):
+    """The components of the witnesses of {i, j}, joined by older edges.
+
+    Writes one witness of each. Returns how many they are.
+    """
+    words = left.size
+    ends_i, ends_j = older[i], older[j]
+    some = np.uint64(0)
+    for w in range(words):
+        left[w] = ends_i[w] & ends_j[w]
+        some |= left[w]
+    found = 0
+    while some:
+        k = _first_member(left)
+        left[k >> 6] &= left[k >> 6] - _ONE
+        witnesses[found] = k
+        found += 1
+        todo[:] = 0
+        more = _ONE
+        while True:
+            ends_k = older[k]
+            some, more = np.uint64(0), np.uint64(0)
+            for w in range(words):
+                reached = left[w] & ends_k[w]
+                todo[w] |= reached
+                more |= todo[w]
+                left[w] &= ~reached
+                some |= left[w]
+            # Most often all is reached after a few steps.
+            if not (some and more):
+                break
+            k = _first_member(todo)
+            todo[k >> 6] &= todo[k >> 6] - _ONE
+    return found
+
+
+@_jit
+def _define(codes, sums, place, stack, relation, i, j, k):
+    """{i, j} = {i, k} + {j, k}. Returns how many rows of sums that took."""
+    codes[i, j] = k
+    terms = 1 + _num_terms(codes, i, k) + _num_terms(codes, j, k)
+    codes[j, i] = terms
+    if terms <= _LONG_SUM:
+        return 0
+    _add_edge(codes, sums, stack, relation, i, k)
+    _add_edge(codes, sums, stack, relation, j, k)
+    sums[place] = relation
+    relation[:] = 0
+    codes[j, i] = -1 - place
+    return 1
+
+
+@_jit
+def _num_terms(codes, i, j):
+    i, j = min(i, j), max(i, j)
+    if codes[i, j] < 0:
+        return np.int32(codes[i, j] != _ZERO)
+    return codes[j, i] if codes[j, i] > 0 else np.int32(1)
+
+
+@_jit
+def _add_edge(codes, sums, stack, relation, i, j):
+    """Adds the generators of an edge to the relation."""
+    stack[0] = _name(i, j)
+    size = 1
+    while size:
+        size -= 1
+        i, j = _ends(stack[size])
+        code = np.int64(codes[i, j])
+        if code < _ZERO:
+            g = -2 - code
+            relation[g >> 6] ^= _ONE << np.uint64(g & 63)
+        elif code >= 0 and codes[j, i] < 0:
+            row = sums[-1 - codes[j, i]]
+            for w in range(relation.size):
+                relation[w] ^= row[w]
+        elif code >= 0:
+            stack[size], stack[size + 1] = _name(i, code), _name(j, code)
+            size += 2
+
+
+@_jit
+def _name(i, j):
+    return (min(i, j) << 16) | max(i, j)
+
+
+@_jit
+def _relate_triangle(key, k, codes, sums, stack, relation, pivots, deaths):
+    i, j = _ends(key)
+    _add_edge(codes, sums, stack, relation, i, j)
+    _add_edge(codes, sums, stack, relation, i, k)
+    _add_edge(codes, sums, stack, relation, j, k)
+    return _end_bar(relation, pivots, deaths, key, k)
+
+
+@_jit
+def _relate_cap(cap, codes, sums, stack, relation, pivots, deaths):
+    i, j = _ends(cap & ~np.int64(_LATE))
+    _add_edge(codes, sums, stack, relation, i, j)
+    if cap & _LATE:  # an edge that is zero, and whose parts are thus related
+        return _end_bar(relation, pivots, deaths, cap & ~np.int64(_LATE),
+                        np.int64(codes[i, j]))
+    return _end_bar(relation, pivots, deaths, cap >> 32 << 32,
+                    cap & 0xFFFFFFFF)
+
+
+@_jit
+def _end_bar(relation, pivots, deaths, key, tie):
+    """Reduces a relation to zero. Returns how many bars it ends, 0 or 1."""
+    w = relation.size - 1
+    while w >= 0:
+        if relation[w] == 0:
+            w -= 1
+            continue
+        g = (w << 6) + 63 - np.int64(_leading_zeros(relation[w]))
+        row = pivots[g]
+        if deaths[g, 0] < 0:
+            deaths[g, 0], deaths[g, 1] = key, tie
+            for v in range(w + 1):
+                row[v] = relation[v]
+                relation[v] = 0
+            return 1
+        for v in range(w + 1):
+            relation[v] ^= row[v]
+    return 0
+
+
+def _zeros_of_word(instruction):
+    @extending.intrinsic
+    def count(context, word):
+        def generate(context, builder, signature, args):
+            is_not_zero = context.get_constant(numba.types.boolean, True)
+            return getattr(builder, instruction)(args[0], is_not_zero)
+        return numba.types.uint64(numba.types.uint64), generate
+    return count
+
+
+_leading_zeros = _zeros_of_word('ctlz')
+_trailing_zeros = _zeros_of_word('cttz')
+
+
+@_jit
+def _first_member(words):
+    w = 0
+    while words[w] == 0:
+        w += 1
+    return (w << 6) + np.int64(_trailing_zeros(words[w]))
+
+
+@_jit
+def _sort_part(values, begin, end):
+    if end - begin <= 32:
+        _insertion_sort(values, begin, end)
+    else:
+        values[begin:end] = _sort(values[begin:end])
+
+
+# Both ways end here.
 
 
 @_jit
@@ -754,7 +1181,7 @@ def _execute(args, results):
     _barcodes(_read_only_view(_float32(_word(lower + _DATA), (items, n, n))),
               _read_only_view(_float32(_word(upper + _DATA), (items, n, n))),
               _read_only_view(_bool(_word(mask + _DATA), (items, n))), 0,
-              items, births, deaths, capped,
+              items, EFFORT, births, deaths, capped,
               np.empty((items, 0, 2), np.float32), found)
 
 

@@ -160,8 +160,8 @@ def _all_entries(lower, upper, mask, num_bars, threads=None,
     engine = warm_up()
 
     def run(first, last):
-        engine(lower, upper, mask, first, last, *entries[:3], values,
-               entries.count)
+        engine(lower, upper, mask, first, last, kernels.EFFORT, *entries[:3],
+               values, entries.count)
 
     if items == 1 or upper.size < _THREAD_ENTRIES:
         run(0, items)
