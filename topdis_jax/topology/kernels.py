@@ -25,6 +25,8 @@ All of it is one file because Numba's cache of compiled code sees changes in
 the file of the function that it keeps, and in no other.
 """
 
+from typing import NamedTuple
+
 import numba
 from numba import extending
 from numba.core import cgutils
@@ -634,6 +636,19 @@ def _store(name, added, pool, starts, columns):
     return pool
 
 
+class _Pivots(NamedTuple):
+    """Reduced relations: G generators.
+
+    Attributes:
+      rows: [G, words] uint64, the relation of which g is the youngest member.
+      dead: [words] uint64, the generators that have one.
+      deaths: [G, 2] int64, that relation's (key, tie), -1 if there is none.
+    """
+    rows: np.ndarray
+    dead: np.ndarray
+    deaths: np.ndarray
+
+
 # The second way. Notation: a generator is a candidate with lower < upper, and
 # every other edge is zero or, from its birth on, the sum of two older ones: of
 # those to a witness. So every relation is a sum of generators, a bit set in
@@ -660,15 +675,16 @@ def _homology(lower, upper, keys, candidates):
     generators = _open_candidates(candidates, bits)
     center, radius = _enclosing_radius(lower.view(np.int32))
     edges, ends = _edges_within(lower.view(np.int32), keys, radius)
-    caps, is_needed = _needed_caps(upper, keys, radius)
+    caps, is_needed = _needed_caps(lower, upper, keys, radius)
     size, words = generators.size, _num_words(generators.size)
-    pivots = np.empty((size, words), np.uint64)
     deaths = np.full((size, 2), np.int64(-1))
+    pivots = _Pivots(np.empty((size, words), np.uint64),
+                     np.zeros(words, np.uint64), deaths)
     # Longer edges than the radius have the center as a witness, and as an
     # edge to every other one: they need no place in the order.
     codes = np.full((n, n), np.int32(center))
     _relations_in_order(keys, bits, edges, ends, caps, is_needed, codes,
-                        pivots, deaths)
+                        pivots)
     return _bars_of(generators, deaths)
 
 
@@ -745,7 +761,7 @@ def _edges_within(bits, keys, radius):
 
 
 @_jit
-def _needed_caps(upper, keys, radius):
+def _needed_caps(lower, upper, keys, radius):
     """(caps, is_needed): those that do not follow from earlier ones.
 
     Args of the result:
@@ -763,24 +779,26 @@ def _needed_caps(upper, keys, radius):
     for i in range(n - 1):
         if size + n > caps.size:
             caps = _grow(caps)
-        _reach_strictly(upper, i, reach)
+        _reach_in(upper, i, reach)
         for j in range(i + 1, n):
-            if upper[i, j] > reach[j] or _is_spanned(upper, i, j):
+            if upper[i, j] > reach[j]:
                 continue
             cap = _cap(bits, i, j)
-            if cap < keys[i, j]:
-                if keys[i, j] >> 32 <= radius:
-                    is_needed[i, j >> 6] |= _ONE << np.uint64(j & 63)
-                    continue
-                cap |= _LATE
-            caps[size] = cap | keys[i, j] & 0xFFFFFFFF
+            is_closed = cap < keys[i, j]
+            if _is_spanned(lower, upper, keys, i, j, is_closed):
+                continue
+            if is_closed and keys[i, j] >> 32 <= radius:
+                is_needed[i, j >> 6] |= _ONE << np.uint64(j & 63)
+                continue
+            cap |= keys[i, j] & 0xFFFFFFFF
+            caps[size] = cap | _LATE if is_closed else cap
             size += 1
     return _sort(caps[:size]), is_needed
 
 
 @_jit
-def _reach_strictly(upper, i, reach):
-    """As `_reach`, of upper."""
+def _reach_in(upper, i, reach):
+    """As `_reach`, of a matrix without keys."""
     n = reach.size
     row = upper[i]
     reach[:] = np.inf
@@ -798,25 +816,41 @@ def _reach_strictly(upper, i, reach):
 
 
 @_jit
-def _is_spanned(upper, i, j):
-    """Whether both edges from i and j to some vertex are shorter."""
+def _is_spanned(lower, upper, keys, i, j, is_closed):
+    """Whether the cap of {i, j} follows from those of {i, k} and {j, k}.
+
+    They and the triangle have to come before. A cap with lower == upper stands
+    for the triangles of which {i, j} is the youngest edge: so {i, k} and
+    {j, k} have to be older, and their caps to come before triangles.
+    """
     row_i, row_j, value = upper[i], upper[j], upper[i, j]
     for begin in range(0, row_i.size, 4 * _BLOCK):
-        shorter = np.int32(0)
-        for k in range(begin, min(begin + 4 * _BLOCK, row_i.size)):
-            shorter += np.int32(max(row_i[k], row_j[k]) < value)
-        if shorter:
-            return True
+        end = min(begin + 4 * _BLOCK, row_i.size)
+        within = np.int32(0)
+        for k in range(begin, end):
+            within += np.int32(max(row_i[k], row_j[k]) <= value)
+        if not within:
+            continue
+        for k in range(begin, end):
+            if k == i or k == j or max(row_i[k], row_j[k]) > value:
+                continue
+            if is_closed:
+                if max(keys[i, k], keys[j, k]) < keys[i, j]:
+                    return True
+            elif (max(lower[i, k], lower[j, k]) < value
+                  and (row_i[k] < value or _name(i, k) < _name(i, j))
+                  and (row_j[k] < value or _name(j, k) < _name(i, j))):
+                return True
     return False
 
 
 @_jit
 def _relations_in_order(keys, bits, edges, ends, caps, is_needed, codes,
-                        pivots, deaths):
+                        pivots):
     """Writes the relation (key, tie) that ends each generator's bar."""
     n = keys.shape[0]
-    alive, born, cap = deaths.shape[0], 0, 0
-    relation = np.zeros(pivots.shape[1], np.uint64)
+    alive, born, cap = pivots.rows.shape[0], 0, 0
+    relation = np.zeros(pivots.dead.size, np.uint64)
     sums = np.empty((16, relation.size), np.uint64)
     num_sums = 0
     stack = np.empty(2 * _LONG_SUM + 16, np.int64)
@@ -831,7 +865,7 @@ def _relations_in_order(keys, bits, edges, ends, caps, is_needed, codes,
             i, j = _ends(key)
             while alive and cap < caps.size and caps[cap] >> 32 <= key >> 32:
                 alive -= _relate_cap(caps[cap], codes, sums, stack, relation,
-                                     pivots, deaths)
+                                     pivots)
                 cap += 1
             if not alive:
                 return
@@ -852,15 +886,14 @@ def _relations_in_order(keys, bits, edges, ends, caps, is_needed, codes,
                                     j, witnesses[0])
             for k in witnesses[first:found]:
                 alive -= _relate_triangle(key, k, codes, sums, stack, relation,
-                                          pivots, deaths)
+                                          pivots)
             if not alive:
                 return
             older[i, j >> 6] |= _ONE << np.uint64(j & 63)
             older[j, i >> 6] |= _ONE << np.uint64(i & 63)
         begin = end
     while alive and cap < caps.size:
-        alive -= _relate_cap(caps[cap], codes, sums, stack, relation, pivots,
-                             deaths)
+        alive -= _relate_cap(caps[cap], codes, sums, stack, relation, pivots)
         cap += 1
 
 
@@ -952,44 +985,75 @@ def _name(i, j):
 
 
 @_jit
-def _relate_triangle(key, k, codes, sums, stack, relation, pivots, deaths):
+def _relate_triangle(key, k, codes, sums, stack, relation, pivots):
     i, j = _ends(key)
     _add_edge(codes, sums, stack, relation, i, j)
     _add_edge(codes, sums, stack, relation, i, k)
     _add_edge(codes, sums, stack, relation, j, k)
-    return _end_bar(relation, pivots, deaths, key, k)
+    return _end_bar(relation, pivots, key, k)
 
 
 @_jit
-def _relate_cap(cap, codes, sums, stack, relation, pivots, deaths):
+def _relate_cap(cap, codes, sums, stack, relation, pivots):
     i, j = _ends(cap & ~np.int64(_LATE))
     _add_edge(codes, sums, stack, relation, i, j)
     if cap & _LATE:  # an edge that is zero, and whose parts are thus related
-        return _end_bar(relation, pivots, deaths, cap & ~np.int64(_LATE),
+        return _end_bar(relation, pivots, cap & ~np.int64(_LATE),
                         np.int64(codes[i, j]))
-    return _end_bar(relation, pivots, deaths, cap >> 32 << 32,
+    return _end_bar(relation, pivots, cap >> 32 << 32,
                     cap & 0xFFFFFFFF)
 
 
 @_jit
-def _end_bar(relation, pivots, deaths, key, tie):
-    """Reduces a relation to zero. Returns how many bars it ends, 0 or 1."""
-    w = relation.size - 1
-    while w >= 0:
-        if relation[w] == 0:
-            w -= 1
-            continue
-        g = (w << 6) + 63 - np.int64(_leading_zeros(relation[w]))
-        row = pivots[g]
-        if deaths[g, 0] < 0:
+def _end_bar(relation, pivots, key, tie):
+    """Reduces a relation and clears it. Returns how many bars it ends, 0 or 1.
+
+    A pivot that is used is first brought up to date itself, and kept so: else
+    the same replacements would be made again and again.
+    """
+    rows, dead, deaths = pivots
+    for w in range(relation.size - 1, -1, -1):
+        members = relation[w] & dead[w]
+        while members:
+            g = _last_member(members, w)
+            _replace_dead(rows, dead, g)
+            _add_row(relation, rows, g)
+            members = relation[w] & dead[w]
+    for w in range(relation.size - 1, -1, -1):
+        if relation[w]:
+            g = _last_member(relation[w], w)
             deaths[g, 0], deaths[g, 1] = key, tie
             for v in range(w + 1):
-                row[v] = relation[v]
+                rows[g, v] = relation[v]
                 relation[v] = 0
+            dead[w] |= _ONE << np.uint64(g & 63)
             return 1
-        for v in range(w + 1):
-            relation[v] ^= row[v]
     return 0
+
+
+@_jit
+def _replace_dead(rows, dead, g):
+    """Replaces what has died since by what it equals, in the pivot of g."""
+    row = rows[g]
+    below = (_ONE << np.uint64(g & 63)) - _ONE
+    for w in range(g >> 6, -1, -1):
+        members = row[w] & dead[w] & below
+        while members:
+            other = _last_member(members, w)
+            _add_row(row, rows, other)
+            members = row[w] & dead[w] & below
+        below = ~np.uint64(0)
+
+
+@_jit
+def _add_row(row, rows, g):
+    for w in range((g >> 6) + 1):
+        row[w] ^= rows[g, w]
+
+
+@_jit
+def _last_member(word, w):
+    return (w << 6) + 63 - np.int64(_leading_zeros(word))
 
 
 def _zeros_of_word(instruction):
