@@ -379,8 +379,8 @@ def test_other_real_types():
 # In place of the one that has all others compiled, which takes half a minute.
 _SMALL_KERNEL = """
 
-def barcodes(lower, upper, mask, first, last, birth_edges, death_edges, capped,
-             values, counts):
+def barcodes(lower, upper, mask, first, last, effort, stop, birth_edges,
+             death_edges, capped, values, counts):
     for item in range(first, last):
         counts[item] = 1
         values[item, 0, 0] = lower[item, 0, 1]

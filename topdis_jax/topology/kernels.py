@@ -58,7 +58,7 @@ _LATE = 1 << 31  # comes after caps of equal value; no name has this bit
 _jit = numba.njit(nogil=True)
 
 
-def barcodes(lower, upper, mask, first, last, effort, birth_edges,
+def barcodes(lower, upper, mask, first, last, effort, stop, birth_edges,
              death_edges, capped, values, counts):
     """Barcodes of the items first .. last - 1, into the five last arrays.
 
@@ -68,6 +68,8 @@ def barcodes(lower, upper, mask, first, last, effort, birth_edges,
     Args:
       lower, upper: [items, n, n] float32. mask: [items, n] bool.
       effort: EFFORT, or another share of it; 0 for `_homology` alone.
+      stop: [1] int32; soon after it is not 0 any more, this returns, with
+        counts of -1.
       birth_edges, death_edges: [items, num_bars, 2] int32, zero.
       capped: [items, num_bars] bool, False.
       values: [items, num_bars, 2] float32, births and deaths; or with 0 in
@@ -81,7 +83,7 @@ def barcodes(lower, upper, mask, first, last, effort, birth_edges,
                 end += 1
             _barcodes_of_one_lower(
                 lower[item], upper[item:end], np.flatnonzero(mask[item]),
-                effort, birth_edges[item:end], death_edges[item:end],
+                effort, stop, birth_edges[item:end], death_edges[item:end],
                 capped[item:end], values[item:end], counts[item:end])
 
 
@@ -92,8 +94,8 @@ def _read_only(dtype, ndim):
 SIGNATURE = numba.void(
     _read_only(numba.float32, 3), _read_only(numba.float32, 3),
     _read_only(numba.bool_, 2), numba.int64, numba.int64, numba.float64,
-    numba.int32[:, :, ::1], numba.int32[:, :, ::1], numba.bool_[:, ::1],
-    numba.float32[:, :, ::1], numba.int32[::1])
+    numba.int32[::1], numba.int32[:, :, ::1], numba.int32[:, :, ::1],
+    numba.bool_[:, ::1], numba.float32[:, :, ::1], numba.int32[::1])
 
 
 @_jit
@@ -110,7 +112,7 @@ def _is_alike(lower, mask, item, other):
 
 
 @_jit
-def _barcodes_of_one_lower(lower, uppers, points, effort, birth_edges,
+def _barcodes_of_one_lower(lower, uppers, points, effort, stop, birth_edges,
                            death_edges, capped, values, counts):
     if points.size < lower.shape[0]:
         lower, uppers = _restrict(lower, uppers, points)
@@ -125,9 +127,12 @@ def _barcodes_of_one_lower(lower, uppers, points, effort, birth_edges,
     for item in range(uppers.shape[0]):
         counts[item] = -1
         if valid[item]:
-            found, bars = _cohomology(keys, uppers[item], candidates, effort)
+            found, bars = _cohomology(keys, uppers[item], candidates, effort,
+                                      stop)
             if not found:
-                bars = _homology(lower, uppers[item], keys, candidates)
+                bars = _homology(lower, uppers[item], keys, candidates, stop)
+            if stop[0]:
+                return
             counts[item] = bars.shape[0]
             _write(bars, points, birth_edges[item], death_edges[item],
                    capped[item], values[item])
@@ -221,8 +226,10 @@ def _candidates(lower, uppers, keys):
     for i in range(n - 1):
         if size + n > found.size:
             found = _grow(found)
-        _reach(lower, keys, i, reach)
-        _open_edges(lower[i], uppers, i, reach, is_open)
+        # Where loops begin at a multiple of 16, the compiler does best.
+        begin = (i + 1) & ~15
+        _reach(lower, keys, i, begin, reach)
+        _open_edges(lower, uppers, i, begin, reach, is_open)
         size = _append_candidates(lower, keys, i, is_open, found, size)
     return _sort(found[:size])
 
@@ -237,34 +244,36 @@ def _append_candidates(lower, keys, i, is_open, found, size):
 
 
 @_jit
-def _reach(lower, keys, i, reach):
-    """min over some neighbours k of i of max(lower[i, k], lower[k, j]).
+def _reach(lower, keys, i, begin, reach):
+    """min over some neighbors k of i of max(lower[i, k], lower[k, j]).
 
-    An edge {i, j} that is longer than reach[j] has a witness. A few near
-    neighbours, the nearest of each part of the vertices, are enough for most
-    edges that have one.
+    For j from `begin` on. An edge {i, j} that is longer than reach[j] has a
+    witness. A few near neighbors, the nearest of each part of the vertices,
+    are enough for most edges that have one.
     """
     n = reach.size
+    reach = reach[begin:]
     reach[:] = np.inf
     for part in range(_PARTS):
+        piece = keys[i, part * n // _PARTS:(part + 1) * n // _PARTS]
         nearest = np.int64(NO_KEY)
-        for k in range(part * n // _PARTS, (part + 1) * n // _PARTS):
-            nearest = min(nearest, keys[i, k])
+        for k in range(piece.size):
+            nearest = min(nearest, piece[k])
         if nearest < NO_KEY:
             a, b = _ends(nearest)
             k = a + b - i
-            row, near = lower[k], lower[i, k]
-            for j in range(n):
+            row, near = lower[k, begin:], lower[i, k]
+            for j in range(row.size):
                 reach[j] = min(reach[j], max(near, row[j]))
 
 
 @_jit
-def _open_edges(row, uppers, i, reach, is_open):
-    """Which edges {i, j} may be candidates. All j: loops over whole rows are
-    what the compiler makes the most of."""
+def _open_edges(lower, uppers, i, begin, reach, is_open):
+    """Which edges {i, j}, j from `begin` on, may be candidates."""
+    row, reach, is_open = lower[i, begin:], reach[begin:], is_open[begin:]
     is_open[:] = False
     for item in range(uppers.shape[0]):
-        upper = uppers[item, i]
+        upper = uppers[item, i, begin:]
         for j in range(row.size):
             is_open[j] |= (row[j] < upper[j]) & (row[j] <= reach[j])
 
@@ -288,16 +297,17 @@ def _has_witness(lower, keys, i, j):
 def _first_witness(keys, i, j, begin, end):
     """The first witness of {i, j} among begin .. end - 1, or -1."""
     key = keys[i, j]
-    while begin + _BLOCK <= end:
-        found = 0
-        for k in range(_BLOCK):
-            found |= max(keys[i, begin + k], keys[j, begin + k]) < key
-        if found:
-            break
-        begin += _BLOCK
-    for k in range(begin, end):
-        if max(keys[i, k], keys[j, k]) < key:
-            return k
+    while begin < end:
+        stop = min(begin + 4 * _BLOCK, end)
+        row_i, row_j = keys[i, begin:stop], keys[j, begin:stop]
+        least = np.int64(NO_KEY)
+        for k in range(row_i.size):
+            least = min(least, max(row_i[k], row_j[k]))
+        if least < key:
+            for k in range(row_i.size):
+                if max(row_i[k], row_j[k]) < key:
+                    return begin + k
+        begin = stop
     return -1
 
 
@@ -352,7 +362,7 @@ def _same_youngest(keys, i, j, key):
 
 
 @_jit
-def _cohomology(keys, upper, candidates, effort):
+def _cohomology(keys, upper, candidates, effort, stop):
     """(whether they were found, bars of one pair).
 
     Bars are [b, 3]: the relation that ends it (key, tie) and its birth's key.
@@ -368,13 +378,13 @@ def _cohomology(keys, upper, candidates, effort):
         bars, keys, upper.view(np.int32), candidates, _table(candidates.size),
         np.empty((64, 3), np.int64), np.empty(64, np.int64),
         np.empty(2 * candidates.size + 64, np.int64),
-        np.zeros(candidates.size + 1, np.int64), moves)
+        np.zeros(candidates.size + 1, np.int64), moves, stop)
     return num_bars >= 0, bars[:max(num_bars, 0)]
 
 
 @_jit
 def _cohomology_into(bars, keys, bits, candidates, table, heap, column, pool,
-                     starts, moves):
+                     starts, moves, stop):
     """Returns the number of bars, or -1 if it takes more moves."""
     bars, keys, bits = _borrowed(bars), _borrowed(keys), _borrowed(bits)
     heap, column = _borrowed(heap), _borrowed(column)
@@ -400,8 +410,8 @@ def _cohomology_into(bars, keys, bits, candidates, table, heap, column, pool,
                 _sift_up(heap, 0, key, tie, name)
                 key, tie, added, heap, column, moves = _reduce_column(
                     keys, bits, table, pool, starts, cap, name, owner, heap,
-                    column, moves)
-                if moves < 0:
+                    column, moves, stop)
+                if moves < 0 or stop[0]:
                     return -1
             if key != cap or tie != name:
                 _insert(table, key, tie, columns)
@@ -437,7 +447,7 @@ def _cap(bits, i, j):
 
 @_jit
 def _reduce_column(keys, bits, table, pool, starts, cap, name, owner, heap,
-                   column, moves):
+                   column, moves, stop):
     """Adds columns until the pivot is nobody's.
 
     The heap holds the next relation of each edge of the column; its top is
@@ -447,7 +457,7 @@ def _reduce_column(keys, bits, table, pool, starts, cap, name, owner, heap,
     """
     key, tie = heap[0, 0], heap[0, 1]
     size, added = 1, 0
-    while owner != _NOBODY and moves >= 0:
+    while owner != _NOBODY and moves >= 0 and not stop[0]:
         if owner == _OWN_EDGE:
             begin, end = 0, 1
         else:
@@ -658,7 +668,7 @@ class _Pivots(NamedTuple):
 
 
 @_jit
-def _homology(lower, upper, keys, candidates):
+def _homology(lower, upper, keys, candidates, stop):
     """Bars of one pair as `_cohomology` has them, youngest birth first.
 
     Each relation in order of value is added to those before it until its
@@ -684,7 +694,7 @@ def _homology(lower, upper, keys, candidates):
     # edge to every other one: they need no place in the order.
     codes = np.full((n, n), np.int32(center))
     _relations_in_order(keys, bits, edges, ends, caps, is_needed, codes,
-                        pivots)
+                        pivots, stop)
     return _bars_of(generators, deaths)
 
 
@@ -846,7 +856,7 @@ def _is_spanned(lower, upper, keys, i, j, is_closed):
 
 @_jit
 def _relations_in_order(keys, bits, edges, ends, caps, is_needed, codes,
-                        pivots):
+                        pivots, stop):
     """Writes the relation (key, tie) that ends each generator's bar."""
     n = keys.shape[0]
     alive, born, cap = pivots.rows.shape[0], 0, 0
@@ -854,7 +864,8 @@ def _relations_in_order(keys, bits, edges, ends, caps, is_needed, codes,
     sums = np.empty((16, relation.size), np.uint64)
     num_sums = 0
     stack = np.empty(2 * _LONG_SUM + 16, np.int64)
-    older = np.zeros((n, _num_words(n)), np.uint64)  # edges, as sets of ends
+    older = np.zeros((n, _num_words(n)), np.uint64)  # edges, as sets of labels
+    label, vertex = _scattered(n)
     witnesses = np.empty(n, np.int64)
     left, todo = np.empty((2, older.shape[1]), np.uint64)
     begin = 0
@@ -867,9 +878,10 @@ def _relations_in_order(keys, bits, edges, ends, caps, is_needed, codes,
                 alive -= _relate_cap(caps[cap], codes, sums, stack, relation,
                                      pivots)
                 cap += 1
-            if not alive:
+            if not alive or stop[0]:
                 return
-            found = _components(older, i, j, left, todo, witnesses)
+            li, lj = label[i], label[j]
+            found = _components(older, li, lj, left, todo, witnesses)
             is_closed = _cap(bits, i, j) < key
             first = 1
             if is_closed:
@@ -883,14 +895,14 @@ def _relations_in_order(keys, bits, edges, ends, caps, is_needed, codes,
                 if num_sums == sums.shape[0]:
                     sums = _grow(sums)
                 num_sums += _define(codes, sums, num_sums, stack, relation, i,
-                                    j, witnesses[0])
+                                    j, vertex[witnesses[0]])
             for k in witnesses[first:found]:
-                alive -= _relate_triangle(key, k, codes, sums, stack, relation,
-                                          pivots)
+                alive -= _relate_triangle(key, vertex[k], codes, sums, stack,
+                                          relation, pivots)
             if not alive:
                 return
-            older[i, j >> 6] |= _ONE << np.uint64(j & 63)
-            older[j, i >> 6] |= _ONE << np.uint64(i & 63)
+            older[li, lj >> 6] |= _ONE << np.uint64(lj & 63)
+            older[lj, li >> 6] |= _ONE << np.uint64(li & 63)
         begin = end
     while alive and cap < caps.size:
         alive -= _relate_cap(caps[cap], codes, sums, stack, relation, pivots)
@@ -898,10 +910,36 @@ def _relations_in_order(keys, bits, edges, ends, caps, is_needed, codes,
 
 
 @_jit
+def _scattered(n):
+    """(label of each vertex, vertex of each label), a fixed permutation.
+
+    A search takes the first label that it has reached. Where points come in
+    order, as on a curve, the first vertex would often be the nearest one, and
+    the search would go in small steps.
+    """
+    step = max(1, np.int64(0.618 * n))
+    while n > 1 and _has_common_divisor(step, n):
+        step += 1
+    label, vertex = np.empty((2, n), np.int64)
+    for v in range(n):
+        label[v] = v * step % n
+        vertex[label[v]] = v
+    return label, vertex
+
+
+@_jit
+def _has_common_divisor(a, b):
+    while b:
+        a, b = b, a % b
+    return a > 1
+
+
+@_jit
 def _components(older, i, j, left, todo, witnesses):
     """The components of the witnesses of {i, j}, joined by older edges.
 
-    Writes one witness of each. Returns how many they are.
+    Vertices are given by their labels. Writes one witness of each component.
+    Returns how many they are.
     """
     words = left.size
     ends_i, ends_j = older[i], older[j]
@@ -1245,7 +1283,7 @@ def _execute(args, results):
     _barcodes(_read_only_view(_float32(_word(lower + _DATA), (items, n, n))),
               _read_only_view(_float32(_word(upper + _DATA), (items, n, n))),
               _read_only_view(_bool(_word(mask + _DATA), (items, n))), 0,
-              items, EFFORT, births, deaths, capped,
+              items, EFFORT, np.zeros(1, np.int32), births, deaths, capped,
               np.empty((items, 0, 2), np.float32), found)
 
 

@@ -11,6 +11,9 @@ Rips(upper) in Rips(lower).
 The algorithm is implicit persistent cohomology (Bauer, Ripser, 2021) on the
 pair. Only edges that are nowhere the youngest edge of a triangle can give a
 bar, and what comes after an edge's own upper value plays no part in its bar.
+Where that takes too long, as for clouds that have little in common, homology
+takes its place: triangles and caps in the order of their values, but only
+those that do not follow from earlier ones. `kernels` has both.
 """
 
 import concurrent.futures
@@ -29,6 +32,8 @@ from topdis_jax.topology import kernels
 # Entries of all matrices below which handing work to threads costs more time
 # than it saves.
 _THREAD_ENTRIES = 8192
+# From so many points on, a barcode may take longer than one waits for Ctrl-C.
+_LONG_POINTS = 1024
 
 
 class Entries(NamedTuple):
@@ -83,22 +88,30 @@ def relative_h1(lower, upper):
         the first bad entry.
     """
     received = _received('lower', lower), _received('upper', upper)
-    lower, upper = (_float32(matrix) for matrix in received)
-    n = lower.shape[0]
-    if lower.shape != upper.shape:
+    if received[0].shape != received[1].shape:
         raise ValueError('lower and upper must have one shape, received '
-                         f'{lower.shape} and {upper.shape}')
-    args = tuple(_items(array, (), array.shape)
-                 for array in (lower, upper, np.ones(n, bool)))
-    places = 4 * n + 16  # seldom too few
+                         f'{received[0].shape} and {received[1].shape}')
+    args = [_one_item(matrix) for matrix in received]
+    args.append(_one_item(np.ones(len(received[0]), bool)))
+    places = 4 * len(received[0]) + 16  # seldom too few
     entries, values = _all_entries(*args, places, with_values=True)
     count = int(entries.count[0])
     if count < 0:
         _explain(*received)
     if count > places:
         entries, values = _all_entries(*args, count, with_values=True)
-    return Bars(values[0, :count, 0], values[0, :count, 1],
-                *(array[0, :count] for array in entries[:3]))
+    values = values[0, :count]
+    return Bars(values[:, 0], values[:, 1], entries.birth_edges[0, :count],
+                entries.death_edges[0, :count], entries.capped[0, :count])
+
+
+def _one_item(array):
+    """_items of one, quickly: a small barcode takes 10 microseconds."""
+    if array.dtype != bool:
+        array = _float32(array)
+    item = np.ascontiguousarray(array)[None]
+    item.flags.writeable = False
+    return item
 
 
 def barcode_entries(lower, upper, mask, num_bars, threads=None):
@@ -146,8 +159,11 @@ def _items(array, batch, shape):
 
 
 def _all_entries(lower, upper, mask, num_bars, threads=None,
-                 with_values=False):
-    """(Entries, values [items, num_bars, 2]) of items as _items makes them."""
+                 with_values=False, effort=kernels.EFFORT):
+    """(Entries, values [items, num_bars, 2]) of items as _items makes them.
+
+    effort: see `kernels.barcodes`.
+    """
     items, n = mask.shape
     if n > kernels.MAX_POINTS:
         raise ValueError(f'received {n} points; barcodes are made for at most '
@@ -157,17 +173,41 @@ def _all_entries(lower, upper, mask, num_bars, threads=None,
                       np.zeros((items, num_bars), bool),
                       np.zeros(items, np.int32))
     values = np.zeros((items, num_bars * with_values, 2), np.float32)
-    engine = warm_up()
+    engine, stop = warm_up(), np.zeros(1, np.int32)
 
     def run(first, last):
-        engine(lower, upper, mask, first, last, kernels.EFFORT, *entries[:3],
-               values, entries.count)
+        engine(lower, upper, mask, first, last, effort, stop,
+               *entries[:3], values, entries.count)
 
-    if items == 1 or upper.size < _THREAD_ENTRIES:
+    may_be_long = (n >= _LONG_POINTS
+                   and threading.current_thread() is threading.main_thread())
+    if may_be_long:
+        _share_out_and_wait(run, items, threads or _cores(), stop)
+    elif items == 1 or upper.size < _THREAD_ENTRIES:
         run(0, items)
     else:
         _share_out(run, items, threads or _cores())
     return entries, values
+
+
+def _share_out_and_wait(run, items, threads, stop):
+    """run(item, item + 1) for each item, by helpers alone.
+
+    The main thread hears of Ctrl-C while it waits; compiled code does not.
+    """
+    waiting = iter(range(items))
+
+    def work():
+        for item in waiting:
+            run(item, item + 1)
+
+    helpers = [_pool().submit(work) for _ in range(min(threads, items))]
+    try:
+        for helper in helpers:
+            helper.result()
+    except BaseException:
+        stop[0] = 1
+        raise
 
 
 def _share_out(run, items, threads):

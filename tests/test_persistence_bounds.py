@@ -1,0 +1,188 @@
+"""The engine's two ways to a barcode, and how long the second may take."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from tests.test_persistence import (
+    KINDS, assert_same, distances, general_bars, random_pair, sorted_bars)
+from tests import reference_persistence as reference
+from topdis_jax.topology import persistence
+
+COHOMOLOGY, HOMOLOGY = 1e6, 0.0  # efforts: without a limit, and none
+
+
+def entries_by(effort, lower, upper, places=400):
+    args = [persistence._one_item(np.asarray(m, np.float32))
+            for m in (lower, upper)]
+    mask = persistence._one_item(np.ones(len(lower), bool))
+    return persistence._all_entries(*args, mask, places, effort=effort)[0]
+
+
+def scaled(dist):
+    return (dist / np.quantile(dist, 0.9)).astype(np.float32)
+
+
+def circle(n, rng):
+    angles = 2 * np.pi * np.arange(n) / n
+    x = np.zeros((n, 1000))
+    x[:, 0], x[:, 1] = np.cos(angles), np.sin(angles)
+    return x
+
+
+def cloud_distances(x):
+    square = (x * x).sum(1)
+    dist = np.sqrt(np.maximum(square[:, None] + square - 2 * x @ x.T, 0))
+    dist = np.maximum(dist, dist.T)
+    np.fill_diagonal(dist, 0)
+    return scaled(dist)
+
+
+def family(name, n, seed=0):
+    """(lower, upper) on which columns grow."""
+    rng = np.random.default_rng(seed)
+    if name == 'circle and noise':
+        x = circle(n, rng)
+        x, y = cloud_distances(x), cloud_distances(
+            x + rng.normal(size=x.shape))
+        return np.minimum(x, y), y
+    if name == 'one of two scaled':
+        x = circle(n, rng)
+        y = 3 * cloud_distances(x + rng.normal(size=x.shape))
+        x = cloud_distances(x)
+        return np.minimum(x, y), y
+    if name == 'random symmetric':
+        x, y = (np.triu(rng.random((n, n), np.float32), 1) for _ in range(2))
+        x, y = x + x.T, y + y.T
+    elif name == 'independent':
+        x, y = (cloud_distances(rng.normal(size=(n, 3))) for _ in range(2))
+    elif name == 'permuted line':
+        x = np.arange(n)[:, None] * 1.0
+        x, y = cloud_distances(x), cloud_distances(rng.permutation(x))
+    elif name == 'duplicates':
+        x = rng.normal(size=(n, 3))
+        y = x + 0.5 * rng.normal(size=x.shape)
+        x, y = (cloud_distances(z[rng.integers(n, size=n)]) for z in (x, y))
+        return np.minimum(x, y), x
+    elif name == 'one-hot':
+        x = np.eye(8)[np.arange(n) % 8]
+        x, y = (cloud_distances(rng.permutation(x)) for _ in range(2))
+    return y, np.maximum(x, y)
+
+
+# Name: points. Column reduction alone takes from seconds to minutes on each.
+SLOW = {'circle and noise': 400, 'one of two scaled': 400,
+        'random symmetric': 400, 'independent': 1000, 'permuted line': 1000}
+FAMILIES = [*SLOW, 'duplicates', 'one-hot']
+
+
+def test_both_ways_give_the_same_entries():
+    rng = np.random.default_rng(0)
+    for round_ in range(2000):
+        lower, upper = random_pair(rng, 40, KINDS[round_ % len(KINDS)])
+        if round_ % 3 == 1:
+            upper = upper * np.float32(rng.choice([1.5, 3, 8]))
+        elif round_ % 3 == 2:  # ties of births with caps
+            upper = np.maximum(lower, np.round(4 * upper) / 4)
+        assert_same(entries_by(COHOMOLOGY, lower, upper),
+                    entries_by(HOMOLOGY, lower, upper))
+
+
+@pytest.mark.parametrize('effort', [0.01, 0.1, 0.3])
+def test_where_one_way_ends_and_the_other_takes_over(effort):
+    rng = np.random.default_rng(1)
+    for _ in range(50):
+        lower, upper = random_pair(rng, 60)
+        assert_same(entries_by(COHOMOLOGY, lower, upper),
+                    entries_by(effort, lower, upper))
+
+
+@pytest.mark.parametrize('name', FAMILIES)
+def test_families_on_which_columns_grow(name):
+    lower, upper = family(name, 48)
+    assert_same(entries_by(COHOMOLOGY, lower, upper, 1200),
+                entries_by(HOMOLOGY, lower, upper, 1200))
+    peer = pytest.importorskip('redzed_tda')
+    expected = peer.rips(reference.doubled(lower, upper))[1]
+    np.testing.assert_allclose(
+        sorted_bars(persistence.relative_h1(lower, upper)),
+        general_bars(expected), rtol=1e-6)
+
+
+@pytest.mark.parametrize('name', SLOW)
+def test_no_family_takes_long(name):
+    lower, upper = family(name, SLOW[name])
+    persistence.warm_up()
+    start = time.perf_counter()
+    bars = persistence.relative_h1(lower, upper)
+    # Half a second on a quiet core.
+    assert time.perf_counter() - start < 10
+    assert len(bars.births) > 0
+
+
+def test_homology_of_the_plain_reduction():
+    rng = np.random.default_rng(2)
+    for _ in range(100):
+        lower, upper = random_pair(rng, 12)
+        entries = entries_by(HOMOLOGY, lower, upper)
+        count = int(entries.count[0])
+        births, deaths, capped = (part[0, :count] for part in entries[:3])
+        ends = np.where(capped, upper[tuple(deaths.T)],
+                        lower[tuple(deaths.T)])
+        bars = np.reshape(sorted(zip(lower[tuple(births.T)], ends)), (-1, 2))
+        np.testing.assert_array_equal(bars, reference.bars(lower, upper))
+
+
+def test_sums_of_many_edges():
+    """Points on a curve: an edge is the sum of all short ones below it."""
+    n = 300
+    points = np.arange(n)[:, None] + 0.1 * np.random.default_rng(
+        3).random((n, 1))
+    x = distances(points)
+    upper = 2 * distances(points[::-1] + 0.0)[::-1, ::-1]
+    assert_same(entries_by(COHOMOLOGY, x, np.maximum(x, upper), 4 * n),
+                entries_by(HOMOLOGY, x, np.maximum(x, upper), 4 * n))
+
+
+def test_many_generators():
+    """All n^2 / 4 edges of a bipartite graph can give a bar."""
+    n = 40
+    side = np.arange(n) % 2
+    rng = np.random.default_rng(4)
+    upper = rng.uniform(2, 3, (n, n)).astype(np.float32)
+    upper = np.maximum(upper, upper.T) * ~np.eye(n, dtype=bool)
+    lower = np.where(side[:, None] == side, upper, 1) * (upper > 0)
+    assert_same(entries_by(COHOMOLOGY, lower, upper, 500),
+                entries_by(HOMOLOGY, lower, upper, 500))
+
+
+_INTERRUPTED = """
+import sys
+import numpy as np
+from topdis_jax.topology import persistence
+rng = np.random.default_rng(0)
+x, y = (np.triu(rng.random((3000, 3000), np.float32), 1) for _ in range(2))
+x, y = x + x.T, y + y.T
+persistence.warm_up()
+print('ready', flush=True)
+persistence.relative_h1(y, np.maximum(x, y))
+print('done', flush=True)
+"""
+
+
+def test_ctrl_c_ends_a_long_barcode():
+    process = subprocess.Popen(
+        [sys.executable, '-c', _INTERRUPTED], stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == 'ready\n'
+    time.sleep(2)
+    start = time.perf_counter()
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    # A second, and some more for a machine with other work.
+    assert time.perf_counter() - start < 5
+    assert 'done' not in out and 'KeyboardInterrupt' in err
