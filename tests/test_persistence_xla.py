@@ -168,8 +168,8 @@ def test_invalid_values_as_on_the_host():
         assert_same(entries, persistence.barcode_entries(lower, upper, mask,
                                                          PLACES))
         assert entries.count[0] > 0 and min(entries.count) == -1
-    bars = topology.relative_barcode(lower, upper, num_bars=PLACES,
-                                     engine='xla')
+    bars = jax.jit(lambda *pair: topology.relative_barcode(
+        *pair, num_bars=PLACES, engine='xla'))(lower, upper)
     assert np.isfinite(bars.deaths[0]).all()
     assert np.isnan(bars.births[1:]).all() and np.isnan(bars.deaths[1:]).all()
 

@@ -114,6 +114,24 @@ def test_two_valid_rows_and_none():
     assert _finite(_decoder(), z, shift=0.9) == (0, 0)
 
 
+@pytest.mark.parametrize('threshold', [2.0, 2.5, 3.0])
+def test_nearly_collapsed_images_give_moderate_losses(threshold):
+    # Over 90 % of the distances are 0: the published scale is then 1e-5.
+    def loss(z, rng, floor):
+        return losses.topdis_loss(lambda c: jax.nn.relu(c - threshold), z, rng,
+                                  floor=floor)[0]
+
+    both = jax.jit(jax.value_and_grad(loss))
+    published = []
+    for seed in range(60):
+        z, rng = _codes(n=64, seed=seed), jax.random.key(seed)
+        value, grad = both(z, rng, 0.05)
+        assert 0 <= value < 100
+        assert np.all(np.isfinite(grad))
+        published.append(both(z, rng, 0.0)[0])
+    assert max(published) > 1e4  # so these codes do test something
+
+
 def test_dead_latent():
     decode = _decoder()
     weights = jnp.asarray([0.0, 0, 0, 1])
@@ -165,3 +183,6 @@ def test_messages():
         losses.topdis_loss(lambda z: z[:, 0], z, RNG)
     with pytest.raises(ValueError, match=r'images .*\(24, 3\)'):
         losses.topdis_loss(_decoder(), z, RNG, images=jnp.ones((24, 3)))
+    for bars in (2.7, True, '3'):
+        with pytest.raises(ValueError, match='num_bars must be a whole'):
+            losses.topdis_loss(_decoder(), z, RNG, num_bars=bars)

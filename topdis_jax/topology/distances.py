@@ -7,10 +7,12 @@ import jax
 from jax import lax
 import jax.numpy as jnp
 
-from topdis_jax.topology import devices
+from topdis_jax.topology import devices, validity
 
 # What a zero quantile is replaced by, as in the published code.
 _SMALLEST_SCALE = 1e-5
+# Below it 1 / scale, and sums of that, come near the end of float32's range.
+_NEGLIGIBLE = 1e-30
 
 
 def pairwise_distances(x, *, axis_name=None):
@@ -44,7 +46,7 @@ def pairwise_distances(x, *, axis_name=None):
         raise TypeError('pairwise_distances expects floating numbers, received '
                         f'{x.dtype}; convert with x.astype(jnp.float32)')
     flat = x.astype(jnp.float32).reshape(x.shape[0], math.prod(x.shape[1:]))
-    return _distances(flat, axis_name)
+    return _compiled_distances(flat, axis_name)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
@@ -99,54 +101,76 @@ def _backward(axis_name, residuals, grad):
 
 
 _distances.defvjp(_forward, _backward)
+# Called outside of a compiled function, it is compiled once for each shape.
+_compiled_distances = jax.jit(_distances, static_argnums=1)
 
 
-def scale_by_quantile(dist, *, mask=None, quantile=0.9):
+def scale_by_quantile(dist, *, mask=None, quantile=0.9, floor=0.05):
     """Divides distances by one of their quantiles.
 
+        scale = max(quantile of the entries, floor * largest entry)
+
     The quantile is over all m * m entries between the m rows that are kept,
-    diagonal included, with linear interpolation. Autodiff takes it for a
-    constant, and 1e-5 replaces a quantile of 0. All as published.
+    diagonal included, with linear interpolation. Autodiff takes the scale for
+    a constant. All as published, but for the floor.
+
+    The floor acts where nearly all points coincide. There the quantile is 0,
+    or so small that a few distinct points would dominate everything: with the
+    published scale, losses reach 1e5. With the floor no scaled distance is
+    above 1 / floor, and the scale is continuous in the distances. Clouds
+    whose quantile is above floor * largest do not notice it.
+
+    A quantile whose rank lies on the diagonal (quantile=0 is one) is 0 for
+    every cloud. That is no sign of coinciding points, so there is no floor.
+    1e-5 replaces a scale of 0, as published. Scales below 1e-30 count as 0.
 
     Args:
       dist: [n, n] float.
       mask: [n] bool, the rows that are kept; all if None. Other entries of
         `dist` do not count, whatever they are.
-      quantile: in [0, 1].
+      quantile: in [0, 1]; may be traced.
+      floor: in [0, 1], share of the largest distance; may be traced. 0 gives
+        the published scale.
 
     Returns:
-      [n, n] float.
+      [n, n] float32; NaN where a traced option is out of its range.
 
     Raises:
-      ValueError: dist is not square, mask does not fit, quantile not in [0, 1].
+      ValueError: dist is not square, mask is not bool or does not fit, or an
+        option is out of its range. TypeError: dist is not floating.
     """
-    dist = jnp.asarray(dist)
-    check_square('dist', dist, 2)
-    if not 0 <= quantile <= 1:
-        raise ValueError(f'quantile must lie in [0, 1], received {quantile}')
-    n = dist.shape[0]
-    if mask is None:
-        mask = jnp.ones(n, bool)
-    elif jnp.shape(mask) != (n,):
-        raise ValueError(
-            f'mask must have shape {(n,)}, received {jnp.shape(mask)}')
-    if n == 0:
-        return dist
-    scale = _masked_quantile(lax.stop_gradient(dist), mask, quantile)
-    return dist / jnp.where(scale == 0, _SMALLEST_SCALE, scale)
+    dist = validity.as_distances('dist', dist, rank=2)
+    mask = validity.as_mask(mask, dist)
+    quantile, floor = (
+        validity.check_option(name, value, lambda x: (0 <= x) & (x <= 1),
+                              'lie in [0, 1]')
+        for name, value in (('quantile', quantile), ('floor', floor)))
+    return dist if dist.size == 0 else _scaled(dist, mask, quantile, floor)
 
 
-def _masked_quantile(dist, mask, quantile):
-    """Quantile of the entries whose row and column are in the mask."""
+@jax.jit
+def _scaled(dist, mask, quantile, floor):
+    fixed = lax.stop_gradient(dist)
     kept = mask[:, None] & mask[None, :]
-    values = jnp.where(kept, dist, jnp.inf).reshape(-1).astype(jnp.float32)
-    last = jnp.maximum(jnp.sum(mask) ** 2 - 1, 0)
-    position = quantile * last.astype(jnp.float32)
+    entries = jnp.sum(mask) ** 2
+    position = quantile * jnp.maximum(entries - 1, 0).astype(jnp.float32)
+    scale = _masked_quantile(fixed, kept, position)
+    least = floor * jnp.max(jnp.where(kept, fixed, 0.0))
+    on_diagonal = position <= jnp.sum(mask) - 1
+    scale = jnp.where(on_diagonal, scale, jnp.maximum(scale, least))
+    scale = jnp.where(scale < _NEGLIGIBLE, _SMALLEST_SCALE, scale)
+    return dist / jnp.where(jnp.isnan(quantile + floor), jnp.nan, scale)
+
+
+def _masked_quantile(dist, kept, position):
+    """The kept entry [] at a fractional rank among them; 0 of none."""
+    values = jnp.where(kept, dist, jnp.inf).reshape(-1)
+    last = jnp.maximum(jnp.sum(kept) - 1, 0)
     low = jnp.floor(position).astype(jnp.int32)
-    fraction = position - low
+    fraction = position - low.astype(jnp.float32)
     at_low, at_high = _order_statistics(values, low, last)
     value = at_low * (1 - fraction) + at_high * fraction
-    return jnp.where(jnp.any(mask), value, 0.0)
+    return jnp.where(jnp.any(kept), value, 0.0)
 
 
 def _order_statistics(values, rank, last):
@@ -171,13 +195,3 @@ def _order_statistics(values, rank, last):
     above = jnp.min(jnp.where(bits > found, bits, jnp.iinfo(jnp.int32).max))
     return tuple(lax.bitcast_convert_type(x, jnp.float32)
                  for x in (found, jnp.where(more, found, above)))
-
-
-def check_square(name, matrix, rank=None):
-    """Raises ValueError unless matrix is [..., n, n] (of the given rank)."""
-    shape = jnp.shape(matrix)
-    square = len(shape) >= 2 and shape[-1] == shape[-2]
-    if not square or rank not in (None, len(shape)):
-        expected = '[n, n]' if rank == 2 else '[..., n, n]'
-        raise ValueError(
-            f'{name} must have shape {expected}, received {shape}')

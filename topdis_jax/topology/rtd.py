@@ -14,8 +14,8 @@ from jax import lax
 import jax.numpy as jnp
 import numpy as np
 
-from topdis_jax.topology import devices, dispatch
-from topdis_jax.topology.distances import check_square
+from topdis_jax.topology import devices, dispatch, validity
+from topdis_jax.topology.distances import scale_by_quantile
 
 FORMS = ('min', 'max')
 
@@ -71,23 +71,31 @@ def relative_barcode(lower, upper, *, mask=None, num_bars=50, engine='auto',
         gives NaN, never a wrong bar.
 
     Returns:
-      A Barcode. Values that are not valid (NaN, infinity, negative,
+      A Barcode. Traced values that are not valid (NaN, infinity, negative,
       asymmetric, lower > upper, diagonal not zero) make it NaN with count -1:
       nothing is raised inside a compiled function.
 
     Raises:
-      ValueError: wrong shapes or options. TypeError: not floating.
+      ValueError: wrong shapes or options, or values that are not valid and
+        not traced; `symmetrize` mends those that differ by rounding alone.
+      TypeError: not floating.
     """
+    given = lower, upper
     lower, upper = _matrices(lower, upper)
-    if num_bars < 1:
-        raise ValueError(f'num_bars must be at least 1, received {num_bars}')
+    whole_mask = validity.as_mask(mask, lower)
+    validity.check_concrete(*given, mask=mask, ordered=True)
+    return _bars(lower, upper, whole_mask, num_bars, engine, capacity)
+
+
+def _bars(lower, upper, mask, num_bars, engine, capacity):
+    num_bars = validity.check_count('num_bars', num_bars)
     entries = dispatch.choose(engine, lower.shape[-1], capacity)
-    mask = _mask(mask, lower)
-    return _barcode(lower, upper, mask, int(num_bars), entries)
+    return _barcode(lower, upper, mask, num_bars, entries)
 
 
 def rtd(dist_x, dist_y, *, mask=None, num_bars=50, power=1, forms=FORMS,
-        symmetric=True, engine='auto', capacity=None, axis_name=None):
+        symmetric=True, quantile=None, engine='auto', capacity=None,
+        axis_name=None):
     """Representation topology divergence of two clouds in correspondence.
 
     The sum over forms and directions of sum |death - birth|^power over the
@@ -105,12 +113,15 @@ def rtd(dist_x, dist_y, *, mask=None, num_bars=50, power=1, forms=FORMS,
     use jax.lax.stop_gradient.)
 
     Args:
-      dist_x, dist_y: [n, n] float32, distances within each cloud.
+      dist_x, dist_y: [n, n] float32, distances within each cloud. Scale both
+        alike: RTD compares them entry by entry.
       mask: [n] bool, the points that take part (all if None).
       num_bars: bars that count in each barcode, the longest.
-      power: exponent, at least 1.
+      power: exponent, at least 1; may be traced.
       forms: 'min', 'max' or both.
       symmetric: both directions, halved.
+      quantile: if given, each matrix is first divided by this quantile of its
+        own entries (0.9 is usual), see `scale_by_quantile`.
       engine, capacity: see relative_barcode. All barcodes are one call of the
         engine.
       axis_name: name of a mapped axis on which all devices have the same
@@ -118,20 +129,41 @@ def rtd(dist_x, dist_y, *, mask=None, num_bars=50, power=1, forms=FORMS,
         that of one device.
 
     Returns:
-      Scalar float32. NaN where a matrix is not valid, or the capacity of
-      engine 'xla' too small.
+      Scalar float32. NaN where a traced matrix or option is not valid, or
+      the capacity of engine 'xla' too small.
 
     Raises:
-      ValueError: wrong shapes or options. TypeError: not floating.
+      ValueError: wrong shapes or options, or distances that are not valid and
+        not traced; `symmetrize` mends those that differ by rounding alone.
+      TypeError: not floating.
     """
-    dist_x, dist_y = _matrices(dist_x, dist_y, ('dist_x', 'dist_y'), rank=2)
-    if power < 1:
-        raise ValueError(f'power must be at least 1, received {power}')
+    names = 'dist_x', 'dist_y'
+    given = dist_x, dist_y
+    dist_x, dist_y = _matrices(dist_x, dist_y, names, rank=2)
+    whole_mask = validity.as_mask(mask, dist_x)
+    validity.check_concrete(*given, mask=mask, names=names)
+    if quantile is not None:
+        dist_x, dist_y = (
+            scale_by_quantile(dist, mask=whole_mask, quantile=quantile)
+            for dist in (dist_x, dist_y))
+    return rtd_or_nan(
+        dist_x, dist_y, whole_mask, num_bars=num_bars, power=power,
+        forms=forms, symmetric=symmetric, engine=engine, capacity=capacity,
+        axis_name=axis_name)
+
+
+def rtd_or_nan(dist_x, dist_y, mask, *, num_bars, power, forms, engine,
+               capacity, axis_name, symmetric=True):
+    """`rtd` of float32 matrices [n, n] and a bool mask [n].
+
+    Distances that are not valid give NaN even where they are not traced.
+    """
+    power = validity.check_option('power', power, lambda x: x >= 1,
+                                  'be at least 1')
     lower, upper = _pairs(dist_x, dist_y, forms, symmetric)
-    mask = _mask(mask, dist_x)
     lower, upper = _own_share(lower, upper, axis_name)
-    bars = relative_barcode(lower, upper, mask=mask, num_bars=num_bars,
-                            engine=engine, capacity=capacity)
+    mask = jnp.broadcast_to(mask, lower.shape[:-1])
+    bars = _bars(lower, upper, mask, num_bars, engine, capacity)
     # deaths >= births: no absolute value, whose derivative at 0 is a matter
     # of convention.
     loss = jnp.sum((bars.deaths - bars.births) ** power)
@@ -233,27 +265,9 @@ def _put(matrix, edges, values):
 
 def _matrices(first, second, names=('lower', 'upper'), rank=None):
     """Both as float32 arrays of one shape [..., n, n]."""
-    pair = []
-    for name, matrix in zip(names, (first, second)):
-        matrix = jnp.asarray(matrix)
-        check_square(name, matrix, rank)
-        if not jnp.issubdtype(matrix.dtype, jnp.floating):
-            raise TypeError(f'{name} must be floating, received '
-                            f'{matrix.dtype}; convert it to float32')
-        pair.append(matrix.astype(jnp.float32))
+    pair = [validity.as_distances(name, matrix, rank)
+            for name, matrix in zip(names, (first, second))]
     if pair[0].shape != pair[1].shape:
         raise ValueError(f'{names[0]} and {names[1]} must have one shape, '
                          f'received {pair[0].shape} and {pair[1].shape}')
     return pair
-
-
-def _mask(mask, matrix):
-    """The mask as bool [..., n], broadcast to the matrices' batch."""
-    if mask is None:
-        return jnp.ones(matrix.shape[:-1], bool)
-    mask = jnp.asarray(mask)
-    n = matrix.shape[-1]
-    if mask.dtype != jnp.bool_ or mask.ndim < 1 or mask.shape[-1] != n:
-        raise ValueError(f'mask must be bool with shape [..., {n}], received '
-                         f'{mask.dtype} {mask.shape}')
-    return jnp.broadcast_to(mask, matrix.shape[:-1])
