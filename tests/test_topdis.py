@@ -132,6 +132,33 @@ def test_nearly_collapsed_images_give_moderate_losses(threshold):
     assert max(published) > 1e4  # so these codes do test something
 
 
+@pytest.mark.parametrize('option,right,wrong', [
+    ('shift', 0.2, 1.2), ('margin', 0.01, 0.7), ('quantile', 0.8, -1.0),
+    ('floor', 0.1, 2.0), ('power', 2.0, 0.5)])
+def test_traced_options(option, right, wrong):
+    z, decode = _codes(), _decoder()
+
+    @jax.jit
+    def loss(value):
+        return losses.topdis_loss(decode, z, RNG, **{option: value})[0]
+
+    np.testing.assert_allclose(
+        loss(right), losses.topdis_loss(decode, z, RNG, **{option: right})[0],
+        rtol=1e-4)
+    for value in (wrong, np.nan):
+        assert np.isnan(loss(value))
+        with pytest.raises(ValueError, match=f'{option} must'):
+            losses.topdis_loss(decode, z, RNG, **{option: value})
+
+
+def test_images_of_whole_numbers():
+    z, images = _codes(), jnp.ones((24, 9), jnp.uint8)
+    for given in (None, images):
+        with pytest.raises(TypeError, match='images|decode.*uint8.*255'):
+            losses.topdis_loss(lambda z: jnp.ones((len(z), 9), jnp.uint8), z,
+                               RNG, images=given)
+
+
 def test_dead_latent():
     decode = _decoder()
     weights = jnp.asarray([0.0, 0, 0, 1])

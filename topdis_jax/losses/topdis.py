@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from topdis_jax import topology
+from topdis_jax.losses.inputs import check_images
 from topdis_jax.losses.latent_shift import latent_shift
 from topdis_jax.topology import devices, validity
 from topdis_jax.topology.rtd import rtd_or_nan
@@ -89,6 +90,7 @@ def _decode(decode, z, z_shifted, images):
         both = decode(jnp.concatenate([z, z_shifted]))
         _check_rows('decode(codes)', both, 2 * n)
         return both[:n], both[n:]
+    check_images('images', images)
     after = decode(z_shifted)
     _check_rows('decode(codes)', after, n)
     if jnp.shape(images) != after.shape:
@@ -98,6 +100,7 @@ def _decode(decode, z, z_shifted, images):
 
 
 def _check_rows(name, images, rows):
+    check_images(name, images)
     if images.ndim < 2 or images.shape[0] != rows:
         raise ValueError(f'{name} must have shape [{rows}, ...], '
                          f'received {images.shape}')

@@ -152,11 +152,11 @@ def scale_by_quantile(dist, *, mask=None, quantile=0.9, floor=0.05):
 def _scaled(dist, mask, quantile, floor):
     fixed = lax.stop_gradient(dist)
     kept = mask[:, None] & mask[None, :]
-    entries = jnp.sum(mask) ** 2
-    position = quantile * jnp.maximum(entries - 1, 0).astype(jnp.float32)
+    rows = jnp.sum(mask)
+    position = quantile * jnp.maximum(rows ** 2 - 1, 0).astype(jnp.float32)
     scale = _masked_quantile(fixed, kept, position)
     least = floor * jnp.max(jnp.where(kept, fixed, 0.0))
-    on_diagonal = position <= jnp.sum(mask) - 1
+    on_diagonal = position <= (rows - 1).astype(jnp.float32)
     scale = jnp.where(on_diagonal, scale, jnp.maximum(scale, least))
     scale = jnp.where(scale < _NEGLIGIBLE, _SMALLEST_SCALE, scale)
     return dist / jnp.where(jnp.isnan(quantile + floor), jnp.nan, scale)
