@@ -161,27 +161,28 @@ def _all_valid(matrix):
 def explain(matrices, ordered):
     """Raises the ValueError that names the first entry that is not valid.
 
+    Entries are compared in float32, as by the engine, and named as received.
+
     Args:
       matrices: dict of name -> [..., n, n] NumPy array, one or two of them.
       ordered: whether the first must nowhere exceed the second.
     """
     for name, matrix in matrices.items():
-        # float32 holds the values of shorter types, which NumPy knows little.
-        if matrix.dtype.kind not in 'fiu' or matrix.dtype.itemsize < 4:
-            matrix = matrix.astype(np.float32)
+        single = _float32(matrix)
         other = np.swapaxes(matrix, -1, -2)
         _require(np.isfinite(matrix), f'{name} must be finite', matrix)
         _require(abs(matrix) <= np.finfo(np.float32).max,
                  f'{name} must be within the range of float32', matrix)
         hint = '; take topology.symmetrize(m) if rounding made it so'
-        _require(matrix >= 0, f'{name} must not be negative{hint}', matrix)
-        _require((matrix == 0) | ~np.eye(matrix.shape[-1], dtype=bool),
+        _require(single >= 0, f'{name} must not be negative{hint}', matrix)
+        _require((single == 0) | ~np.eye(matrix.shape[-1], dtype=bool),
                  f'{name} must have a zero diagonal{hint}', matrix)
-        _require(matrix == other, f'{name} must be symmetric{hint}', matrix,
-                 other)
+        _require(single == np.swapaxes(single, -1, -2),
+                 f'{name} must be symmetric{hint}', matrix, other)
     if ordered:
         (low, lower), (high, upper) = matrices.items()
-        _require(lower <= upper, f'{low} must not exceed {high}; take '
+        _require(_float32(lower) <= _float32(upper),
+                 f'{low} must not exceed {high}; take '
                  f'np.maximum({low}, {high}) for {high}', lower, upper)
     raise AssertionError('the engine rejects matrices that are valid')
 
