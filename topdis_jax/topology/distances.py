@@ -117,8 +117,8 @@ def scale_by_quantile(dist, *, mask=None, quantile=0.9, floor=0.05):
     The floor acts where nearly all points coincide. There the quantile is 0,
     or so small that a few distinct points would dominate everything: with the
     published scale, losses reach 1e5. With the floor no scaled distance is
-    above 1 / floor, and the scale is continuous in the distances. Clouds
-    whose quantile is above floor * largest do not notice it.
+    above 1 / floor, and the scale is continuous in the distances. The floor
+    changes nothing where the quantile is above floor * largest.
 
     A quantile whose rank lies on the diagonal (quantile=0 is one) is 0 for
     every cloud. That is no sign of coinciding points, so there is no floor.
