@@ -183,7 +183,7 @@ def test_the_floor_is_not_noticed_by_other_clouds():
         topology.scale_by_quantile(dist, floor=0))
 
 
-@pytest.mark.parametrize('size', [1e-45, 1e-38, 1e-31, 1e-20, 1e30, 3e38])
+@pytest.mark.parametrize('size', [1e-45, 2e-38, 1e-31, 1e-20, 1e30, 3e38])
 def test_distances_of_any_size_scale_to_finite_ones(size):
     dist = np.float32(size) * (1 - np.eye(5, dtype=np.float32))
     scaled, grad = jax.value_and_grad(
