@@ -12,7 +12,6 @@ from typing import NamedTuple
 import jax
 from jax import lax
 import jax.numpy as jnp
-import numpy as np
 
 from topdis_jax.topology import devices, dispatch
 from topdis_jax.topology.distances import check_square
@@ -133,8 +132,11 @@ def rtd(dist_x, dist_y, *, mask=None, num_bars=50, power=1, forms=FORMS,
     bars = relative_barcode(lower, upper, mask=mask, num_bars=num_bars,
                             engine=engine, capacity=capacity)
     # deaths >= births: no absolute value, whose derivative at 0 is a matter
-    # of convention.
-    loss = jnp.sum((bars.deaths - bars.births) ** power)
+    # of convention. Nor has a power a second one there, if less than 2.
+    length = bars.deaths - bars.births
+    unused = length == 0
+    loss = jnp.sum(jnp.where(
+        unused, 0.0, jnp.where(unused, 1.0, length) ** power))
     loss = devices.total(loss, axis_name)
     return loss / 2 if symmetric else loss
 
@@ -164,71 +166,70 @@ def _own_share(lower, upper, axis_name):
                  for m in (lower, upper))
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4))
 def _barcode(lower, upper, mask, num_bars, engine):
-    return _barcode_forward(lower, upper, mask, num_bars, engine)[0]
-
-
-def _barcode_forward(lower, upper, mask, num_bars, engine):
-    entries = engine(lower, upper, mask, num_bars)
-    births = _take(lower, entries.birth_edges)
-    deaths = jnp.where(entries.capped, _take(upper, entries.death_edges),
-                       _take(lower, entries.death_edges))
-    place = lax.broadcasted_iota(jnp.int32, births.shape, births.ndim - 1)
+    """Gathers a Barcode at the entries that the engine names."""
+    entries = _entries(*map(lax.stop_gradient, (lower, upper, mask)),
+                       num_bars, engine)
+    at_births, at_deaths = _take(
+        lower, [entries.birth_edges, entries.death_edges])
+    capped_at, = _take(upper, [entries.death_edges])
+    place = lax.broadcasted_iota(jnp.int32, at_births.shape,
+                                 at_births.ndim - 1)
     used = place < entries.count[..., None]
     invalid = entries.count[..., None] < 0
 
     def fill(values):
         return jnp.where(invalid, jnp.nan, jnp.where(used, values, 0.0))
 
-    bars = Barcode(fill(births), fill(deaths), entries.count)
-    # The shape of the matrices is all that the backward pass needs of them.
-    return bars, (entries, used, jnp.zeros_like(lower))
+    deaths = jnp.where(entries.capped, capped_at, at_deaths)
+    return Barcode(fill(at_births), fill(deaths), entries.count)
 
 
-def _barcode_backward(num_bars, engine, residuals, grads):
-    del num_bars, engine
-    entries, used, zeros = residuals
-    to_births = jnp.where(used, grads.births, 0.0)
-    to_deaths = jnp.where(used, grads.deaths, 0.0)
-    to_lower = _put(_put(zeros, entries.birth_edges, to_births),
-                    entries.death_edges,
-                    jnp.where(entries.capped, 0.0, to_deaths))
-    to_upper = _put(zeros, entries.death_edges,
-                    jnp.where(entries.capped, to_deaths, 0.0))
-    return to_lower, to_upper, None
+@functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4))
+def _entries(lower, upper, mask, num_bars, engine):
+    """The engine's entries, which small changes of the matrices leave alone.
+
+    So the backward pass gives zeros. The caller stops gradients, as this has
+    no rule for forward mode.
+    """
+    return engine(lower, upper, mask, num_bars)
 
 
-_barcode.defvjp(_barcode_forward, _barcode_backward)
+def _entries_forward(lower, upper, mask, num_bars, engine):
+    return engine(lower, upper, mask, num_bars), None
 
 
-def _flat(edges, n):
-    return edges[..., 0] * n + edges[..., 1]
+def _entries_backward(num_bars, engine, residuals, cotangents):
+    del num_bars, engine, residuals, cotangents
+    return None, None, None
+
+
+_entries.defvjp(_entries_forward, _entries_backward)
 
 
 def _take(matrix, edges):
-    """matrix [..., n, n], edges [..., b, 2] -> [..., b]."""
+    """The entries of a matrix at several lists of edges.
+
+    Means of [i, j] and [j, i], so that each gets half of the gradient.
+
+    Args:
+      matrix: [..., n, n].
+      edges: list of [..., b, 2].
+
+    Returns:
+      A list of [..., b].
+    """
     n = matrix.shape[-1]
     if n == 0:
-        return jnp.zeros(edges.shape[:-1], matrix.dtype)
+        return [jnp.zeros(e.shape[:-1], matrix.dtype) for e in edges]
     flat = matrix.reshape(*matrix.shape[:-2], n * n)
-    return jnp.take_along_axis(flat, _flat(edges, n), axis=-1)
-
-
-def _put(matrix, edges, values):
-    """Adds half of values [..., b] at [i, j] and half at [j, i]."""
-    n = matrix.shape[-1]
-    if n == 0:
-        return matrix
-    batch = matrix.shape[:-2]
-    size = int(np.prod(batch))
-    item = jnp.arange(size)[:, None]
-    flat = matrix.reshape(size, n * n)
-    halves = values.reshape(size, -1) / 2
-    for order in (edges, edges[..., ::-1]):
-        place = _flat(order, n).reshape(size, -1)
-        flat = flat.at[item, place].add(halves)
-    return flat.reshape(matrix.shape)
+    places = [order[..., 0] * n + order[..., 1]
+              for e in edges for order in (e, e[..., ::-1])]
+    # One gather, and so one scatter in the backward pass.
+    values = jnp.split(jnp.take_along_axis(
+        flat, jnp.concatenate(places, axis=-1), axis=-1), len(places), -1)
+    # As a + (b - a) / 2, a mean of large numbers does not overflow.
+    return [a + (b - a) / 2 for a, b in zip(values[::2], values[1::2])]
 
 
 def _matrices(first, second, names=('lower', 'upper'), rank=None):
