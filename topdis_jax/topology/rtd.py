@@ -12,6 +12,7 @@ from typing import NamedTuple
 import jax
 from jax import lax
 import jax.numpy as jnp
+import numpy as np
 
 from topdis_jax.topology import devices, dispatch
 from topdis_jax.topology.distances import check_square
@@ -62,7 +63,10 @@ def relative_barcode(lower, upper, *, mask=None, num_bars=50, engine='auto',
       upper: [..., n, n], likewise, nowhere below `lower`.
       mask: [..., n] bool, the points that take part (all if None). The result
         is that of the matrices restricted to these points.
-      num_bars: how many bars are returned.
+      num_bars: how many bars are returned. None for all: there are places
+        for 4 n + 16, which clouds do not fill. Where a matrix has more bars,
+        all are NaN and the count says how many they are; outside of jit and
+        grad they are computed once more, with places enough.
       engine: 'auto', 'host' or 'xla'.
       capacity: edges that engine 'xla' has room for among those that may give
         a bar. 4 n if None, which clouds do not fill; other matrices may, as
@@ -78,11 +82,10 @@ def relative_barcode(lower, upper, *, mask=None, num_bars=50, engine='auto',
       ValueError: wrong shapes or options. TypeError: not floating.
     """
     lower, upper = _matrices(lower, upper)
-    if num_bars < 1:
-        raise ValueError(f'num_bars must be at least 1, received {num_bars}')
-    entries = dispatch.choose(engine, lower.shape[-1], capacity)
-    mask = _mask(mask, lower)
-    return _barcode(lower, upper, mask, int(num_bars), entries)
+    engine = dispatch.choose(engine, lower.shape[-1], capacity)
+    bars = _barcodes((lower, upper), ((0, 1),), _mask(mask, lower), num_bars,
+                     engine)
+    return Barcode(*(x[0] for x in bars))
 
 
 def rtd(dist_x, dist_y, *, mask=None, num_bars=50, power=1, forms=FORMS,
@@ -106,7 +109,8 @@ def rtd(dist_x, dist_y, *, mask=None, num_bars=50, power=1, forms=FORMS,
     Args:
       dist_x, dist_y: [n, n] float32, distances within each cloud.
       mask: [n] bool, the points that take part (all if None).
-      num_bars: bars that count in each barcode, the longest.
+      num_bars: bars that count in each barcode, the longest; None for all,
+        see relative_barcode.
       power: exponent, at least 1.
       forms: 'min', 'max' or both.
       symmetric: both directions, halved.
@@ -126,11 +130,15 @@ def rtd(dist_x, dist_y, *, mask=None, num_bars=50, power=1, forms=FORMS,
     dist_x, dist_y = _matrices(dist_x, dist_y, ('dist_x', 'dist_y'), rank=2)
     if power < 1:
         raise ValueError(f'power must be at least 1, received {power}')
-    lower, upper = _pairs(dist_x, dist_y, forms, symmetric)
+    matrices, pairs = _pairs(dist_x, dist_y, forms, symmetric)
     mask = _mask(mask, dist_x)
-    lower, upper = _own_share(lower, upper, axis_name)
-    bars = relative_barcode(lower, upper, mask=mask, num_bars=num_bars,
-                            engine=engine, capacity=capacity)
+    if axis_name is None:  # each matrix stays where it lies
+        bars = _barcodes(matrices, pairs, mask, num_bars,
+                         dispatch.choose(engine, len(dist_x), capacity))
+    else:
+        lower, upper = _own_share(matrices, pairs, axis_name)
+        bars = relative_barcode(lower, upper, mask=mask, num_bars=num_bars,
+                                engine=engine, capacity=capacity)
     # deaths >= births: no absolute value, whose derivative at 0 is a matter
     # of convention. Nor has a power a second one there, if less than 2.
     length = bars.deaths - bars.births
@@ -142,37 +150,64 @@ def rtd(dist_x, dist_y, *, mask=None, num_bars=50, power=1, forms=FORMS,
 
 
 def _pairs(x, y, forms, symmetric):
-    """(lower, upper) of each barcode of rtd, [barcodes, n, n] both."""
+    """(matrices, pairs): the barcodes of rtd, see dispatch.pair_entries."""
     forms = (forms,) if isinstance(forms, str) else tuple(forms)
     if not forms or set(forms) - set(FORMS):
         raise ValueError(f'forms must be taken from {FORMS}, received {forms}')
-    pairs = []
+    matrices, pairs = [x, y], []
     if 'min' in forms:
-        low = jnp.minimum(x, y)
-        pairs += [(low, x), (low, y)] if symmetric else [(low, x)]
+        pairs += [(len(matrices), 0), (len(matrices), 1)][:1 + symmetric]
+        matrices.append(jnp.minimum(x, y))
     if 'max' in forms:
-        high = jnp.maximum(x, y)
-        pairs += [(y, high), (x, high)] if symmetric else [(y, high)]
-    lower, upper = zip(*pairs)
-    return jnp.stack(lower), jnp.stack(upper)
+        pairs += [(1, len(matrices)), (0, len(matrices))][:1 + symmetric]
+        matrices.append(jnp.maximum(x, y))
+    return tuple(matrices), tuple(pairs)
 
 
-def _own_share(lower, upper, axis_name):
+def _own_share(matrices, pairs, axis_name):
     """This device's barcodes; zero matrices, which have no bar, fill up."""
     count = devices.count(axis_name)
-    each = -(-lower.shape[0] // count)
-    fill = ((0, each * count - lower.shape[0]), (0, 0), (0, 0))
-    return tuple(devices.own_rows(jnp.pad(m, fill), each, axis_name)
-                 for m in (lower, upper))
+    each = -(-len(pairs) // count)
+    fill = ((0, each * count - len(pairs)), (0, 0), (0, 0))
+    return tuple(
+        devices.own_rows(jnp.pad(jnp.stack(side), fill), each, axis_name)
+        for side in zip(*((matrices[i], matrices[j]) for i, j in pairs)))
 
 
-def _barcode(lower, upper, mask, num_bars, engine):
-    """Gathers a Barcode at the entries that the engine names."""
-    entries = _entries(*map(lax.stop_gradient, (lower, upper, mask)),
-                       num_bars, engine)
-    at_births, at_deaths = _take(
-        lower, [entries.birth_edges, entries.death_edges])
-    capped_at, = _take(upper, [entries.death_edges])
+def _barcodes(matrices, pairs, mask, num_bars, engine):
+    """The Barcode [pairs, ...]. Args: see dispatch.pair_entries."""
+    if num_bars is not None:
+        if num_bars < 1:
+            raise ValueError('num_bars must be at least 1, or None for all '
+                             f'bars, received {num_bars}')
+        return _some_bars(matrices, pairs, mask, int(num_bars), engine)
+    places = 4 * mask.shape[-1] + 16  # seldom too few
+    bars = _all_bars(matrices, pairs, mask, places, engine)
+    if isinstance(bars.count, jax.core.Tracer):
+        return bars
+    most = int(np.max(bars.count, initial=0))
+    return bars if most <= places else _all_bars(matrices, pairs, mask, most,
+                                                 engine)
+
+
+@functools.partial(jax.jit, static_argnums=(1, 3, 4))
+def _all_bars(matrices, pairs, mask, places, engine):
+    """The same, NaN where there are more bars than places."""
+    bars = _some_bars(matrices, pairs, mask, places, engine)
+    too_many = bars.count[..., None] > places
+    return Barcode(*(jnp.where(too_many, jnp.nan, x) for x in bars[:2]),
+                   bars.count)
+
+
+@functools.partial(jax.jit, static_argnums=(1, 3, 4))
+def _some_bars(matrices, pairs, mask, num_bars, engine):
+    """Gathers the longest bars at the entries that the engine names.
+
+    Compiled once, and not at each call outside of jit.
+    """
+    entries = _entries(tuple(map(lax.stop_gradient, matrices)),
+                       mask, pairs, num_bars, engine)
+    at_births, at_deaths, capped_at = _gather(matrices, pairs, entries)
     place = lax.broadcasted_iota(jnp.int32, at_births.shape,
                                  at_births.ndim - 1)
     used = place < entries.count[..., None]
@@ -185,26 +220,44 @@ def _barcode(lower, upper, mask, num_bars, engine):
     return Barcode(fill(at_births), fill(deaths), entries.count)
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4))
-def _entries(lower, upper, mask, num_bars, engine):
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
+def _entries(matrices, mask, pairs, num_bars, engine):
     """The engine's entries, which small changes of the matrices leave alone.
 
     So the backward pass gives zeros. The caller stops gradients, as this has
     no rule for forward mode.
     """
-    return engine(lower, upper, mask, num_bars)
+    return dispatch.pair_entries(matrices, pairs, mask, num_bars, engine)
 
 
-def _entries_forward(lower, upper, mask, num_bars, engine):
-    return engine(lower, upper, mask, num_bars), None
+def _entries_forward(matrices, mask, pairs, num_bars, engine):
+    return _entries(matrices, mask, pairs, num_bars, engine), len(matrices)
 
 
-def _entries_backward(num_bars, engine, residuals, cotangents):
-    del num_bars, engine, residuals, cotangents
-    return None, None, None
+def _entries_backward(pairs, num_bars, engine, matrices, cotangents):
+    del pairs, num_bars, engine, cotangents
+    return (None,) * matrices, None
 
 
 _entries.defvjp(_entries_forward, _entries_backward)
+
+
+def _gather(matrices, pairs, entries):
+    """The values [pairs, ..., num_bars] at births, deaths and caps.
+
+    One gather of each matrix, and so one scatter in the backward pass.
+    """
+    places = [[] for _ in matrices]
+    for pair, (lower, upper) in enumerate(pairs):
+        places[lower] += [(0, pair, entries.birth_edges[pair]),
+                          (1, pair, entries.death_edges[pair])]
+        places[upper] += [(2, pair, entries.death_edges[pair])]
+    found = {}
+    for matrix, wanted in zip(matrices, places):
+        values = _take(matrix, [edges for *_, edges in wanted])
+        found.update(zip([tuple(name) for *name, _ in wanted], values))
+    return [jnp.stack([found[part, pair] for pair in range(len(pairs))])
+            for part in range(3)]
 
 
 def _take(matrix, edges):
@@ -220,7 +273,7 @@ def _take(matrix, edges):
       A list of [..., b].
     """
     n = matrix.shape[-1]
-    if n == 0:
+    if n == 0 or not edges:
         return [jnp.zeros(e.shape[:-1], matrix.dtype) for e in edges]
     flat = matrix.reshape(*matrix.shape[:-2], n * n)
     places = [order[..., 0] * n + order[..., 1]
