@@ -7,6 +7,7 @@ JAX primitive, and the choice is its lowering rule.
 
 import dataclasses
 import functools
+import math
 
 import jax
 from jax import lax
@@ -191,6 +192,10 @@ batching.primitive_batchers[_barcodes] = _batched
 
 def _lower(ctx, *operands, **options):
     """Lowers to what computes barcodes where the program will run."""
+    mesh = _idle_devices(ctx, len(options['pairs']))
+    if mesh is not None:
+        return mlir.lower_fun(functools.partial(
+            _shared_out, mesh=mesh, **options))(ctx, *operands)
     module = ctx.module_context
     how = _means(options['engine'].name, ctx.avals_in[-1].shape[-1],
                  ctx.platforms or module.platforms,
@@ -199,6 +204,52 @@ def _lower(ctx, *operands, **options):
 
 
 mlir.register_lowering(_barcodes, _lower)
+
+
+def _idle_devices(ctx, pairs):
+    """The mesh of devices that would compute the same barcodes, or None.
+
+    That is so under plain jit of arrays that lie on several devices, where
+    XLA has no rule to divide a custom call or a loop. Under shard_map and
+    pmap each device has its own; explicit sharding is left as it is.
+    """
+    context, mask = ctx.module_context.axis_context, ctx.avals_in[-1]
+    if (not isinstance(context, mlir.ShardingContext)
+            or context.num_devices < 2
+            or pairs * math.prod(mask.shape[:-1]) < 2):
+        return None
+    mesh = mask.sharding.mesh
+    if mesh.empty:
+        mesh = jax.sharding.AbstractMesh((context.num_devices,), ('devices',))
+    if mesh.size != context.num_devices or any(
+            kind != jax.sharding.AxisType.Auto for kind in mesh.axis_types):
+        return None
+    return mesh
+
+
+def _shared_out(*args, mesh, pairs, **options):
+    """All barcodes, each of which one of the devices computes."""
+    lower, upper, mask = _stacked(args, pairs)
+    shape = mask.shape[:-1]
+    size = math.prod(shape)
+    # The pairs of an item one after another, as a batch is divided by items.
+    order = (*range(1, len(shape)), 0)
+
+    def divided(x):
+        rest = tuple(range(len(shape), x.ndim))
+        x = x.transpose(*order, *rest).reshape(size, *x.shape[len(shape):])
+        # Zero matrices, which have no bar, fill up.
+        return jnp.pad(x, [(0, -size % mesh.size)] + [(0, 0)] * len(rest))
+
+    def own(*args):
+        return [x[0] for x in _barcodes.bind(*args, pairs=((0, 1),),
+                                             **options)]
+
+    spec = PartitionSpec(mesh.axis_names)
+    found = jax.shard_map(own, mesh=mesh, in_specs=spec, out_specs=spec,
+                          check_vma=False)(*map(divided, (lower, upper, mask)))
+    return [jnp.moveaxis(x[:size].reshape(*shape[1:], shape[0], *x.shape[1:]),
+                         len(shape) - 1, 0) for x in found]
 
 
 def _stacked(args, pairs):
