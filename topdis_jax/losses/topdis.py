@@ -61,7 +61,8 @@ def topdis_loss(decode, z, rng, *, images=None, weights=None, shift=0.125,
       ValueError: wrong shapes or options.
       TypeError: codes or images that are not floating.
     """
-    num_bars = validity.check_count('num_bars', num_bars)
+    if num_bars is not None:
+        validity.check_count('num_bars', num_bars)
     z = jnp.asarray(z)
     z_shifted, valid, dimension = latent_shift(
         z, rng, weights=weights, shift=shift, margin=margin,

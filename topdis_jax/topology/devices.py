@@ -5,6 +5,7 @@ whole batch: then each function gives what it is given.
 """
 
 from jax import lax
+import jax.numpy as jnp
 
 
 def count(axis_name):
@@ -35,3 +36,19 @@ def total(tree, axis_name):
 def mean(tree, axis_name):
     """The mean over the devices."""
     return tree if axis_name is None else lax.pmean(tree, axis_name)
+
+
+def largest(x, axis_name):
+    """The greatest over the devices."""
+    return x if axis_name is None else lax.pmax(x, axis_name)
+
+
+def zero(*arrays):
+    """0.0 that varies over the devices as the arrays do.
+
+    Under shard_map, what a loop begins with must have the type of what it
+    makes: a constant, which varies over no devices, has another.
+    """
+    # No NaN or infinity comes through, as through a product with 0.
+    return sum(jnp.sum(jnp.isnan(x) & False, dtype=jnp.float32)
+               for x in arrays)

@@ -49,23 +49,74 @@ def pairwise_distances(x, *, axis_name=None):
     return _compiled_distances(flat, axis_name)
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
 def _distances(x, axis_name):
-    return _forward(x, axis_name)[0]
-
-
-def _forward(x, axis_name):
+    """Distances [n, n] of rows x [b, d]."""
+    scale = _scale(x, axis_name)
+    x = _times(x, scale)
     rows = devices.gather(x, axis_name)
     square = lax.platform_dependent(
         x, rows, cpu=_squares_by_coordinate, default=_squares)
-    dist = devices.gather(jnp.sqrt(square), axis_name)
+    dist = devices.gather(jnp.sqrt(square) / scale, axis_name)
     # Another order of summation in a remainder loop must not break symmetry,
     # nor must a compiler that rounds differently where it fuses this with the
     # transpose and computes both anew. The greater of both is alike at [i, j]
     # and [j, i] in either case.
-    dist = jnp.where(jnp.eye(len(dist), dtype=bool), 0.0,
+    return jnp.where(jnp.eye(len(dist), dtype=bool), 0.0,
                      jnp.maximum(dist, dist.T))
-    return dist, (x, rows, dist)
+
+
+@_distances.defjvp
+def _distances_jvp(axis_name, primals, tangents):
+    """d dist[i, j] = <x[i] - x[j], dx[i] - dx[j]> / dist[i, j].
+
+    Linear in dx through one matrix product, so that its transpose, the
+    backward pass, is one product as well.
+    """
+    (x,), (change,) = primals, tangents
+    dist = _distances(x, axis_name)
+    scale = _scale(x, axis_name)
+    x = x * scale
+    rows = devices.gather(x, axis_name)
+    # Differences do not see the mean; without it they lose fewer digits.
+    mean = lax.stop_gradient(jnp.mean(rows, axis=0, keepdims=True))
+    x, rows = x - mean, rows - mean
+    product = jnp.matmul(change, rows.T, precision=lax.Precision.HIGHEST)
+    # <x[i] - x[j], dx[i]>, of which the other half is the transpose.
+    half = devices.gather(
+        jnp.sum(x * change, axis=1, keepdims=True) - product, axis_name)
+    positive = dist > 0
+    inverse = jnp.where(
+        positive, 1 / jnp.where(positive, dist * scale, 1.0), 0.0)
+    return dist, inverse * (half + half.T)
+
+
+# Called outside of a compiled function, it is compiled once for each shape.
+_compiled_distances = jax.jit(_distances, static_argnums=1)
+
+
+def _scale(x, axis_name):
+    """The power of two by which x [b, d] is multiplied: 1 as a rule.
+
+    Where squares could leave float32's range, it brings the largest entry of
+    all devices to 1. Products with a power of two are exact.
+    """
+    largest = jnp.max(jnp.abs(lax.stop_gradient(x)), initial=0.0)
+    exponent = (lax.bitcast_convert_type(
+        devices.largest(largest, axis_name), jnp.int32) >> 23) - 127
+    power = jnp.where(jnp.abs(exponent) < 32, 0, -exponent)
+    return lax.bitcast_convert_type(
+        (jnp.clip(power, -126, 126) + 127) << 23, jnp.float32)
+
+
+def _times(x, scale):
+    """x * scale, without a pass over x where the scale is 1."""
+    def multiply(state):
+        needed, x = state
+        return needed & False, x * scale
+
+    needed = (scale != 1) | (devices.zero(x) > 0)
+    return lax.while_loop(lambda state: state[0], multiply, (needed, x))[1]
 
 
 def _squares(x, rows):
@@ -81,28 +132,8 @@ def _squares_by_coordinate(x, rows):
         left, right = column
         return square + (left[:, None] - right[None, :]) ** 2, None
 
-    zero = jnp.zeros((len(x), len(rows)), x.dtype)
+    zero = jnp.zeros((len(x), len(rows)), x.dtype) + devices.zero(x, rows)
     return lax.scan(add, zero, (x.T, rows.T), unroll=32)[0]
-
-
-def _backward(axis_name, residuals, grad):
-    """d dist[i, j] / d x[i] = (x[i] - x[j]) / dist[i, j], as one product."""
-    x, rows, dist = residuals
-    grad = devices.total(grad, axis_name)
-    positive = dist > 0
-    weights = jnp.where(
-        positive, (grad + grad.T) / jnp.where(positive, dist, 1.0), 0.0)
-    weights = devices.own_rows(weights, x.shape[0], axis_name)
-    # Differences do not see the mean; without it they lose fewer digits.
-    mean = jnp.mean(rows, axis=0, keepdims=True)
-    mixed = jnp.matmul(weights, rows - mean, precision=lax.Precision.HIGHEST)
-    total = jnp.sum(weights, axis=1, keepdims=True)
-    return (total * (x - mean) - mixed,)
-
-
-_distances.defvjp(_forward, _backward)
-# Called outside of a compiled function, it is compiled once for each shape.
-_compiled_distances = jax.jit(_distances, static_argnums=1)
 
 
 def scale_by_quantile(dist, *, mask=None, quantile=0.9, floor=0.05):

@@ -167,7 +167,7 @@ def _all_entries(lower, upper, mask, num_bars, threads=None,
     if items == 1 or upper.size < _THREAD_ENTRIES:
         run(0, items)
     else:
-        _share_out(run, items, threads or _cores())
+        _share_out(run, items, threads or cores())
     return entries, values
 
 
@@ -189,7 +189,8 @@ def _share_out(run, items, threads):
             helper.result()
 
 
-def _cores():
+def cores():
+    """How many cores this process may use."""
     if hasattr(os, 'sched_getaffinity'):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -203,7 +204,7 @@ def _pool():
     with _lock:
         if 'pool' not in _state:
             _state['pool'] = concurrent.futures.ThreadPoolExecutor(
-                _cores(), thread_name_prefix='persistence')
+                cores(), thread_name_prefix='persistence')
         return _state['pool']
 
 

@@ -48,6 +48,15 @@ def default_capacity(n):
     return max(32, 4 * n)
 
 
+def check(n, capacity):
+    """Raises ValueError where barcode_entries does."""
+    if n > MAX_POINTS:
+        raise ValueError(f"received {n} points; engine 'xla' takes at most "
+                         f"{MAX_POINTS}, use engine 'host'")
+    if capacity is not None and capacity < 1:
+        raise ValueError(f'capacity must be at least 1, received {capacity}')
+
+
 def barcode_entries(lower, upper, mask, num_bars, capacity=None):
     """The entries of many barcodes, in one loop for all of them.
 
@@ -75,13 +84,9 @@ def barcode_entries(lower, upper, mask, num_bars, capacity=None):
       ValueError: more than 1024 points, or a capacity below 1.
     """
     n = lower.shape[-1]
-    if n > MAX_POINTS:
-        raise ValueError(f"received {n} points; engine 'xla' takes at most "
-                         f"{MAX_POINTS}, use engine 'host'")
+    check(n, capacity)
     if capacity is None:
         capacity = default_capacity(n)
-    if capacity < 1:
-        raise ValueError(f'capacity must be at least 1, received {capacity}')
     words = -(-min(capacity, n * (n - 1) // 2) // 32)
     return _mapped(words, num_bars)(lower, upper, mask)
 
