@@ -3,7 +3,7 @@
 import jax
 from jax import lax
 import jax.numpy as jnp
-from jax.scipy.special import ndtr, ndtri
+from jax.scipy.special import ndtr
 
 from topdis_jax.topology import devices
 
@@ -53,10 +53,10 @@ def latent_shift(z, rng, *, weights=None, shift=0.125, margin=1e-3,
     rng_dimension, rng_sign = jax.random.split(rng)
     dimension = _draw_dimension(rng_dimension, weights, z.shape[1])
     sign = jnp.where(jax.random.bernoulli(rng_sign), 1.0, -1.0)
-    column = jnp.take(z, dimension, axis=1)
+    chosen = (jnp.arange(z.shape[1]) == dimension)[None, :]
+    column = lax.dynamic_index_in_dim(z, dimension, axis=1, keepdims=False)
     moved, valid = _move(column, sign * shift, margin, axis_name)
-    chosen = jnp.arange(z.shape[1]) == dimension
-    return jnp.where(chosen[None, :], moved[:, None], z), valid, dimension
+    return jnp.where(chosen, moved[:, None], z), valid, dimension
 
 
 def _move(column, shift, margin, axis_name):
@@ -67,8 +67,16 @@ def _move(column, shift, margin, axis_name):
     valid = (p > margin) & (p < 1 - margin)
     # The inverse must not see the rows that are dropped: infinity times a zero
     # cotangent is NaN.
-    quantile = ndtri(jnp.where(valid, p, 0.5))
+    quantile = _ndtri(jnp.where(valid, p, 0.5))
     return jnp.where(valid, quantile * std + mean, column), valid
+
+
+def _ndtri(p):
+    """Phi^-1, which JAX's ndtri is too; that fails under shard_map (0.12) and
+    on explicit meshes. Below 6e-8 a value counts as 6e-8, as in the same form
+    in the published code, where it is infinite."""
+    least = jnp.finfo(p.dtype).epsneg
+    return 2 ** 0.5 * lax.erf_inv(2 * jnp.clip(p, least, 1 - least) - 1)
 
 
 def _statistics(column, axis_name):

@@ -109,7 +109,7 @@ def _times(x, scale):
         needed, x = state
         return needed & False, x * scale
 
-    needed = (scale != 1) | (devices.zero(x) > 0)
+    needed = (scale != 1) | (devices.zeros(x) > 0)
     return lax.while_loop(lambda state: state[0], multiply, (needed, x))[1]
 
 
@@ -126,8 +126,8 @@ def _squares_by_coordinate(x, rows):
         left, right = column
         return square + (left[:, None] - right[None, :]) ** 2, None
 
-    zero = jnp.zeros((len(x), len(rows)), x.dtype) + devices.zero(x, rows)
-    return lax.scan(add, zero, (x.T, rows.T), unroll=32)[0]
+    zeros = devices.zeros(x, 1)[:, None] + devices.zeros(rows, 1)[None, :]
+    return lax.scan(add, zeros, (x.T, rows.T), unroll=32)[0]
 
 
 def scale_by_quantile(dist, *, mask=None, quantile=0.9):
@@ -149,7 +149,7 @@ def scale_by_quantile(dist, *, mask=None, quantile=0.9):
     Raises:
       ValueError: dist is not square, mask does not fit, quantile not in [0, 1].
     """
-    dist = jnp.asarray(dist)
+    dist = devices.whole(jnp.asarray(dist))
     check_square('dist', dist, 2)
     if not 0 <= quantile <= 1:
         raise ValueError(f'quantile must lie in [0, 1], received {quantile}')
@@ -194,7 +194,8 @@ def _order_statistics(values, rank, last):
         trial = found | (1 << (30 - i))
         return jnp.where(jnp.sum(bits < trial) <= rank, trial, found)
 
-    found = lax.fori_loop(0, 31, refine, jnp.zeros((), jnp.int32))
+    start = (bits[0] | rank) & 0  # no constant: see devices.zeros
+    found = lax.fori_loop(0, 31, refine, start)
     # The next rank holds the same value, or else the least of those above.
     more = jnp.sum(bits <= found) > jnp.minimum(rank + 1, last)
     above = jnp.min(jnp.where(bits > found, bits, jnp.iinfo(jnp.int32).max))

@@ -236,7 +236,7 @@ def _matrices(first, second, names=('lower', 'upper'), rank=None):
     """Both as float32 arrays of one shape [..., n, n]."""
     pair = []
     for name, matrix in zip(names, (first, second)):
-        matrix = jnp.asarray(matrix)
+        matrix = devices.whole(jnp.asarray(matrix))
         check_square(name, matrix, rank)
         if not jnp.issubdtype(matrix.dtype, jnp.floating):
             raise TypeError(f'{name} must be floating, received '
