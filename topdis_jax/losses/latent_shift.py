@@ -4,6 +4,7 @@ import jax
 from jax import lax
 import jax.numpy as jnp
 from jax.scipy.special import ndtr
+from jax.scipy.stats import norm
 
 from topdis_jax.topology import devices
 
@@ -55,20 +56,33 @@ def latent_shift(z, rng, *, weights=None, shift=0.125, margin=1e-3,
     sign = jnp.where(jax.random.bernoulli(rng_sign), 1.0, -1.0)
     chosen = (jnp.arange(z.shape[1]) == dimension)[None, :]
     column = lax.dynamic_index_in_dim(z, dimension, axis=1, keepdims=False)
+    # Half precision has too few digits for p near 1.
+    column = column.astype(jnp.promote_types(z.dtype, jnp.float32))
     moved, valid = _move(column, sign * shift, margin, axis_name)
-    return jnp.where(chosen, moved[:, None], z), valid, dimension
+    moved = moved.astype(z.dtype)[:, None]
+    return jnp.where(chosen, moved, z), valid, dimension
 
 
 def _move(column, shift, margin, axis_name):
     mean, std = _statistics(column, axis_name)
     # Constant over the batch: 0 / 0. Any scale will do, as Phi^-1 is
     # multiplied by std = 0 in the end.
-    p = ndtr((column - mean) / jnp.where(std > 0, std, 1.0)) + shift
+    p = _ndtr((column - mean) / jnp.where(std > 0, std, 1.0)) + shift
     valid = (p > margin) & (p < 1 - margin)
     # The inverse must not see the rows that are dropped: infinity times a zero
     # cotangent is NaN.
     quantile = _ndtri(jnp.where(valid, p, 0.5))
     return jnp.where(valid, quantile * std + mean, column), valid
+
+
+@jax.custom_jvp
+def _ndtr(x):
+    """Phi. With a derivative of its own: that of JAX 0.12 fails under
+    shard_map with check_vma."""
+    return ndtr(x)
+
+
+_ndtr.defjvps(lambda change, _, x: change * norm.pdf(x))
 
 
 def _ndtri(p):
