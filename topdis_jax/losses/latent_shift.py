@@ -3,7 +3,8 @@
 import jax
 from jax import lax
 import jax.numpy as jnp
-from jax.scipy.special import ndtr, ndtri
+from jax.scipy.special import ndtr
+from jax.scipy.stats import norm
 import numpy as np
 
 from topdis_jax.losses.inputs import as_float32
@@ -61,7 +62,8 @@ def latent_shift(z, rng, *, weights=None, shift=0.125, margin=1e-3,
     rng_dimension, rng_sign = jax.random.split(rng)
     dimension = _draw_dimension(rng_dimension, weights, z.shape[1])
     sign = jnp.where(jax.random.bernoulli(rng_sign), 1.0, -1.0)
-    column = jnp.take(codes, dimension, axis=1)
+    column = lax.dynamic_index_in_dim(codes, dimension, axis=1,
+                                      keepdims=False)
     moved, valid = _move(column, sign * shift, margin, axis_name)
     chosen = jnp.arange(z.shape[1]) == dimension
     shifted = jnp.where(chosen[None, :], moved[:, None].astype(z.dtype), z)
@@ -79,9 +81,8 @@ def _move(column, shift, margin, axis_name):
 
 def _unit(column, axis_name):
     """1, or the largest code where squares of codes leave float32's range."""
-    largest = lax.stop_gradient(
-        jnp.max(jnp.abs(column), initial=0.0, keepdims=True))
-    largest = jnp.max(devices.gather(largest, axis_name))
+    largest = jnp.max(jnp.abs(lax.stop_gradient(column)), initial=0.0)
+    largest = devices.largest(largest, axis_name)
     # Below 1e-35 codes count as one constant.
     moderate = (largest < 1e-35) | (
         (_TINY < largest) & (largest < _HUGE))
@@ -92,12 +93,30 @@ def _move_moderate(column, shift, margin, axis_name):
     mean, std = _statistics(column, axis_name)
     # Constant over the batch: 0 / 0. Any scale will do, as Phi^-1 is
     # multiplied by std = 0 in the end.
-    p = ndtr((column - mean) / jnp.where(std > 0, std, 1.0)) + shift
+    p = _ndtr((column - mean) / jnp.where(std > 0, std, 1.0)) + shift
     valid = (p > margin) & (p < 1 - margin)
     # The inverse must not see the rows that are dropped: infinity times a zero
     # cotangent is NaN.
-    quantile = ndtri(jnp.where(valid, p, 0.5))
+    quantile = _ndtri(jnp.where(valid, p, 0.5))
     return quantile * std + mean, valid
+
+
+@jax.custom_jvp
+def _ndtr(x):
+    """Phi. With a derivative of its own: that of JAX 0.12 fails under
+    shard_map with check_vma."""
+    return ndtr(x)
+
+
+_ndtr.defjvps(lambda change, _, x: change * norm.pdf(x))
+
+
+def _ndtri(p):
+    """Phi^-1, which JAX's ndtri is too; that fails under shard_map (0.12) and
+    on explicit meshes. Below 6e-8 a value counts as 6e-8, as in the same form
+    in the published code, where it is infinite."""
+    least = jnp.finfo(p.dtype).epsneg
+    return 2 ** 0.5 * lax.erf_inv(2 * jnp.clip(p, least, 1 - least) - 1)
 
 
 def _statistics(column, axis_name):

@@ -115,7 +115,7 @@ def _times(x, scale):
         needed, x = state
         return needed & False, x * scale
 
-    needed = (scale != 1) | (devices.zero(x) > 0)
+    needed = (scale != 1) | (devices.zeros(x) > 0)
     return lax.while_loop(lambda state: state[0], multiply, (needed, x))[1]
 
 
@@ -132,8 +132,8 @@ def _squares_by_coordinate(x, rows):
         left, right = column
         return square + (left[:, None] - right[None, :]) ** 2, None
 
-    zero = jnp.zeros((len(x), len(rows)), x.dtype) + devices.zero(x, rows)
-    return lax.scan(add, zero, (x.T, rows.T), unroll=32)[0]
+    zeros = devices.zeros(x, 1)[:, None] + devices.zeros(rows, 1)[None, :]
+    return lax.scan(add, zeros, (x.T, rows.T), unroll=32)[0]
 
 
 def scale_by_quantile(dist, *, mask=None, quantile=0.9, floor=0.05):
@@ -220,7 +220,8 @@ def _order_statistics(values, rank, last):
         trial = found | (1 << (30 - i))
         return jnp.where(jnp.sum(bits < trial) <= rank, trial, found)
 
-    found = lax.fori_loop(0, 31, refine, jnp.zeros((), jnp.int32))
+    start = (bits[0] | rank) & 0  # no constant: see devices.zeros
+    found = lax.fori_loop(0, 31, refine, start)
     # The next rank holds the same value, or else the least of those above.
     more = jnp.sum(bits <= found) > jnp.minimum(rank + 1, last)
     above = jnp.min(jnp.where(bits > found, bits, jnp.iinfo(jnp.int32).max))

@@ -206,11 +206,10 @@ def _first_relations(order, sums):
     n, size = len(edge), len(i)
     places = min(max(256, 8 * n), size + n * (n - 1) * (n - 2) // 6)
     filled = _filled(order, sums)
-    up_to = jnp.cumsum(bits.count(filled))
-    place = jnp.arange(places)
+    up_to = jnp.cumsum(bits.count(filled), dtype=jnp.int32)
+    place = jnp.arange(places, dtype=jnp.int32)
     # Of all that come first, up_to[at - 1] <= place < up_to[at].
-    at = jnp.minimum(jnp.searchsorted(up_to, place, side='right'),
-                     2 * size - 1)
+    at = jnp.minimum(bits.first_reaching(up_to, place + 1), 2 * size - 1)
     before = jnp.where(at > 0, up_to[at - 1], 0)
     k = bits.find(filled[at], place - before, n)
     events = order.events[at]

@@ -10,6 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from topdis_jax.topology import devices
+
 
 def is_traced(*values):
     """Whether any of the values is a tracer, so that it cannot be looked at."""
@@ -68,7 +70,7 @@ def as_distances(name, matrix, rank=None):
       ValueError: not square, or not of the given rank. TypeError: not
         floating.
     """
-    matrix = jnp.asarray(matrix)
+    matrix = devices.whole(jnp.asarray(matrix))
     check_square(name, matrix, rank)
     if not jnp.issubdtype(matrix.dtype, jnp.floating):
         raise TypeError(f'{name} must be floating, received '
