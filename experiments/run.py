@@ -14,7 +14,7 @@ from absl import flags
 import jax
 from ml_collections import config_flags
 
-from experiments import console, fake_devices
+from experiments import console
 from topdis_jax import plots
 from topdis_jax.data import correlation, sources
 from topdis_jax.metrics import evaluate
@@ -34,8 +34,6 @@ _PROCESS = flags.DEFINE_integer('process', None, 'Which this is, from 0.')
 
 
 def main():
-    if 'host_platform_device_count' in os.environ.get('XLA_FLAGS', ''):
-        fake_devices.give_threads()
     with contextlib.ExitStack() as stack:
         if _join():
             stack.enter_context(processes.ending_together())

@@ -1,8 +1,6 @@
 """Set-up of the test process, which is stricter than production.
 
-Four fake devices, and a pool of host threads large enough for them: with few
-cores the CPU client otherwise runs out of threads while callbacks wait.
-All must be set before JAX first looks for devices.
+Four fake devices, which must be asked for before JAX first looks for one.
 """
 
 import atexit
@@ -23,7 +21,6 @@ if 'JAX_COMPILATION_CACHE_DIR' not in os.environ:
     os.environ.update(JAX_COMPILATION_CACHE_DIR=_cache,
                       JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS='0',
                       JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES='-1')
-os.environ.setdefault('NPROC', '32')
 os.environ.setdefault('MPLBACKEND', 'Agg')
 os.environ.setdefault('JAX_PLATFORMS', 'cpu')
 

@@ -51,6 +51,12 @@ def test_spread_over_devices_equals_one_device(how):
     np.testing.assert_allclose(many.reshape(8, 2), one, rtol=1e-6)
 
 
+def test_uniform_codes_between_extremes_are_finite():
+    z = jnp.asarray([[-3e38], [3e38], [0.0]])
+    drawn = losses.resample_coordinates(jax.random.key(0), z, how='uniform')
+    assert np.all(np.isfinite(drawn))
+
+
 def test_constant_to_autodiff_and_messages():
     grad = jax.grad(lambda z: jnp.sum(losses.resample_coordinates(
         jax.random.key(0), z)))(_z(8))

@@ -5,6 +5,7 @@ import math
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from topdis_jax import losses
 from topdis_jax.losses import control
@@ -65,6 +66,17 @@ def test_set_point_rises_in_stairs():
     steps = jnp.asarray([0, 4999, 5000, 9999, 10_000_000])
     np.testing.assert_allclose(
         control.set_point(steps), [0.5, 0.5, 0.65, 0.65, 18.0], rtol=1e-6)
+
+
+def test_messages_and_nan():
+    with pytest.raises(ValueError, match='every must be a whole.*received 0'):
+        control.set_point(10, every=0)
+    with pytest.raises(ValueError, match='threshold must be above 0'):
+        losses.dava_capacity(10, threshold=0)
+    assert np.isnan(losses.dava_advance(10, np.nan, 64))
+    assert np.isnan(losses.image_accuracy(jnp.full(2, np.nan), jnp.ones(2)))
+    weight, _ = losses.pi_controller(losses.pi_init(), np.nan, 1.0)
+    assert np.isnan(weight)
 
 
 def test_weight_is_not_differentiated():

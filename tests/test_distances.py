@@ -148,7 +148,76 @@ def test_zero_quantile_is_replaced():
     scaled = topology.scale_by_quantile(jnp.zeros((4, 4)))
     np.testing.assert_array_equal(scaled, 0)
     dist = jnp.zeros((4, 4)).at[0, 1].set(1e-5).at[1, 0].set(1e-5)
-    assert topology.scale_by_quantile(dist, quantile=0.5)[0, 1] == 1
+    scaled = topology.scale_by_quantile(dist, quantile=0.5, floor=0)
+    assert scaled[0, 1] == 1
+
+
+def _nearly_collapsed(n=30, apart=2, eps=0.0):
+    """All points coincide, up to eps, but for a few at distance 1 or more."""
+    x = np.zeros((n, 1), np.float32)
+    x[:apart, 0] = 1 + np.arange(apart)
+    x[apart:, 0] += eps * np.arange(n - apart)
+    return topology.pairwise_distances(x)
+
+
+@pytest.mark.parametrize('eps', [0, 1e-12, 1e-9, 1e-6])
+def test_nearly_coinciding_points_have_moderate_distances(eps):
+    # The quantile is 0, or tiny.
+    scaled = topology.scale_by_quantile(_nearly_collapsed(apart=1, eps=eps))
+    np.testing.assert_allclose(np.max(scaled), 20, rtol=1e-4)
+    published = topology.scale_by_quantile(
+        _nearly_collapsed(apart=1, eps=eps), floor=0)
+    assert np.max(published) > 1e4
+
+
+def test_an_interpolated_tiny_quantile_gives_moderate_distances():
+    dist = _nearly_collapsed(n=4, apart=1)  # 10 of 16 entries are 0
+    scaled = topology.scale_by_quantile(dist, quantile=(9 + 1e-5) / 15)
+    np.testing.assert_allclose(np.max(scaled), 20, rtol=1e-4)
+
+
+def test_the_floor_is_not_noticed_by_other_clouds():
+    dist = topology.pairwise_distances(_cloud(20, 3))
+    np.testing.assert_array_equal(
+        topology.scale_by_quantile(dist),
+        topology.scale_by_quantile(dist, floor=0))
+
+
+@pytest.mark.parametrize('size', [1e-45, 2e-38, 1e-31, 1e-20, 1e30, 3e38])
+def test_distances_of_any_size_scale_to_finite_ones(size):
+    dist = np.float32(size) * (1 - np.eye(5, dtype=np.float32))
+    scaled, grad = jax.value_and_grad(
+        lambda d: jnp.sum(100 * topology.scale_by_quantile(d)))(dist)
+    assert np.isfinite(scaled) and np.all(np.isfinite(grad))
+
+
+@pytest.mark.parametrize('option', ['quantile', 'floor'])
+def test_traced_options(option):
+    dist = topology.pairwise_distances(_cloud(7, 3))
+
+    @jax.jit
+    def scaled(value):
+        return topology.scale_by_quantile(dist, **{option: value})
+
+    np.testing.assert_allclose(
+        scaled(0.4), topology.scale_by_quantile(dist, **{option: 0.4}),
+        rtol=1e-6)
+    for wrong in (-0.1, 1.5, np.nan):
+        assert np.all(np.isnan(scaled(wrong)))
+
+
+def test_second_call_compiles_nothing(caplog):
+    x = _cloud(13, 3)
+
+    def use(x):
+        return topology.scale_by_quantile(
+            topology.pairwise_distances(x), quantile=float(x[0, 0]) % 1)
+
+    use(x)
+    other = 2 * x
+    with jax.log_compiles():
+        use(other)
+    assert 'Compiling' not in caplog.text
 
 
 def test_messages():
@@ -162,6 +231,12 @@ def test_messages():
         topology.scale_by_quantile(jnp.ones((2, 2)), quantile=1.5)
     with pytest.raises(ValueError, match='mask'):
         topology.scale_by_quantile(jnp.ones((2, 2)), mask=jnp.ones(3, bool))
+    with pytest.raises(TypeError, match='dist must be floating.*int32'):
+        topology.scale_by_quantile(jnp.ones((2, 2), jnp.int32))
+    with pytest.raises(ValueError, match='mask must be bool.*float32'):
+        topology.scale_by_quantile(jnp.ones((2, 2)), mask=jnp.ones(2))
+    with pytest.raises(ValueError, match='floor.*nan'):
+        topology.scale_by_quantile(jnp.ones((2, 2)), floor=np.nan)
 
 
 if __name__ == '__main__':

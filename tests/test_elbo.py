@@ -80,6 +80,19 @@ def test_extreme_log_variances_are_finite(value):
         assert all(np.all(np.isfinite(grad)) for grad in grads)
 
 
+@pytest.mark.parametrize('value', [1e15, 1e20, 3e38])
+def test_extreme_means_are_finite(value):
+    mean, log_var = jnp.full((3, 2), value), jnp.zeros((3, 2))
+    # At weight 0 an infinite KL would be NaN.
+    loss, grad = jax.value_and_grad(lambda m: losses.beta_vae(
+        jnp.zeros((3, 4)), jnp.zeros((3, 4)), m, log_var, beta=0.0)[0])(mean)
+    assert np.isfinite(loss) and np.all(np.isfinite(grad))
+
+
+def test_an_empty_batch_has_no_rows():
+    assert losses.bernoulli_nll(jnp.ones((0, 4)), jnp.ones((0, 4))).size == 0
+
+
 def test_sample_has_its_moments():
     mean, log_var = jnp.full((20_000, 1), 2.0), jnp.full((20_000, 1), -1.0)
     z = losses.sample_gaussian(jax.random.key(0), mean, log_var)

@@ -140,6 +140,63 @@ def test_spread_over_devices_equals_one_device():
     np.testing.assert_array_equal(dimension, [one[2]] * 4)
 
 
+def test_traced_negative_weights_are_never_drawn():
+    z, weights = jnp.asarray(_codes(d=3)), jnp.asarray([-1.0, 2.0, -3.0])
+    _, _, dimension = jax.jit(jax.vmap(
+        lambda rng, weights: losses.latent_shift(z, rng, weights=weights),
+        in_axes=(0, None)))(jax.random.split(jax.random.key(1), 200), weights)
+    np.testing.assert_array_equal(dimension, 1)
+
+
+@pytest.mark.parametrize('bad', [-1.0, np.nan, np.inf])
+def test_weights_that_are_known_and_wrong(bad):
+    z, weights = jnp.asarray(_codes(d=3)), jnp.asarray([1.0, bad, 1.0])
+    with pytest.raises(ValueError, match=f'weights.* {bad} for latent 1'):
+        losses.latent_shift(z, jax.random.key(0), weights=weights)
+
+
+@pytest.mark.parametrize('bad', [np.nan, np.inf])
+def test_traced_weights_that_are_not_finite_give_nan(bad):
+    z, weights = jnp.asarray(_codes(d=3)), jnp.asarray([1.0, bad, 1.0])
+    shifted, _, _ = jax.jit(lambda weights: losses.latent_shift(
+        z, jax.random.key(0), weights=weights))(weights)
+    assert np.all(np.isnan(shifted))
+
+
+@pytest.mark.parametrize('option,right,wrong', [
+    ('shift', 0.2, (0.0, 1.0, -0.1, np.nan)),
+    ('margin', 0.1, (-1e-3, 0.5, np.nan))])
+def test_traced_options(option, right, wrong):
+    z, rng = jnp.asarray(_codes()), jax.random.key(0)
+
+    @jax.jit
+    def shifted(value):
+        return losses.latent_shift(z, rng, **{option: value})[0]
+
+    np.testing.assert_allclose(
+        shifted(right), losses.latent_shift(z, rng, **{option: right})[0],
+        rtol=1e-5, atol=1e-5)
+    for value in wrong:
+        assert np.all(np.isnan(shifted(value)))
+        with pytest.raises(ValueError, match=f'{option} must lie in'):
+            losses.latent_shift(z, rng, **{option: value})
+
+
+@pytest.mark.parametrize('size', [1e-44, 1e-30, 1e-20, 1e15, 1e25, 1e37])
+def test_codes_of_any_size_are_finite(size):
+    unit = jnp.asarray(_codes(n=20, d=2))
+    z, rng = jnp.float32(size) * unit, jax.random.key(0)
+    (_, (shifted, valid)), grad = jax.value_and_grad(
+        lambda z: (jnp.mean(losses.latent_shift(z, rng)[0]),
+                   losses.latent_shift(z, rng)[:2]), has_aux=True)(z)
+    assert np.all(np.isfinite(shifted)) and np.all(np.isfinite(grad))
+    if 1e-35 < size < 1e35:
+        expected, same, _ = losses.latent_shift(unit, rng)
+        np.testing.assert_array_equal(valid, same)
+        np.testing.assert_allclose(shifted / size, expected, rtol=1e-4,
+                                   atol=1e-4)
+
+
 def test_messages():
     rng = jax.random.key(0)
     with pytest.raises(ValueError, match=r'\(3,\)'):
@@ -148,5 +205,9 @@ def test_messages():
         losses.latent_shift(jnp.zeros((4, 2)), rng, weights=jnp.ones(3))
     with pytest.raises(ValueError, match='shift'):
         losses.latent_shift(jnp.zeros((4, 2)), rng, shift=0)
+    with pytest.raises(ValueError, match=r'shift must be a scalar.*\(2,\)'):
+        losses.latent_shift(jnp.zeros((4, 2)), rng, shift=np.ones(2))
+    with pytest.raises(TypeError, match='z must be floating.*int32'):
+        losses.latent_shift(jnp.zeros((4, 2), jnp.int32), rng)
     with pytest.raises(ValueError, match='margin'):
         losses.latent_shift(jnp.zeros((4, 2)), rng, margin=0.5)

@@ -115,6 +115,23 @@ def test_dava_over_devices_equals_one_device():
                                    rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize('degree', [0, 2, 4, 20])
+def test_dava_of_extreme_variances_is_finite(degree):
+    logits = images = jnp.zeros((4, 6))
+    log_var = jnp.full((4, 2), 100.0)
+    loss, grad = jax.value_and_grad(lambda mean: losses.dava(
+        logits, images, mean, log_var, capacity=1.0, degree=degree)[0])(
+            jnp.zeros((4, 2)))
+    assert np.isfinite(loss) and np.all(np.isfinite(grad))
+
+
+@pytest.mark.parametrize('degree', [-2, 2.0, 3])
+def test_dava_checks_the_degree(degree):
+    args = jnp.zeros((4, 6)), jnp.zeros((4, 6)), jnp.zeros((4, 2))
+    with pytest.raises(ValueError, match='degree must be'):
+        losses.dava(*args, args[2], capacity=1.0, degree=degree)
+
+
 def test_reductions_to_the_vae():
     inputs = _inputs()
     loss, terms = losses.vae(*inputs)

@@ -168,8 +168,8 @@ def test_invalid_values_as_on_the_host():
         assert_same(entries, persistence.barcode_entries(lower, upper, mask,
                                                          PLACES))
         assert entries.count[0] > 0 and min(entries.count) == -1
-    bars = topology.relative_barcode(lower, upper, num_bars=PLACES,
-                                     engine='xla')
+    bars = jax.jit(lambda *pair: topology.relative_barcode(
+        *pair, num_bars=PLACES, engine='xla'))(lower, upper)
     assert np.isfinite(bars.deaths[0]).all()
     assert np.isnan(bars.births[1:]).all() and np.isnan(bars.deaths[1:]).all()
 
@@ -264,12 +264,19 @@ def test_one_loop_for_all_barcodes():
                     found += loops(inner)
         return found
 
-    one = loops(jax.make_jaxpr(loss)(x[0], y[0]).jaxpr)
-    many = loops(jax.make_jaxpr(jax.vmap(loss))(x, y).jaxpr)
+    def entries(x, y):
+        return _entries(jnp.minimum(x, y), y, jnp.ones(len(x), bool))
+
+    one = loops(jax.make_jaxpr(entries)(x[0], y[0]).jaxpr)
+    many = loops(jax.make_jaxpr(jax.vmap(entries))(x, y).jaxpr)
     assert len(one) == len(many) > 0
     for loop in many:
         condition = loop.params['cond_jaxpr'].jaxpr
         assert condition.outvars[0].aval.shape == ()
+    texts = [jax.jit(function).lower(*args).as_text()
+             for function, args in ((loss, (x[0], y[0])),
+                                    (jax.vmap(loss), (x, y)))]
+    assert len({text.count('stablehlo.while') for text in texts}) == 1
 
 
 def test_engine_auto(monkeypatch):
@@ -326,7 +333,6 @@ def test_exported_and_loaded_in_a_fresh_process_with_eight_devices(tmp_path):
     (tmp_path / 'program').write_bytes(
         export.export(function)(x[0], y[0]).serialize())
     env = quick.environment(devices=8)
-    env.pop('NPROC')  # no pool of threads for callbacks: there is none
     done = subprocess.run([sys.executable, '-c', _FRESH, str(tmp_path)],
                           env=env, capture_output=True, text=True,
                           timeout=300)

@@ -52,6 +52,31 @@ def test_a_reference_of_no_length_changes_nothing(size):
     chex.assert_trees_all_equal(projected, grads)
 
 
+def test_leaves_that_are_not_floating_stay_as_they_are():
+    g = _tree(0)
+    r = jax.tree.map(jnp.negative, g)
+    without, before, _ = losses.project_conflict(g, r)
+    zero = np.zeros(3, jax.dtypes.float0)
+    more = {'step': jnp.arange(3), 'zero': zero, 'mixed': 1.0}
+    projected, same, _ = losses.project_conflict(
+        {**g, **more}, {**r, **more, 'mixed': 2})
+    assert same == before
+    assert projected['zero'] is zero and projected['mixed'] == 1
+    np.testing.assert_array_equal(projected['step'], np.arange(3))
+    chex.assert_trees_all_equal({k: projected[k] for k in g}, without)
+
+
+@pytest.mark.parametrize('size_g,size_r', [(1, 1e25), (1e30, 1), (1e37, 1e37)])
+def test_large_gradients_are_finite(size_g, size_r):
+    g, r = _tree(0), jax.tree.map(jnp.negative, _tree(0))
+    want, _, _ = losses.project_conflict(g, r)
+    got, _, _ = losses.project_conflict(
+        jax.tree.map(lambda x: x * size_g, g),
+        jax.tree.map(lambda x: x * size_r, r))
+    for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(want)):
+        np.testing.assert_allclose(a / size_g, b, atol=1e-5)
+
+
 def test_messages():
     with pytest.raises(ValueError, match='structure'):
         losses.project_conflict({'a': 1.0}, {'b': 1.0})

@@ -114,6 +114,51 @@ def test_two_valid_rows_and_none():
     assert _finite(_decoder(), z, shift=0.9) == (0, 0)
 
 
+@pytest.mark.parametrize('threshold', [2.0, 2.5, 3.0])
+def test_nearly_collapsed_images_give_moderate_losses(threshold):
+    # Over 90 % of the distances are 0: the published scale is then 1e-5.
+    def loss(z, rng, floor):
+        return losses.topdis_loss(lambda c: jax.nn.relu(c - threshold), z, rng,
+                                  floor=floor)[0]
+
+    both = jax.jit(jax.value_and_grad(loss))
+    published = []
+    for seed in range(60):
+        z, rng = _codes(n=64, seed=seed), jax.random.key(seed)
+        value, grad = both(z, rng, 0.05)
+        assert 0 <= value < 100
+        assert np.all(np.isfinite(grad))
+        published.append(both(z, rng, 0.0)[0])
+    assert max(published) > 1e4  # so these codes do test something
+
+
+@pytest.mark.parametrize('option,right,wrong', [
+    ('shift', 0.2, 1.2), ('margin', 0.01, 0.7), ('quantile', 0.8, -1.0),
+    ('floor', 0.1, 2.0), ('power', 2.0, 0.5)])
+def test_traced_options(option, right, wrong):
+    z, decode = _codes(), _decoder()
+
+    @jax.jit
+    def loss(value):
+        return losses.topdis_loss(decode, z, RNG, **{option: value})[0]
+
+    np.testing.assert_allclose(
+        loss(right), losses.topdis_loss(decode, z, RNG, **{option: right})[0],
+        rtol=1e-4)
+    for value in (wrong, np.nan):
+        assert np.isnan(loss(value))
+        with pytest.raises(ValueError, match=f'{option} must'):
+            losses.topdis_loss(decode, z, RNG, **{option: value})
+
+
+def test_images_of_whole_numbers():
+    z, images = _codes(), jnp.ones((24, 9), jnp.uint8)
+    for given in (None, images):
+        with pytest.raises(TypeError, match='images|decode.*uint8.*255'):
+            losses.topdis_loss(lambda z: jnp.ones((len(z), 9), jnp.uint8), z,
+                               RNG, images=given)
+
+
 def test_dead_latent():
     decode = _decoder()
     weights = jnp.asarray([0.0, 0, 0, 1])
@@ -165,3 +210,6 @@ def test_messages():
         losses.topdis_loss(lambda z: z[:, 0], z, RNG)
     with pytest.raises(ValueError, match=r'images .*\(24, 3\)'):
         losses.topdis_loss(_decoder(), z, RNG, images=jnp.ones((24, 3)))
+    for bars in (2.7, True, '3'):
+        with pytest.raises(ValueError, match='num_bars must be a whole'):
+            losses.topdis_loss(_decoder(), z, RNG, num_bars=bars)

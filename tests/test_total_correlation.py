@@ -180,7 +180,33 @@ def test_permutation_over_devices_is_that_of_one():
         many.reshape(20, 3), losses.permute_coordinates(rng, z))
 
 
+@pytest.mark.parametrize('estimator', ['weighted', 'stratified'])
+@pytest.mark.parametrize('codes,means,log_var', [
+    (1e25, 1.0, 0.0), (3e38, -3e38, 0.0), (1e20, 0.0, 300.0),
+    (1.0, 0.0, -3e38), (1.0, 0.0, 3e38)])
+def test_extreme_codes_are_finite(codes, means, log_var, estimator):
+    args = [jnp.full((5, 2), value) for value in (codes, means, log_var)]
+
+    def loss(*args):
+        parts = losses.decompose_kl(*args, dataset_size=50,
+                                    estimator=estimator)
+        return sum(parts)
+
+    value, grads = jax.value_and_grad(loss, argnums=(0, 1, 2))(*args)
+    assert np.isfinite(value)
+    assert all(np.all(np.isfinite(grad)) for grad in grads)
+
+
+@pytest.mark.parametrize('bad', [0, -3, 2.5, True])
+def test_data_set_size_is_checked(bad):
+    z = jnp.ones((4, 2))
+    with pytest.raises(ValueError, match='dataset_size must be a whole'):
+        losses.decompose_kl(z, z, z, dataset_size=bad)
+
+
 def test_messages():
+    with pytest.raises(ValueError, match=r'logits must have.*\(4, 3\)'):
+        losses.density_ratio_tc(jnp.ones((4, 3)))
     z = jnp.zeros((1, 2))
     with pytest.raises(ValueError, match='estimator'):
         losses.decompose_kl(z, z, z, dataset_size=5, estimator='exact')

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from topdis_jax.losses.elbo import cross_entropy
+from topdis_jax.losses.inputs import as_float32
 from topdis_jax.losses.total_correlation import permute_coordinates
 from topdis_jax.topology import devices
 
@@ -28,14 +29,14 @@ def resample_coordinates(rng, z, *, how='replacement', axis_name=None):
       axis_name: name of the mapped axis over which the batch is spread.
 
     Returns:
-      [b, d] float.
+      [b, d] in the type of `z`.
 
     Raises:
       ValueError: unknown `how`.
     """
     if how not in RESAMPLINGS:
         raise ValueError(f'how must be one of {RESAMPLINGS}, received {how!r}')
-    z = jax.lax.stop_gradient(z)
+    z = jax.lax.stop_gradient(jnp.asarray(z))
     if how == 'permutation':
         return permute_coordinates(rng, z, axis_name=axis_name)
     whole = devices.gather(z, axis_name)
@@ -46,14 +47,20 @@ def resample_coordinates(rng, z, *, how='replacement', axis_name=None):
         drawn = jax.random.normal(rng, whole.shape, whole.dtype)
     else:
         low = jnp.min(whole, axis=0, keepdims=True)
-        span = jnp.max(whole, axis=0, keepdims=True) - low
-        drawn = low + span * jax.random.uniform(rng, whole.shape, whole.dtype)
+        high = jnp.max(whole, axis=0, keepdims=True)
+        part = jax.random.uniform(rng, whole.shape, whole.dtype)
+        # Not low + part * (high - low), which can overflow.
+        drawn = (1 - part) * low + part * high
     return devices.own_rows(drawn, len(z), axis_name)
 
 
 def binary_cross_entropy(logits, labels):
-    """Summed cross-entropy [] in nats of logits [b], labels [b] or []."""
-    return jnp.sum(cross_entropy(logits, labels))
+    """Summed cross-entropy [] in nats of logits [b], labels [b] or [].
+
+    float32. Labels are probabilities of class 1, or whole numbers 0 and 1.
+    """
+    labels = jnp.asarray(labels, jnp.float32)
+    return jnp.sum(cross_entropy(as_float32(logits=logits), labels))
 
 
 def image_discriminator_loss(rng, logits, logits_resampled, *, smoothing=0.6,
@@ -74,7 +81,7 @@ def image_discriminator_loss(rng, logits, logits_resampled, *, smoothing=0.6,
       axis_name: name of the mapped axis over which the batch is spread.
 
     Returns:
-      [] float, nats, summed over this device's rows.
+      [] float32, nats, summed over this device's rows.
     """
     rows = len(logits)
     drawn = jax.random.uniform(rng, (devices.count(axis_name) * rows, 2))
@@ -95,10 +102,18 @@ def image_accuracy(logits, logits_resampled, *, confidence=0.6,
       logits_resampled: [b] float.
       confidence: in (0, 1).
       axis_name: name of the mapped axis over which the batch is spread.
+
+    Returns:
+      [] float32. NaN if a logit is.
     """
+    logits, logits_resampled = as_float32(logits=logits,
+                                          logits_resampled=logits_resampled)
     right = jnp.concatenate([jax.nn.sigmoid(logits) >= confidence,
                              jax.nn.sigmoid(logits_resampled) < confidence])
-    return devices.mean(jnp.mean(right.astype(jnp.float32)), axis_name)
+    unknown = jnp.isnan(jnp.concatenate([logits, logits_resampled]))
+    # NaN compares as wrong; the share must not look like a number.
+    share = jnp.mean(jnp.where(unknown, jnp.nan, right.astype(jnp.float32)))
+    return devices.mean(share, axis_name)
 
 
 def adversarial_weights(accuracy, *, encoder=0.3, decoder=0.001):
@@ -112,7 +127,8 @@ def adversarial_weights(accuracy, *, encoder=0.3, decoder=0.001):
       encoder, decoder: factors.
 
     Returns:
-      ([] float, [] float).
+      ([] float32, [] float32).
     """
+    accuracy = jnp.asarray(accuracy, jnp.float32)
     w = jnp.maximum((accuracy - 0.5) * 100, 0.0)
     return encoder * w, jnp.minimum(decoder * w, 0.001)

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from topdis_jax.topology import validity
+
 
 class PIState(NamedTuple):
     """State of ControlVAE's controller.
@@ -49,7 +51,8 @@ def pi_controller(state, kl, set_point, *, proportional=0.01, integral=-0.001):
     Returns:
       (weight [] float, PIState).
     """
-    error = set_point - jax.lax.stop_gradient(kl)
+    set_point = jnp.asarray(set_point, jnp.float32)
+    error = set_point - jax.lax.stop_gradient(jnp.asarray(kl, jnp.float32))
     p = proportional / (1 + jnp.exp(error)) + 1
     grown = state.integral + integral * error
     i = jnp.where(state.output < 1, state.integral, grown)
@@ -65,12 +68,17 @@ def set_point(step, *, start=0.5, rise=0.15, every=5000, stop=18.0):
     Args:
       step: [] int, steps done.
       start, rise, stop: nats.
-      every: steps between two stairs.
+      every: steps between two stairs, a whole number of at least 1.
 
     Returns:
-      [] float, nats.
+      [] float32, nats.
+
+    Raises:
+      ValueError: every is not such a number.
     """
-    return jnp.minimum(start + rise * (step // every), stop)
+    every = validity.check_count('every', every)
+    stairs = jnp.asarray(step // every, jnp.float32)
+    return jnp.minimum(start + rise * stairs, stop)
 
 
 def dava_capacity(kl_step, *, largest=8.0, threshold=12_800_000):
@@ -85,10 +93,17 @@ def dava_capacity(kl_step, *, largest=8.0, threshold=12_800_000):
       kl_step: [] float, see `dava_advance`.
       largest: nats.
       threshold: kl_step (images, roughly half of those seen) at the largest.
+        Above 0.
 
     Returns:
-      [] float, nats.
+      [] float32, nats.
+
+    Raises:
+      ValueError: threshold is not above 0.
     """
+    threshold = validity.check_option('threshold', threshold, lambda x: x > 0,
+                                      'be above 0')
+    kl_step = jnp.asarray(kl_step, jnp.float32)
     return jnp.minimum(largest * kl_step / threshold, largest)
 
 
@@ -105,9 +120,11 @@ def dava_advance(kl_step, accuracy, batch_size):
       batch_size: images in the whole batch.
 
     Returns:
-      [] float.
+      [] float32. NaN if the accuracy is.
     """
-    half = batch_size // 2
+    half = float(batch_size // 2)
+    kl_step = jnp.asarray(kl_step, jnp.float32)
+    accuracy = jnp.asarray(accuracy, jnp.float32)
     change = jnp.where(accuracy <= 0.501, half,
-                       jnp.where(accuracy > 0.51, -half, 0))
-    return kl_step + change
+                       jnp.where(accuracy > 0.51, -half, 0.0))
+    return kl_step + jnp.where(jnp.isnan(accuracy), jnp.nan, change)

@@ -1,12 +1,20 @@
-"""The terms of the evidence lower bound, in nats, per image and per latent."""
+"""The terms of the evidence lower bound, in nats, per image and per latent.
+
+Arrays may be of any floating type; what is computed is float32.
+"""
+
+import math
 
 import jax
 import jax.numpy as jnp
 
+from topdis_jax.losses.inputs import as_float32, check_images
 from topdis_jax.topology import devices
 
-# exp() of a larger log variance leaves float32's range, and 0 * inf is NaN.
+# exp() of a larger log variance leaves float32's range, as does the square of
+# a larger mean, and 0 * inf is NaN.
 _MAX_LOG_VAR = 80.0
+_MAX_MEAN = 1e18
 
 
 def bernoulli_nll(logits, images):
@@ -19,20 +27,21 @@ def bernoulli_nll(logits, images):
       images: [b, ...] float in [0, 1], of the same shape.
 
     Returns:
-      [b] float, nats per image.
+      [b] float32, nats per image.
 
     Raises:
-      ValueError: the shapes differ.
-      TypeError: images of whole numbers.
+      ValueError: the shapes differ, or there are no rows' dimension.
+      TypeError: images or logits of whole numbers.
     """
     _check_same('logits', logits, 'images', images)
-    if not jnp.issubdtype(jnp.result_type(images), jnp.floating):
-        raise TypeError('images must be floats in [0, 1], received '
-                        f'{jnp.result_type(images)}; divide 8-bit images by '
-                        '255')
+    check_images('images', images)
+    logits, images = as_float32(logits=logits, images=images)
+    if logits.ndim < 1:
+        raise ValueError('logits must have shape [b, ...], received ()')
     # Flat: a CPU is slow on arrays whose last axis is short, as of channels.
-    logits, images = (x.reshape(len(x), -1) for x in (logits, images))
-    return jnp.sum(cross_entropy(logits, images), axis=1)
+    shape = len(logits), math.prod(logits.shape[1:])
+    return jnp.sum(cross_entropy(logits.reshape(shape),
+                                 images.reshape(shape)), axis=1)
 
 
 def cross_entropy(logits, targets):
@@ -45,19 +54,21 @@ def gaussian_kl(mean, log_var):
     """KL(N(mean, exp(log_var)) || N(0, 1)) of each latent.
 
     (exp(log_var) + mean^2 - 1 - log_var) / 2. Log variances above 80 count
-    as 80 in the exponential, which else overflows.
+    as 80 in the exponential, and means beyond 1e18 as 1e18: both overflow.
 
     Args:
       mean, log_var: [b, d] float.
 
     Returns:
-      [b, d] float, nats.
+      [b, d] float32, nats.
 
     Raises:
-      ValueError: the shapes differ.
+      ValueError: the shapes differ. TypeError: not floating.
     """
     _check_same('mean', mean, 'log_var', log_var)
+    mean, log_var = as_float32(mean=mean, log_var=log_var)
     var = jnp.exp(jnp.minimum(log_var, _MAX_LOG_VAR))
+    mean = jnp.clip(mean, -_MAX_MEAN, _MAX_MEAN)
     return (var + mean ** 2 - 1 - log_var) / 2
 
 
@@ -74,17 +85,23 @@ def sample_gaussian(rng, mean, log_var, *, axis_name=None):
         that a sample does not depend on the number of devices.
 
     Returns:
-      [b, d] float.
+      [b, d] in the type of `mean`.
 
     Raises:
-      ValueError: the shapes differ.
+      ValueError: the shapes differ, or are not [b, d].
+      TypeError: not floating.
     """
     _check_same('mean', mean, 'log_var', log_var)
+    dtype = jnp.asarray(mean).dtype
+    mean, log_var = as_float32(mean=mean, log_var=log_var)
+    if mean.ndim != 2:
+        raise ValueError(f'mean must have shape [b, d], received {mean.shape}')
     rows, latents = mean.shape
     whole = (devices.count(axis_name) * rows, latents)
-    noise = devices.own_rows(jax.random.normal(rng, whole, mean.dtype), rows,
+    noise = devices.own_rows(jax.random.normal(rng, whole, jnp.float32), rows,
                              axis_name)
-    return mean + jnp.exp(jnp.minimum(log_var, _MAX_LOG_VAR) / 2) * noise
+    std = jnp.exp(jnp.minimum(log_var, _MAX_LOG_VAR) / 2)
+    return (mean + std * noise).astype(dtype)
 
 
 def _check_same(name_a, a, name_b, b):

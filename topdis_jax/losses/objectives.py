@@ -1,7 +1,8 @@
 """Objectives of the VAE families: arrays in, (loss, named terms) out.
 
 Each is a mean over the batch of sums over an image, in nats. The terms are
-scalars for the log; 'reconstruction' and 'kl' are always among them.
+scalars for the log; 'reconstruction' and 'kl' are always among them. Arrays
+may be of any floating type; losses and terms are float32.
 """
 
 from jax import lax
@@ -11,7 +12,7 @@ from topdis_jax.losses import control
 from topdis_jax.losses.elbo import bernoulli_nll, gaussian_kl
 from topdis_jax.losses.total_correlation import decompose_kl
 from topdis_jax.losses.total_correlation import density_ratio_tc
-from topdis_jax.topology import devices
+from topdis_jax.topology import devices, validity
 
 
 def vae(logits, images, mean, log_var):
@@ -135,7 +136,8 @@ def dava(logits, images, mean, log_var, *, capacity, gamma=500.0, degree=4,
       mean, log_var: [b, d] float, of the posterior.
       capacity: [] float, nats per latent, see `control.dava_capacity`.
       gamma: weight.
-      degree: whole number, 0 or even.
+      degree: whole number, 0 or even. The power stays below 1e30: a larger
+        difference counts as 1e30 ** (1 / degree).
       axis_name: name of the mapped axis over which the batch is spread; the
         KL in the power is then that of the whole batch.
 
@@ -145,14 +147,20 @@ def dava(logits, images, mean, log_var, *, capacity, gamma=500.0, degree=4,
     Raises:
       ValueError: shapes that differ, or an odd degree.
     """
-    if degree % 2:
+    if validity.check_count('degree', degree, least=0) % 2:
         raise ValueError(f'degree must be 0 or even, received {degree!r}')
     terms = _elbo_terms(logits, images, mean, log_var)
     kl = devices.mean(terms['kl'], axis_name)
     excess = kl / mean.shape[1] - capacity
-    penalty = jnp.abs(excess) if degree == 0 else excess ** degree
+    penalty = jnp.abs(excess) if degree == 0 else _power(excess, degree)
     return (terms['reconstruction'] + gamma * penalty,
             {**terms, 'capacity': jnp.asarray(capacity, jnp.float32)})
+
+
+def _power(x, degree):
+    """x ** degree, bounded: infinity times a zero cotangent is NaN."""
+    bound = 1e30 ** (1 / degree)
+    return jnp.clip(x, -bound, bound) ** degree
 
 
 def _elbo_terms(logits, images, mean, log_var):

@@ -6,8 +6,10 @@ import jax
 import jax.numpy as jnp
 
 from topdis_jax import topology
+from topdis_jax.losses.inputs import check_images
 from topdis_jax.losses.latent_shift import latent_shift
-from topdis_jax.topology import devices
+from topdis_jax.topology import devices, validity
+from topdis_jax.topology.rtd import rtd_or_nan
 
 
 class TopDisAux(NamedTuple):
@@ -18,7 +20,8 @@ class TopDisAux(NamedTuple):
 
 def topdis_loss(decode, z, rng, *, images=None, weights=None, shift=0.125,
                 margin=1e-3, num_bars=50, power=1, forms=('min', 'max'),
-                quantile=0.9, axis_name=None, engine='auto', capacity=None):
+                quantile=0.9, floor=0.05, axis_name=None, engine='auto',
+                capacity=None):
     """How far the topology of a decoded batch changes when one latent shifts.
 
     Codes and shifted codes (see `latent_shift`) are decoded to two clouds of
@@ -27,7 +30,8 @@ def topdis_loss(decode, z, rng, *, images=None, weights=None, shift=0.125,
     shift do not take part, exactly as if they were not there.
 
     Source: Balabin et al., Disentanglement Learning via Topology, ICML 2024.
-    Departures from the published code: the margin of the shift, and the exact
+    Departures from the published code: the margin of the shift (margin=0 is
+    published), the floor of the scale (floor=0 is published), and the exact
     gradient of the bars (see `topology.rtd`).
 
     Args:
@@ -36,10 +40,12 @@ def topdis_loss(decode, z, rng, *, images=None, weights=None, shift=0.125,
       z: [n, d] float codes. Under `axis_name`, this device's rows.
       rng: key, the same on every device.
       images: [n, ...] decode(z), if it is known already: saves one decoding.
-      weights: [d] float, odds of the latents. Uniform if None.
-      shift, margin: see `latent_shift`.
+      weights: [d] float, odds of the latents; see `latent_shift`.
+      shift, margin: see `latent_shift`; may be traced.
       num_bars, power, forms, engine, capacity: see `topology.rtd`.
-      quantile: of each cloud's distances, which divides them.
+      quantile, floor: what divides each cloud's distances, see
+        `topology.scale_by_quantile`; may be traced. The floor keeps the loss
+        moderate where nearly all images of a cloud coincide.
       axis_name: name of the mapped axis over which the batch is spread. The
         clouds are then those of the whole batch, barcodes are shared out over
         the devices, and the mean over the devices of the gradients is the
@@ -48,12 +54,16 @@ def topdis_loss(decode, z, rng, *, images=None, weights=None, shift=0.125,
     Returns:
       (loss [] float32, TopDisAux). Fewer than three valid rows, or images
       that all coincide: loss 0 with gradient 0. NaN if a code, or an image of
-      a row that takes part, is not finite.
+      a row that takes part, is not finite, or a traced option out of its
+      range.
 
     Raises:
       ValueError: wrong shapes or options.
-      TypeError: images that are not real numbers.
+      TypeError: codes or images that are not floating.
     """
+    if num_bars is not None:
+        validity.check_count('num_bars', num_bars)
+    z = jnp.asarray(z)
     z_shifted, valid, dimension = latent_shift(
         z, rng, weights=weights, shift=shift, margin=margin,
         axis_name=axis_name)
@@ -62,13 +72,14 @@ def topdis_loss(decode, z, rng, *, images=None, weights=None, shift=0.125,
     scaled = [
         topology.scale_by_quantile(
             topology.pairwise_distances(cloud, axis_name=axis_name),
-            mask=valid, quantile=quantile)
+            mask=valid, quantile=quantile, floor=floor)
         for cloud in (before, after)]
-    loss = topology.rtd(*scaled, mask=valid, num_bars=num_bars, power=power,
-                        forms=forms, engine=engine, capacity=capacity,
-                        axis_name=axis_name)
-    # Codes that are not finite would leave no valid row, and so a loss of 0.
-    bad = devices.total(jnp.sum(~jnp.isfinite(z)), axis_name)
+    loss = rtd_or_nan(*scaled, valid, num_bars=num_bars, power=power,
+                      forms=forms, engine=engine, capacity=capacity,
+                      axis_name=axis_name)
+    # Codes or options that are not finite would leave no valid row, and so a
+    # loss of 0. Shifted codes show both.
+    bad = devices.total(jnp.sum(~jnp.isfinite(z_shifted)), axis_name)
     loss = jnp.where(bad > 0, jnp.nan, loss)
     return loss, TopDisAux(dimension, jnp.sum(valid))
 
@@ -80,6 +91,7 @@ def _decode(decode, z, z_shifted, images):
         both = decode(jnp.concatenate([z, z_shifted]))
         _check_rows('decode(codes)', both, 2 * n)
         return both[:n], both[n:]
+    check_images('images', images)
     after = decode(z_shifted)
     _check_rows('decode(codes)', after, n)
     if jnp.shape(images) != after.shape:
@@ -89,6 +101,7 @@ def _decode(decode, z, z_shifted, images):
 
 
 def _check_rows(name, images, rows):
+    check_images(name, images)
     if images.ndim < 2 or images.shape[0] != rows:
         raise ValueError(f'{name} must have shape [{rows}, ...], '
                          f'received {images.shape}')

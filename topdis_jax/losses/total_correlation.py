@@ -4,12 +4,14 @@ TC = KL(q(z) || prod_j q(z_j)), q(z) the posterior averaged over the data set.
 Estimated from a batch (beta-TCVAE) or by a classifier (FactorVAE).
 """
 
+import math
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from topdis_jax.topology import devices
+from topdis_jax.losses.inputs import as_float32
+from topdis_jax.topology import devices, validity
 
 ESTIMATORS = ('weighted', 'stratified')
 
@@ -54,14 +56,22 @@ def decompose_kl(z, mean, log_var, *, dataset_size, estimator='weighted',
         device's rows.
 
     Returns:
-      KLParts.
+      KLParts, float32.
 
     Raises:
-      ValueError: unknown estimator, or one that needs two images and has one.
+      ValueError: shapes that differ, a dataset_size that is no positive
+        whole number, unknown estimator, or one that needs two images and has
+        one. TypeError: not floating.
     """
     if estimator not in ESTIMATORS:
         raise ValueError(f'estimator must be one of {ESTIMATORS}, '
                          f'received {estimator!r}')
+    dataset_size = validity.check_count('dataset_size', dataset_size)
+    z, mean, log_var = as_float32(z=z, mean=mean, log_var=log_var)
+    if z.ndim != 2 or not z.shape == mean.shape == log_var.shape:
+        raise ValueError('z, mean and log_var must have one shape [b, d], '
+                         f'received {z.shape}, {mean.shape} and '
+                         f'{log_var.shape}')
     means, log_vars = devices.gather((mean, log_var), axis_name)
     pairs = _log_normal(z[:, None], means[None], log_vars[None])  # [b, m, d]
     weights = _log_weights(z.shape[0], means.shape[0], dataset_size,
@@ -78,16 +88,22 @@ def decompose_kl(z, mean, log_var, *, dataset_size, estimator='weighted',
 
 
 def _log_normal(x, mean, log_var):
-    """log N(x; mean, exp(log_var)); its precision at most exp(60)."""
+    """log N(x; mean, exp(log_var)); its precision at most exp(60).
+
+    Bounded, so that sums and differences of such logarithms are finite.
+    """
+    log_var = jnp.clip(log_var, -1e30, 1e30)
     precision = jnp.exp(-jnp.maximum(log_var, -60.0))
-    return -(jnp.log(2 * jnp.pi) + log_var
-             + (x - mean) ** 2 * precision) / 2
+    square = jnp.clip(x - mean, -1e18, 1e18) ** 2
+    return -(math.log(2 * math.pi) + log_var
+             + jnp.minimum(square * precision, 1e30)) / 2
 
 
 def _log_weights(rows, batch, dataset_size, estimator, axis_name):
     """log w_ij, [rows, batch]."""
     if estimator == 'weighted':
-        return jnp.full((rows, batch), -jnp.log(float(dataset_size * batch)))
+        return jnp.full((rows, batch), -math.log(dataset_size * batch),
+                        jnp.float32)
     others = batch - 1
     if others < 1:
         raise ValueError('the stratified estimator needs a batch of at least '
@@ -112,8 +128,12 @@ def density_ratio_tc(logits):
       logits: [b, 2] float, of codes.
 
     Returns:
-      [] float, nats.
+      [] float32, nats.
+
+    Raises:
+      ValueError: not [b, 2]. TypeError: not floating.
     """
+    logits = _two_classes(logits=logits)
     return jnp.mean(logits[:, 0] - logits[:, 1])
 
 
@@ -127,11 +147,24 @@ def discriminator_loss(logits, logits_permuted):
       logits_permuted: [b, 2] float, of permuted codes (class 1).
 
     Returns:
-      [] float, nats.
+      [] float32, nats.
+
+    Raises:
+      ValueError: not [b, 2]. TypeError: not floating.
     """
+    logits = _two_classes(logits=logits)
+    logits_permuted = _two_classes(logits_permuted=logits_permuted)
     real = jax.nn.log_softmax(logits)[:, 0]
     permuted = jax.nn.log_softmax(logits_permuted)[:, 1]
     return -(jnp.mean(real) + jnp.mean(permuted)) / 2
+
+
+def _two_classes(**logits):
+    array = as_float32(**logits)
+    if array.ndim != 2 or array.shape[1] != 2:
+        raise ValueError(f'{list(logits)[0]} must have shape [b, 2], received '
+                         f'{array.shape}')
+    return array
 
 
 def permute_coordinates(rng, z, *, axis_name=None):
@@ -145,8 +178,9 @@ def permute_coordinates(rng, z, *, axis_name=None):
         are over the whole batch.
 
     Returns:
-      [b, d] float.
+      [b, d] in the type of `z`.
     """
+    z = jnp.asarray(z)
     whole = devices.gather(z, axis_name)
     order = jnp.argsort(jax.random.uniform(rng, whole.shape), axis=0)
     permuted = jnp.take_along_axis(whole, order, axis=0)

@@ -11,7 +11,7 @@ def check_codes(codes, name='codes'):
     """Codes as float64 [n, d].
 
     Args:
-      codes: [n, d] real numbers, n and d at least 1.
+      codes: [n, d] real numbers, n and d at least 1; NumPy or JAX.
       name: what to call the array in a message.
 
     Raises:
@@ -47,9 +47,20 @@ def check_factors(factors, name='factors'):
     return factors.astype(np.int64)
 
 
+def as_numpy(array):
+    """A NumPy array; floats shorter than 32 bits become float32.
+
+    JAX arrays of bfloat16 come as a type that NumPy takes for raw bytes, and
+    variances of float16 overflow.
+    """
+    array = np.asarray(array)
+    short = 'float' in array.dtype.name and array.dtype.itemsize < 4
+    return array.astype(np.float32) if short else array
+
+
 def _table(array, name, columns, kinds, contents):
     """An array [n, columns] with something in it, of dtypes of these kinds."""
-    array = np.asarray(array)
+    array = as_numpy(array)
     if array.dtype.kind not in kinds:
         raise TypeError(f'{name} must hold {contents}, got dtype {array.dtype}')
     if array.ndim != 2 or 0 in array.shape:
@@ -139,8 +150,8 @@ def check_sizes(factor_sizes):
 
 
 def check_representation(codes, rows):
-    """The codes that `represent` gave, in their dtype, as [rows, d]."""
-    codes = np.asarray(codes)
+    """The codes that `represent` gave as [rows, d]; dtype as in as_numpy."""
+    codes = as_numpy(codes)
     if codes.ndim != 2 or len(codes) != rows:
         raise ValueError(f'represent must give codes [{rows}, d] for {rows} '
                          f'rows, got shape {codes.shape}')

@@ -49,7 +49,7 @@ class CodeTable:
           purpose: what the codes are for; shown beside the progress bar.
 
         Returns:
-          [n, d] in the dtype of the encoder's output.
+          [n, d] in the dtype of the encoder's output, at least float32.
 
         Raises:
           ValueError: `encode` gave something else than finite [b, d] codes.
@@ -71,7 +71,7 @@ class CodeTable:
                 bar.update(len(part))
 
     def _store(self, indices, codes):
-        codes = np.asarray(codes)
+        codes = checks.as_numpy(codes)
         if codes.ndim != 2:
             raise ValueError(
                 f'encode must give codes [b, d], got shape {codes.shape}')

@@ -5,6 +5,7 @@ from topdis_jax.topology.distances import scale_by_quantile
 from topdis_jax.topology.rtd import Barcode
 from topdis_jax.topology.rtd import relative_barcode
 from topdis_jax.topology.rtd import rtd
+from topdis_jax.topology.symmetrize import symmetrize
 
 __all__ = (
     'Barcode',
@@ -12,4 +13,5 @@ __all__ = (
     'relative_barcode',
     'rtd',
     'scale_by_quantile',
+    'symmetrize',
 )

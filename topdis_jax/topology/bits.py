@@ -61,6 +61,29 @@ def find(sets, place, m):
     return jnp.minimum(jnp.sum(ranks <= place[:, None], axis=-1), m - 1)
 
 
+def first_reaching(totals, targets):
+    """The first place of totals [m] that is at least each of targets [r].
+
+    Args:
+      totals: [m] int32, in ascending order.
+      targets: [r] int32.
+
+    Returns:
+      [r] int32, m where no total is as large. (jnp.searchsorted does the same
+      but fails under a shard_map that maps some of a mesh's axes.)
+    """
+    size = totals.shape[0]
+    steps = size.bit_length()
+
+    def refine(i, found):
+        trial = found + (1 << (steps - 1 - i))
+        below = totals[jnp.minimum(trial, size) - 1] < targets
+        return jnp.where((trial <= size) & below, trial, found)
+
+    start = (targets | totals[0]) & 0  # no constant: see devices.zeros
+    return lax.fori_loop(0, steps, refine, start)
+
+
 def at(sums, edge):
     """sums[:, edge], where what is beyond the last is zero.
 

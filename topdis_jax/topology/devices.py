@@ -1,10 +1,12 @@
 """Arrays and sums of a batch whose rows are spread over devices.
 
-`axis_name` is the name of the mapped axis, or None where one device has the
-whole batch: then each function gives what it is given.
+`axis_name` is the name of the mapped axis, or a tuple of names, or None where
+this program sees the whole batch: then each function gives what it is given.
 """
 
+import jax
 from jax import lax
+import jax.numpy as jnp
 
 
 def count(axis_name):
@@ -14,9 +16,23 @@ def count(axis_name):
 
 def gather(tree, axis_name):
     """The rows of all devices: arrays [b, ...] -> [devices * b, ...]."""
-    if axis_name is None:
-        return tree
-    return lax.all_gather(tree, axis_name, tiled=True)
+    if axis_name is not None:
+        tree = lax.all_gather(tree, axis_name, tiled=True)
+    return jax.tree.map(whole, tree)
+
+
+def whole(x):
+    """x, on each device if its type says that it is sharded.
+
+    Types say so on meshes with AxisType.Explicit alone, where operations that
+    look at all of a matrix would not know how to shard their results.
+    """
+    sharding = jax.typeof(x).sharding
+    if all(part is None for part in sharding.spec):
+        return x
+    return jax.sharding.reshard(
+        x, jax.sharding.NamedSharding(sharding.mesh,
+                                      jax.sharding.PartitionSpec()))
 
 
 def own_rows(x, rows, axis_name):
@@ -35,3 +51,18 @@ def total(tree, axis_name):
 def mean(tree, axis_name):
     """The mean over the devices."""
     return tree if axis_name is None else lax.pmean(tree, axis_name)
+
+
+def largest(x, axis_name):
+    """The greatest over the devices."""
+    return x if axis_name is None else lax.pmax(x, axis_name)
+
+
+def zeros(x, axis=None):
+    """0.0 that is spread over the devices as x is: the sum of zeros of x.
+
+    Under shard_map, what a loop begins with must have the type of what it
+    makes: a constant, which varies over no devices, has another.
+    """
+    # No NaN or infinity comes through, as through a product with 0.
+    return jnp.sum(jnp.isnan(x) & False, axis=axis, dtype=jnp.float32)

@@ -1,23 +1,51 @@
-"""Which engine computes barcodes, and how the host's engine is called."""
+"""Which engine computes barcodes, and how a JAX program calls it.
 
+The platform that a program is lowered for, and whether it is exported, are
+known when JAX lowers it and not when it is traced. Barcodes are therefore a
+JAX primitive, and the choice is its lowering rule.
+"""
+
+import dataclasses
 import functools
+import math
 
 import jax
 from jax import lax
+from jax.extend import core
+from jax.interpreters import batching, mlir
 import jax.numpy as jnp
+from jax.sharding import PartitionSpec
 import numpy as np
 
 from topdis_jax.topology import native, persistence, persistence_xla
+from topdis_jax.topology.persistence import Entries
 
 ENGINES = ('auto', 'host', 'xla')
 # Engine 'auto' on accelerators: more points are the host's.
 _XLA_POINTS = 256
-# More points are a callback's, which shares barcodes out over threads.
-_NATIVE_POINTS = 512
+# The custom call gets each matrix where it lies, from so many points on. For
+# fewer, pairs of one `lower` are stacked: they share the first part of the
+# work, and copies cost less than that.
+_SEPARATE_POINTS = 128
+
+
+@dataclasses.dataclass(frozen=True)
+class Engine:
+    """A function (lower, upper, mask, num_bars) -> Entries.
+
+    Equal engines compare equal, so that as a static argument of jax.jit or
+    jax.custom_vjp one does not cause another compilation.
+    """
+    name: str
+    capacity: int | None = None
+
+    def __call__(self, lower, upper, mask, num_bars):
+        found = pair_entries((lower, upper), ((0, 1),), mask, num_bars, self)
+        return Entries(*(x[0] for x in found))
 
 
 def choose(engine, n, capacity):
-    """The function (lower, upper, mask, num_bars) -> Entries of an engine.
+    """The Engine that computes barcodes.
 
     Args:
       engine: 'auto', 'host' or 'xla'.
@@ -25,47 +53,254 @@ def choose(engine, n, capacity):
       capacity: see `rtd.relative_barcode`.
 
     Raises:
-      ValueError: unknown engine.
+      ValueError: unknown engine, or one that cannot take the arguments.
     """
     if engine not in ENGINES:
         raise ValueError(
             f'engine must be one of {ENGINES}, received {engine!r}')
-    if resolve_engine(engine, n) == 'host':
-        return host_entries
-    return functools.partial(persistence_xla.barcode_entries,
-                             capacity=capacity)
+    if engine == 'xla':
+        persistence_xla.check(n, capacity)
+    return Engine(engine, capacity)
 
 
 def resolve_engine(engine, n):
-    """'host' or 'xla', where 'auto' is asked for n points."""
-    if engine != 'auto':
-        return engine
-    on_cpu = jax.default_backend() == 'cpu'
-    return 'host' if on_cpu or n > _XLA_POINTS else 'xla'
+    """'host' or 'xla', where 'auto' is asked for n points.
+
+    What a program gets that is compiled for the default platform and is not
+    exported.
+    """
+    how = _means(engine, n, (jax.default_backend(),))
+    return 'xla' if how == 'xla' else 'host'
 
 
-def host_entries(lower, upper, mask, num_bars):
-    """persistence.Entries by the compiled engine."""
-    batch = lower.shape[:-2]
-    shapes = persistence.Entries(
-        birth_edges=jax.ShapeDtypeStruct((*batch, num_bars, 2), jnp.int32),
-        death_edges=jax.ShapeDtypeStruct((*batch, num_bars, 2), jnp.int32),
-        capped=jax.ShapeDtypeStruct((*batch, num_bars), jnp.bool_),
-        count=jax.ShapeDtypeStruct(batch, jnp.int32))
+def _means(engine, n, platforms, exported=False):
+    """'custom_call', 'callback' or 'xla': what a program computes them by.
 
-    def custom_call(*matrices):
-        return native.barcode_entries(*matrices, shapes)
+    Args:
+      engine: 'auto', 'host' or 'xla'.
+      n: points of a cloud.
+      platforms: what the program is lowered for.
+      exported: whether it may run in another process.
 
-    def callback(*matrices):
-        return jax.pure_callback(host, shapes, *matrices,
-                                 vmap_method='expand_dims')
+    Raises:
+      NotImplementedError: nothing fits.
+    """
+    if engine == 'xla':
+        return 'xla'
+    if exported or len(platforms) > 1:
+        if engine == 'host':
+            raise NotImplementedError(
+                "engine 'host' is compiled in this process: a program with it "
+                'can neither be exported nor be lowered for several '
+                "platforms; use engine 'auto' or 'xla'")
+        if n > persistence_xla.MAX_POINTS:
+            raise NotImplementedError(
+                f'received {n} points in a program that is exported, or is '
+                'lowered for several platforms; there, barcodes take at most '
+                f'{persistence_xla.MAX_POINTS} points, take a sample of them')
+        return 'xla'
+    if platforms[0] == 'cpu':
+        return 'custom_call'
+    return 'xla' if engine == 'auto' and n <= _XLA_POINTS else 'callback'
 
-    def host(*matrices):
-        # NumPy alone from here on: JAX inside a callback waits for itself.
-        return persistence.barcode_entries(*map(np.asarray, matrices),
-                                           num_bars)
 
-    small = lower.shape[-1] <= _NATIVE_POINTS
-    return lax.platform_dependent(
-        lower, upper, mask, cpu=custom_call if small else callback,
-        default=callback)
+def pair_entries(matrices, pairs, mask, num_bars, engine):
+    """Where the bars of some pairs of matrices begin and end.
+
+    Args:
+      matrices: each [..., n, n] float32, of one shape.
+      pairs: (lower, upper) of each barcode, as indices into `matrices`; pairs
+        of one `lower` one after another.
+      mask: [..., n] bool.
+      num_bars: places for each barcode.
+      engine: an Engine.
+
+    Returns:
+      persistence.Entries [pairs, ...]. Constant to autodiff.
+    """
+    args = _of_one_type([lax.stop_gradient(x) for x in (*matrices, mask)])
+    return Entries(*_barcodes.bind(*args, pairs=tuple(pairs),
+                                   num_bars=num_bars, engine=engine))
+
+
+def _of_one_type(args):
+    """The same values, varying over the same mapped axes."""
+    axes = frozenset().union(*map(_varying, args))
+    return [_vary(x, tuple(axes - _varying(x))) for x in args]
+
+
+def _varying(x):
+    """Names of the mapped axes over which a value varies."""
+    aval = jax.typeof(x)
+    kind = getattr(aval, 'mat', None)  # JAX 0.10 renamed it
+    return aval.vma if kind is None else kind.varying
+
+
+def _vary(x, axes):
+    if not axes:
+        return x
+    if hasattr(lax, 'pcast'):
+        return lax.pcast(x, axes, to='varying')
+    return lax.pvary(x, axes)
+
+
+# The primitive: matrices and mask in, the parts of Entries [pairs, ...] out.
+_barcodes = core.Primitive('topdis_jax_barcodes')
+_barcodes.multiple_results = True
+
+
+@functools.partial(jax.jit, static_argnames=('pairs', 'num_bars', 'engine'))
+def _compiled(*args, **options):
+    return _barcodes.bind(*args, **options)
+
+
+@_barcodes.def_impl
+def _eagerly(*args, **options):
+    with jax.disable_jit(False):  # else this would call itself
+        return _compiled(*args, **options)
+
+
+@_barcodes.def_abstract_eval
+def _types(*avals, pairs, num_bars, engine):
+    del engine
+    mask = avals[-1]
+    batch, spec = mask.shape[:-1], mask.sharding.spec[:-1]
+
+    def array(dtype, *sizes):
+        places = PartitionSpec(None, *spec, *[None] * len(sizes))
+        return mask.update(shape=(len(pairs), *batch, *sizes),
+                           dtype=np.dtype(dtype), weak_type=False,
+                           sharding=mask.sharding.update(spec=places))
+
+    return list(Entries(birth_edges=array(np.int32, num_bars, 2),
+                        death_edges=array(np.int32, num_bars, 2),
+                        capped=array(bool, num_bars),
+                        count=array(np.int32)))
+
+
+def _batched(args, dims, **options):
+    """vmap: one more leading dimension of all arguments."""
+    size, = {x.shape[dim] for x, dim in zip(args, dims) if dim is not None}
+    args = [jnp.broadcast_to(x, (size, *x.shape)) if dim is None
+            else jnp.moveaxis(x, dim, 0) for x, dim in zip(args, dims)]
+    found = _barcodes.bind(*_of_one_type(args), **options)
+    return found, [1] * len(found)
+
+
+batching.primitive_batchers[_barcodes] = _batched
+
+
+def _lower(ctx, *operands, **options):
+    """Lowers to what computes barcodes where the program will run."""
+    mesh = _idle_devices(ctx, len(options['pairs']))
+    if mesh is not None:
+        return mlir.lower_fun(functools.partial(
+            _shared_out, mesh=mesh, **options))(ctx, *operands)
+    module = ctx.module_context
+    how = _means(options['engine'].name, ctx.avals_in[-1].shape[-1],
+                 ctx.platforms or module.platforms,
+                 module.lowering_parameters.for_export)
+    return _RULES[how](ctx, *operands, **options)
+
+
+mlir.register_lowering(_barcodes, _lower)
+
+
+def _idle_devices(ctx, pairs):
+    """The mesh of devices that would compute the same barcodes, or None.
+
+    That is so under plain jit of arrays that lie on several devices, where
+    XLA has no rule to divide a custom call or a loop. Under shard_map and
+    pmap each device has its own; explicit sharding is left as it is.
+    """
+    context, mask = ctx.module_context.axis_context, ctx.avals_in[-1]
+    if (not isinstance(context, mlir.ShardingContext)
+            or context.num_devices < 2
+            or pairs * math.prod(mask.shape[:-1]) < 2):
+        return None
+    mesh = mask.sharding.mesh
+    if mesh.empty:
+        mesh = jax.sharding.AbstractMesh((context.num_devices,), ('devices',))
+    if mesh.size != context.num_devices or any(
+            kind != jax.sharding.AxisType.Auto for kind in mesh.axis_types):
+        return None
+    return mesh
+
+
+def _shared_out(*args, mesh, pairs, **options):
+    """All barcodes, each of which one of the devices computes."""
+    lower, upper, mask = _stacked(args, pairs)
+    shape = mask.shape[:-1]
+    size = math.prod(shape)
+    # The pairs of an item one after another, as a batch is divided by items.
+    order = (*range(1, len(shape)), 0)
+
+    def divided(x):
+        rest = tuple(range(len(shape), x.ndim))
+        x = x.transpose(*order, *rest).reshape(size, *x.shape[len(shape):])
+        # Zero matrices, which have no bar, fill up.
+        return jnp.pad(x, [(0, -size % mesh.size)] + [(0, 0)] * len(rest))
+
+    def own(*args):
+        return [x[0] for x in _barcodes.bind(*args, pairs=((0, 1),),
+                                             **options)]
+
+    spec = PartitionSpec(mesh.axis_names)
+    found = jax.shard_map(own, mesh=mesh, in_specs=spec, out_specs=spec,
+                          check_vma=False)(*map(divided, (lower, upper, mask)))
+    return [jnp.moveaxis(x[:size].reshape(*shape[1:], shape[0], *x.shape[1:]),
+                         len(shape) - 1, 0) for x in found]
+
+
+def _stacked(args, pairs):
+    """(lower, upper [pairs, ..., n, n], mask [pairs, ..., n])."""
+    *matrices, mask = args
+    lower, upper = (jnp.stack([matrices[pair[end]] for pair in pairs])
+                    for end in (0, 1))
+    return lower, upper, jnp.broadcast_to(mask, (len(pairs), *mask.shape))
+
+
+def _as_custom_call(ctx, *operands, pairs, **options):
+    """XLA calls the engine, all sizes on CPUs: a Python callback there can
+    wait for the very thread that it keeps from working."""
+    def stack_first(*args):
+        found = _barcodes.bind(*_stacked(args, pairs), pairs=((0, 1),),
+                               **options)
+        return [x[0] for x in found]
+
+    if len(pairs) > 1 and ctx.avals_in[-1].shape[-1] < _SEPARATE_POINTS:
+        return mlir.lower_fun(stack_first)(ctx, *operands)
+    *matrices, mask = operands
+    return native.lower(
+        ctx, [matrices[i] for pair in pairs for i in pair] + [mask])
+
+
+def _as_callback(ctx, *operands, pairs, num_bars, engine):
+    """Python on the host, for accelerators.
+
+    Not jax.pure_callback, which makes arrays of JAX of what it hands over:
+    here the function gets those of NumPy, and nothing in it waits for JAX.
+    """
+    def host(*args):
+        *matrices, mask = args
+        lower, upper = (np.stack([matrices[pair[end]] for pair in pairs])
+                        for end in (0, 1))
+        return tuple(persistence.barcode_entries(lower, upper, mask[None],
+                                                 num_bars))
+
+    results, _, _ = mlir.emit_python_callback(
+        ctx, host, None, operands, ctx.avals_in, ctx.avals_out,
+        has_side_effect=False)
+    return results
+
+
+def _as_array_program(ctx, *operands, pairs, num_bars, engine):
+    def entries(*args):
+        return persistence_xla.barcode_entries(*_stacked(args, pairs),
+                                               num_bars, engine.capacity)
+
+    return mlir.lower_fun(entries)(ctx, *operands)
+
+
+_RULES = {'custom_call': _as_custom_call, 'callback': _as_callback,
+          'xla': _as_array_program}

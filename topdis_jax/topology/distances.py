@@ -7,10 +7,12 @@ import jax
 from jax import lax
 import jax.numpy as jnp
 
-from topdis_jax.topology import devices
+from topdis_jax.topology import devices, validity
 
 # What a zero quantile is replaced by, as in the published code.
 _SMALLEST_SCALE = 1e-5
+# Below it 1 / scale, and sums of that, come near the end of float32's range.
+_NEGLIGIBLE = 1e-30
 
 
 def pairwise_distances(x, *, axis_name=None):
@@ -44,26 +46,77 @@ def pairwise_distances(x, *, axis_name=None):
         raise TypeError('pairwise_distances expects floating numbers, received '
                         f'{x.dtype}; convert with x.astype(jnp.float32)')
     flat = x.astype(jnp.float32).reshape(x.shape[0], math.prod(x.shape[1:]))
-    return _distances(flat, axis_name)
+    return _compiled_distances(flat, axis_name)
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
 def _distances(x, axis_name):
-    return _forward(x, axis_name)[0]
-
-
-def _forward(x, axis_name):
+    """Distances [n, n] of rows x [b, d]."""
+    scale = _scale(x, axis_name)
+    x = _times(x, scale)
     rows = devices.gather(x, axis_name)
     square = lax.platform_dependent(
         x, rows, cpu=_squares_by_coordinate, default=_squares)
-    dist = devices.gather(jnp.sqrt(square), axis_name)
+    dist = devices.gather(jnp.sqrt(square) / scale, axis_name)
     # Another order of summation in a remainder loop must not break symmetry,
     # nor must a compiler that rounds differently where it fuses this with the
     # transpose and computes both anew. The greater of both is alike at [i, j]
     # and [j, i] in either case.
-    dist = jnp.where(jnp.eye(len(dist), dtype=bool), 0.0,
+    return jnp.where(jnp.eye(len(dist), dtype=bool), 0.0,
                      jnp.maximum(dist, dist.T))
-    return dist, (x, rows, dist)
+
+
+@_distances.defjvp
+def _distances_jvp(axis_name, primals, tangents):
+    """d dist[i, j] = <x[i] - x[j], dx[i] - dx[j]> / dist[i, j].
+
+    Linear in dx through one matrix product, so that its transpose, the
+    backward pass, is one product as well.
+    """
+    (x,), (change,) = primals, tangents
+    dist = _distances(x, axis_name)
+    scale = _scale(x, axis_name)
+    x = x * scale
+    rows = devices.gather(x, axis_name)
+    # Differences do not see the mean; without it they lose fewer digits.
+    mean = lax.stop_gradient(jnp.mean(rows, axis=0, keepdims=True))
+    x, rows = x - mean, rows - mean
+    product = jnp.matmul(change, rows.T, precision=lax.Precision.HIGHEST)
+    # <x[i] - x[j], dx[i]>, of which the other half is the transpose.
+    half = devices.gather(
+        jnp.sum(x * change, axis=1, keepdims=True) - product, axis_name)
+    positive = dist > 0
+    inverse = jnp.where(
+        positive, 1 / jnp.where(positive, dist * scale, 1.0), 0.0)
+    return dist, inverse * (half + half.T)
+
+
+# Called outside of a compiled function, it is compiled once for each shape.
+_compiled_distances = jax.jit(_distances, static_argnums=1)
+
+
+def _scale(x, axis_name):
+    """The power of two by which x [b, d] is multiplied: 1 as a rule.
+
+    Where squares could leave float32's range, it brings the largest entry of
+    all devices to 1. Products with a power of two are exact.
+    """
+    largest = jnp.max(jnp.abs(lax.stop_gradient(x)), initial=0.0)
+    exponent = (lax.bitcast_convert_type(
+        devices.largest(largest, axis_name), jnp.int32) >> 23) - 127
+    power = jnp.where(jnp.abs(exponent) < 32, 0, -exponent)
+    return lax.bitcast_convert_type(
+        (jnp.clip(power, -126, 126) + 127) << 23, jnp.float32)
+
+
+def _times(x, scale):
+    """x * scale, without a pass over x where the scale is 1."""
+    def multiply(state):
+        needed, x = state
+        return needed & False, x * scale
+
+    needed = (scale != 1) | (devices.zeros(x) > 0)
+    return lax.while_loop(lambda state: state[0], multiply, (needed, x))[1]
 
 
 def _squares(x, rows):
@@ -79,74 +132,76 @@ def _squares_by_coordinate(x, rows):
         left, right = column
         return square + (left[:, None] - right[None, :]) ** 2, None
 
-    zero = jnp.zeros((len(x), len(rows)), x.dtype)
-    return lax.scan(add, zero, (x.T, rows.T), unroll=32)[0]
+    zeros = devices.zeros(x, 1)[:, None] + devices.zeros(rows, 1)[None, :]
+    return lax.scan(add, zeros, (x.T, rows.T), unroll=32)[0]
 
 
-def _backward(axis_name, residuals, grad):
-    """d dist[i, j] / d x[i] = (x[i] - x[j]) / dist[i, j], as one product."""
-    x, rows, dist = residuals
-    grad = devices.total(grad, axis_name)
-    positive = dist > 0
-    weights = jnp.where(
-        positive, (grad + grad.T) / jnp.where(positive, dist, 1.0), 0.0)
-    weights = devices.own_rows(weights, x.shape[0], axis_name)
-    # Differences do not see the mean; without it they lose fewer digits.
-    mean = jnp.mean(rows, axis=0, keepdims=True)
-    mixed = jnp.matmul(weights, rows - mean, precision=lax.Precision.HIGHEST)
-    total = jnp.sum(weights, axis=1, keepdims=True)
-    return (total * (x - mean) - mixed,)
-
-
-_distances.defvjp(_forward, _backward)
-
-
-def scale_by_quantile(dist, *, mask=None, quantile=0.9):
+def scale_by_quantile(dist, *, mask=None, quantile=0.9, floor=0.05):
     """Divides distances by one of their quantiles.
 
+        scale = max(quantile of the entries, floor * largest entry)
+
     The quantile is over all m * m entries between the m rows that are kept,
-    diagonal included, with linear interpolation. Autodiff takes it for a
-    constant, and 1e-5 replaces a quantile of 0. All as published.
+    diagonal included, with linear interpolation. Autodiff takes the scale for
+    a constant. All as published, but for the floor.
+
+    The floor acts where nearly all points coincide. There the quantile is 0,
+    or so small that a few distinct points would dominate everything: with the
+    published scale, losses reach 1e5. With the floor no scaled distance is
+    above 1 / floor, and the scale is continuous in the distances. The floor
+    changes nothing where the quantile is above floor * largest.
+
+    A quantile whose rank lies on the diagonal (quantile=0 is one) is 0 for
+    every cloud. That is no sign of coinciding points, so there is no floor.
+    1e-5 replaces a scale of 0, as published. Scales below 1e-30 count as 0.
 
     Args:
       dist: [n, n] float.
       mask: [n] bool, the rows that are kept; all if None. Other entries of
         `dist` do not count, whatever they are.
-      quantile: in [0, 1].
+      quantile: in [0, 1]; may be traced.
+      floor: in [0, 1], share of the largest distance; may be traced. 0 gives
+        the published scale.
 
     Returns:
-      [n, n] float.
+      [n, n] float32; NaN where a traced option is out of its range.
 
     Raises:
-      ValueError: dist is not square, mask does not fit, quantile not in [0, 1].
+      ValueError: dist is not square, mask is not bool or does not fit, or an
+        option is out of its range. TypeError: dist is not floating.
     """
-    dist = jnp.asarray(dist)
-    check_square('dist', dist, 2)
-    if not 0 <= quantile <= 1:
-        raise ValueError(f'quantile must lie in [0, 1], received {quantile}')
-    n = dist.shape[0]
-    if mask is None:
-        mask = jnp.ones(n, bool)
-    elif jnp.shape(mask) != (n,):
-        raise ValueError(
-            f'mask must have shape {(n,)}, received {jnp.shape(mask)}')
-    if n == 0:
-        return dist
-    scale = _masked_quantile(lax.stop_gradient(dist), mask, quantile)
-    return dist / jnp.where(scale == 0, _SMALLEST_SCALE, scale)
+    dist = validity.as_distances('dist', dist, rank=2)
+    mask = validity.as_mask(mask, dist)
+    quantile, floor = (
+        validity.check_option(name, value, lambda x: (0 <= x) & (x <= 1),
+                              'lie in [0, 1]')
+        for name, value in (('quantile', quantile), ('floor', floor)))
+    return dist if dist.size == 0 else _scaled(dist, mask, quantile, floor)
 
 
-def _masked_quantile(dist, mask, quantile):
-    """Quantile of the entries whose row and column are in the mask."""
+@jax.jit
+def _scaled(dist, mask, quantile, floor):
+    fixed = lax.stop_gradient(dist)
     kept = mask[:, None] & mask[None, :]
-    values = jnp.where(kept, dist, jnp.inf).reshape(-1).astype(jnp.float32)
-    last = jnp.maximum(jnp.sum(mask) ** 2 - 1, 0)
-    position = quantile * last.astype(jnp.float32)
+    rows = jnp.sum(mask)
+    position = quantile * jnp.maximum(rows ** 2 - 1, 0).astype(jnp.float32)
+    scale = _masked_quantile(fixed, kept, position)
+    least = floor * jnp.max(jnp.where(kept, fixed, 0.0))
+    on_diagonal = position <= (rows - 1).astype(jnp.float32)
+    scale = jnp.where(on_diagonal, scale, jnp.maximum(scale, least))
+    scale = jnp.where(scale < _NEGLIGIBLE, _SMALLEST_SCALE, scale)
+    return dist / jnp.where(jnp.isnan(quantile + floor), jnp.nan, scale)
+
+
+def _masked_quantile(dist, kept, position):
+    """The kept entry [] at a fractional rank among them; 0 of none."""
+    values = jnp.where(kept, dist, jnp.inf).reshape(-1)
+    last = jnp.maximum(jnp.sum(kept) - 1, 0)
     low = jnp.floor(position).astype(jnp.int32)
-    fraction = position - low
+    fraction = position - low.astype(jnp.float32)
     at_low, at_high = _order_statistics(values, low, last)
     value = at_low * (1 - fraction) + at_high * fraction
-    return jnp.where(jnp.any(mask), value, 0.0)
+    return jnp.where(jnp.any(kept), value, 0.0)
 
 
 def _order_statistics(values, rank, last):
@@ -165,19 +220,10 @@ def _order_statistics(values, rank, last):
         trial = found | (1 << (30 - i))
         return jnp.where(jnp.sum(bits < trial) <= rank, trial, found)
 
-    found = lax.fori_loop(0, 31, refine, jnp.zeros((), jnp.int32))
+    start = (bits[0] | rank) & 0  # no constant: see devices.zeros
+    found = lax.fori_loop(0, 31, refine, start)
     # The next rank holds the same value, or else the least of those above.
     more = jnp.sum(bits <= found) > jnp.minimum(rank + 1, last)
     above = jnp.min(jnp.where(bits > found, bits, jnp.iinfo(jnp.int32).max))
     return tuple(lax.bitcast_convert_type(x, jnp.float32)
                  for x in (found, jnp.where(more, found, above)))
-
-
-def check_square(name, matrix, rank=None):
-    """Raises ValueError unless matrix is [..., n, n] (of the given rank)."""
-    shape = jnp.shape(matrix)
-    square = len(shape) >= 2 and shape[-1] == shape[-2]
-    if not square or rank not in (None, len(shape)):
-        expected = '[n, n]' if rank == 2 else '[..., n, n]'
-        raise ValueError(
-            f'{name} must have shape {expected}, received {shape}')

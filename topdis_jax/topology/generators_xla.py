@@ -139,7 +139,7 @@ def _numbered(is_generator, events, rank, words):
     in_order = jnp.concatenate(
         [jnp.zeros(size, bool), is_generator])[events]
     up_to = jnp.cumsum(in_order, dtype=jnp.int32)
-    places = jnp.searchsorted(up_to, jnp.arange(1, 32 * words + 1),
-                              method='scan_unrolled')
+    places = bits.first_reaching(
+        up_to, jnp.arange(1, 32 * words + 1, dtype=jnp.int32))
     generators = events[jnp.minimum(places, 2 * size - 1)] % size
     return generators, up_to[rank[size:]] - 1, up_to[-1]

@@ -27,6 +27,7 @@ the file of the function that it keeps, and in no other.
 
 from typing import NamedTuple
 
+from llvmlite import ir
 import numba
 from numba import extending
 from numba.core import cgutils
@@ -1208,7 +1209,8 @@ def _grow(array):
 # the address of a call frame, whose binary layout is stable: see
 # xla/ffi/api/c_api.h in the folder that jax.ffi.include_dir() names. Places of
 # the fields that are needed, in bytes: of XLA_FFI_CallFrame,
-_EXTENSION, _API, _STAGE, _ARGS, _RESULTS = 8, 16, 32, 72, 112
+_EXTENSION, _API, _STAGE = 8, 16, 32
+_NUM_ARGS, _ARGS, _RESULTS = 56, 72, 112
 # of XLA_FFI_Buffer,
 _DATA, _RANK, _SIZES = 24, 32, 40
 # of XLA_FFI_Metadata_Extension, of XLA_FFI_Metadata (the version, which the
@@ -1217,20 +1219,24 @@ _METADATA, _VERSION, _API_VERSION = 24, 24, 32
 _EXECUTE = 3  # a stage
 
 HANDLER_SIGNATURE = numba.types.intp(numba.types.intp)
+# Points from which on a thread costs less than it saves.
+_THREAD_POINTS = 192
 
 
 def handle(frame):
     """XLA_FFI_Error* (XLA_FFI_CallFrame*): the barcodes of all items.
 
-    Arguments: lower, upper [..., n, n] float32, mask [..., n] bool. Results:
-    birth_edges, death_edges [..., num_bars, 2] int32, capped [..., num_bars]
-    bool and counts [...] int32, see `barcodes`. The error is always null.
+    Arguments: lower and upper of each pair, [..., n, n] float32, one mask
+    [..., n] bool for all pairs, and [] int32, how many threads may work.
+    Results: birth_edges, death_edges [pairs, ..., num_bars, 2] int32, capped
+    [pairs, ..., num_bars] bool and counts [pairs, ...] int32, see `barcodes`.
+    The error is always null.
     """
     extension = _word(frame + _EXTENSION)
     if extension:  # XLA asks which version of the interface this is made for
         _describe(_word(extension + _METADATA), _word(frame + _API))
     elif _int32(frame + _STAGE, 1)[0] == _EXECUTE:
-        _execute(_word(frame + _ARGS), _word(frame + _RESULTS))
+        _execute(frame)
     return 0
 
 
@@ -1268,26 +1274,125 @@ def _describe(metadata, api):
 
 
 @_jit
-def _execute(args, results):
-    lower, upper, mask = _word(args), _word(args + 8), _word(args + 16)
+def _execute(frame):
+    args, results = _word(frame + _ARGS), _word(frame + _RESULTS)
+    pairs = (_word(frame + _NUM_ARGS) - 2) // 2
+    items, n = _shape(_word(args + 16 * pairs))
+    births, deaths, capped, counts = _results(results, pairs * items)
+    counts[:] = -1  # stays so if memory does not suffice
+    births[:], deaths[:], capped[:] = 0, 0, False
+    threads = 1
+    if n >= _THREAD_POINTS:
+        threads = _int32(_word(_word(args + 16 * pairs + 8) + _DATA), 1)[0]
+    _share_out(frame, pairs * items, threads)
+
+
+@_jit
+def _results(results, items):
+    """The results as arrays with one dimension for pairs and items."""
     births, deaths = _word(results), _word(results + 8)
     capped, counts = _word(results + 16), _word(results + 24)
-    items, n = _shape(mask)
     num_bars = _shape(capped)[1]
-    found = _int32(_word(counts + _DATA), items)
-    found[:] = -1  # stays so if memory does not suffice
-    births = _int32(_word(births + _DATA), (items, num_bars, 2))
-    deaths = _int32(_word(deaths + _DATA), (items, num_bars, 2))
-    capped = _bool(_word(capped + _DATA), (items, num_bars))
-    births[:], deaths[:], capped[:] = 0, 0, False
-    _barcodes(_read_only_view(_float32(_word(lower + _DATA), (items, n, n))),
-              _read_only_view(_float32(_word(upper + _DATA), (items, n, n))),
-              _read_only_view(_bool(_word(mask + _DATA), (items, n))), 0,
-              items, EFFORT, np.zeros(1, np.int32), births, deaths, capped,
-              np.empty((items, 0, 2), np.float32), found)
+    return (_int32(_word(births + _DATA), (items, num_bars, 2)),
+            _int32(_word(deaths + _DATA), (items, num_bars, 2)),
+            _bool(_word(capped + _DATA), (items, num_bars)),
+            _int32(_word(counts + _DATA), items))
+
+
+@_jit
+def _share_out(frame, units, threads):
+    """All items of all pairs, by this thread and others that it waits for.
+
+    The threads are its own: XLA's may all be busy with handlers that wait.
+    """
+    task = np.array([0, frame])  # the next unit
+    address, entry = task.ctypes.data, _entry()
+    helpers = np.empty(max(0, min(threads, units) - 1), np.int64)
+    started = 0
+    while started < helpers.size and _start(
+            helpers.ctypes.data + 8 * started, 0, entry, address) == 0:
+        started += 1
+    _enter(entry, address)
+    for helper in helpers[:started]:
+        _join(helper, 0)
+    return task[0]  # keeps the task until here
+
+
+def _work(task):
+    """Takes items, each of one pair, until there are no more."""
+    frame = _word(task + 8)
+    args, results = _word(frame + _ARGS), _word(frame + _RESULTS)
+    pairs = (_word(frame + _NUM_ARGS) - 2) // 2
+    mask = _word(args + 16 * pairs)
+    items, n = _shape(mask)
+    mask = _read_only_view(_bool(_word(mask + _DATA), (items, n)))
+    births, deaths, capped, counts = _results(results, pairs * items)
+    values = np.empty((items, 0, 2), np.float32)
+    while True:
+        unit = _next(task)
+        if unit >= pairs * items:
+            return
+        pair, item = unit // items, unit % items
+        lower, upper = _word(args + 16 * pair), _word(args + 16 * pair + 8)
+        begin, end = pair * items, (pair + 1) * items
+        _barcodes(
+            _read_only_view(_float32(_word(lower + _DATA), (items, n, n))),
+            _read_only_view(_float32(_word(upper + _DATA), (items, n, n))),
+            mask, item, item + 1, EFFORT, np.zeros(1, np.int32),
+            births[begin:end], deaths[begin:end], capped[begin:end], values,
+            counts[begin:end])
 
 
 _barcodes = _jit(barcodes)
+
+
+@extending.intrinsic
+def _next(context, address):
+    """Fetches and increments the integer there, of all threads as one."""
+    def generate(context, builder, signature, args):
+        word = ir.IntType(64)
+        return builder.atomic_rmw(
+            'add', builder.inttoptr(args[0], word.as_pointer()), word(1),
+            'seq_cst')
+    return numba.int64(numba.intp), generate
+
+
+@extending.intrinsic
+def _entry(context):
+    """The address of _work as pthread_create calls it: void* (*)(void*)."""
+    def generate(context, builder, signature, args):
+        pointer, work = ir.IntType(8).as_pointer(), numba.void(numba.intp)
+        entry = ir.Function(builder.module, ir.FunctionType(
+            pointer, [pointer]), builder.module.get_unique_name('entry'))
+        entry.linkage = 'internal'
+        entry.attributes.add('noinline')  # one copy takes less time to compile
+        inside = ir.IRBuilder(entry.append_basic_block())
+        compiled = context.compile_subroutine(inside, _work, work)
+        # An error has no one to go to. Counts of -1 remain.
+        context.call_internal_no_propagate(
+            inside, compiled.fndesc, work,
+            [inside.ptrtoint(entry.args[0], ir.IntType(64))])
+        inside.ret(pointer(None))
+        return builder.ptrtoint(entry, ir.IntType(64))
+    return numba.intp(), generate
+
+
+@extending.intrinsic
+def _enter(context, entry, task):
+    """Calls what lies at the address that _entry gives."""
+    def generate(context, builder, signature, args):
+        pointer = ir.IntType(8).as_pointer()
+        entry = builder.inttoptr(
+            args[0], ir.FunctionType(pointer, [pointer]).as_pointer())
+        builder.call(entry, [builder.inttoptr(args[1], pointer)])
+        return context.get_dummy_value()
+    return numba.void(numba.intp, numba.intp), generate
+
+
+_start = numba.types.ExternalFunction('pthread_create', numba.int32(
+    numba.intp, numba.intp, numba.intp, numba.intp))
+_join = numba.types.ExternalFunction('pthread_join', numba.int32(
+    numba.intp, numba.intp))
 
 
 @_jit

@@ -9,7 +9,9 @@ import functools
 import threading
 
 import jax
+from jax.interpreters import mlir
 import numba
+import numpy as np
 
 from topdis_jax.topology import kernels, persistence
 
@@ -17,19 +19,22 @@ _NAME = 'topdis_jax_barcodes'
 _lock = threading.Lock()
 
 
-def barcode_entries(lower, upper, mask, shapes):
-    """`persistence.barcode_entries` of JAX arrays, on a CPU.
+def lower(ctx, operands):
+    """The custom call, as a lowering rule has it.
 
     Args:
-      lower, upper: [..., n, n] float32. mask: [..., n] bool.
-      shapes: persistence.Entries of jax.ShapeDtypeStruct: the result's.
-
-    Returns:
-      persistence.Entries.
+      ctx: of the rule; its results are the parts of persistence.Entries, with
+        the pairs as their first dimension.
+      operands: lower and upper of each pair, [..., n, n] float32, and a mask
+        [..., n] bool.
     """
     warm_up()
-    call = jax.ffi.ffi_call(_NAME, tuple(shapes), vmap_method='broadcast_all')
-    return persistence.Entries(*call(lower, upper, mask))
+    *_, matrix, mask = ctx.avals_in
+    threads = np.asarray(persistence.cores(), np.int32)
+    ctx = ctx.replace(avals_in=[matrix] * (len(operands) - 1)
+                      + [mask, jax.core.ShapedArray((), np.int32)])
+    return jax.ffi.ffi_lowering(_NAME)(ctx, *operands,
+                                       mlir.ir_constant(threads))
 
 
 def warm_up():

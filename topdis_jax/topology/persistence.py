@@ -27,7 +27,7 @@ import numba
 from numba.core import event
 import numpy as np
 
-from topdis_jax.topology import kernels
+from topdis_jax.topology import kernels, validity
 
 # Entries of all matrices below which handing work to threads costs more time
 # than it saves.
@@ -97,7 +97,8 @@ def relative_h1(lower, upper):
     entries, values = _all_entries(*args, places, with_values=True)
     count = int(entries.count[0])
     if count < 0:
-        _explain(*received)
+        validity.explain(dict(zip(('lower', 'upper'), received)),
+                         ordered=True)
     if count > places:
         entries, values = _all_entries(*args, count, with_values=True)
     values = values[0, :count]
@@ -182,11 +183,11 @@ def _all_entries(lower, upper, mask, num_bars, threads=None,
     may_be_long = (n >= _LONG_POINTS
                    and threading.current_thread() is threading.main_thread())
     if may_be_long:
-        _share_out_and_wait(run, items, threads or _cores(), stop)
+        _share_out_and_wait(run, items, threads or cores(), stop)
     elif items == 1 or upper.size < _THREAD_ENTRIES:
         run(0, items)
     else:
-        _share_out(run, items, threads or _cores())
+        _share_out(run, items, threads or cores())
     return entries, values
 
 
@@ -228,7 +229,8 @@ def _share_out(run, items, threads):
             helper.result()
 
 
-def _cores():
+def cores():
+    """How many cores this process may use."""
     if hasattr(os, 'sched_getaffinity'):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -242,7 +244,7 @@ def _pool():
     with _lock:
         if 'pool' not in _state:
             _state['pool'] = concurrent.futures.ThreadPoolExecutor(
-                _cores(), thread_name_prefix='persistence')
+                cores(), thread_name_prefix='persistence')
         return _state['pool']
 
 
@@ -328,28 +330,3 @@ def _float32(matrix):
         return matrix
     with np.errstate(over='ignore'):  # infinity: no longer valid
         return matrix.astype(np.float32)
-
-
-def _explain(lower, upper):
-    """Raises the ValueError that names the first entry that is not valid."""
-    for name, matrix in (('lower', lower), ('upper', upper)):
-        _require(np.isfinite(matrix), f'{name} must be finite', matrix)
-        _require(abs(matrix) <= np.finfo(np.float32).max,
-                 f'{name} must be within the range of float32', matrix)
-        _require(matrix >= 0, f'{name} must not be negative', matrix)
-        _require((matrix == 0) | ~np.eye(len(matrix), dtype=bool),
-                 f'{name} must have a zero diagonal', matrix)
-        _require(matrix == matrix.T, f'{name} must be symmetric; take '
-                 'np.maximum(m, m.T) if rounding made it differ', matrix,
-                 matrix.T)
-    _require(lower <= upper, 'lower must not exceed upper; take '
-             'np.maximum(lower, upper) for upper', lower, upper)
-    raise AssertionError('the engine rejects matrices that are valid')
-
-
-def _require(holds, message, matrix, other=None):
-    if not np.all(holds):
-        i, j = (int(x) for x in np.argwhere(~holds)[0])
-        against = '' if other is None else f' against {other[i, j]}'
-        raise ValueError(f'{message}: received {matrix[i, j]}{against} '
-                         f'at [{i}, {j}]')

@@ -48,6 +48,15 @@ def default_capacity(n):
     return max(32, 4 * n)
 
 
+def check(n, capacity):
+    """Raises ValueError where barcode_entries does."""
+    if n > MAX_POINTS:
+        raise ValueError(f"received {n} points; engine 'xla' takes at most "
+                         f"{MAX_POINTS}, use engine 'host'")
+    if capacity is not None and capacity < 1:
+        raise ValueError(f'capacity must be at least 1, received {capacity}')
+
+
 def barcode_entries(lower, upper, mask, num_bars, capacity=None):
     """The entries of many barcodes, in one loop for all of them.
 
@@ -75,13 +84,9 @@ def barcode_entries(lower, upper, mask, num_bars, capacity=None):
       ValueError: more than 1024 points, or a capacity below 1.
     """
     n = lower.shape[-1]
-    if n > MAX_POINTS:
-        raise ValueError(f"received {n} points; engine 'xla' takes at most "
-                         f"{MAX_POINTS}, use engine 'host'")
+    check(n, capacity)
     if capacity is None:
         capacity = default_capacity(n)
-    if capacity < 1:
-        raise ValueError(f'capacity must be at least 1, received {capacity}')
     words = -(-min(capacity, n * (n - 1) // 2) // 32)
     return _mapped(words, num_bars)(lower, upper, mask)
 
@@ -201,11 +206,10 @@ def _first_relations(order, sums):
     n, size = len(edge), len(i)
     places = min(max(256, 8 * n), size + n * (n - 1) * (n - 2) // 6)
     filled = _filled(order, sums)
-    up_to = jnp.cumsum(bits.count(filled))
-    place = jnp.arange(places)
+    up_to = jnp.cumsum(bits.count(filled), dtype=jnp.int32)
+    place = jnp.arange(places, dtype=jnp.int32)
     # Of all that come first, up_to[at - 1] <= place < up_to[at].
-    at = jnp.minimum(jnp.searchsorted(up_to, place, side='right'),
-                     2 * size - 1)
+    at = jnp.minimum(bits.first_reaching(up_to, place + 1), 2 * size - 1)
     before = jnp.where(at > 0, up_to[at - 1], 0)
     k = bits.find(filled[at], place - before, n)
     events = order.events[at]

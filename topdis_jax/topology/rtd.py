@@ -14,8 +14,8 @@ from jax import lax
 import jax.numpy as jnp
 import numpy as np
 
-from topdis_jax.topology import devices, dispatch
-from topdis_jax.topology.distances import check_square
+from topdis_jax.topology import devices, dispatch, validity
+from topdis_jax.topology.distances import scale_by_quantile
 
 FORMS = ('min', 'max')
 
@@ -63,7 +63,10 @@ def relative_barcode(lower, upper, *, mask=None, num_bars=50, engine='auto',
       upper: [..., n, n], likewise, nowhere below `lower`.
       mask: [..., n] bool, the points that take part (all if None). The result
         is that of the matrices restricted to these points.
-      num_bars: how many bars are returned.
+      num_bars: how many bars are returned. None for all: there are places
+        for 4 n + 16, which clouds do not fill. Where a matrix has more bars,
+        all are NaN and the count says how many they are; outside of jit and
+        grad they are computed once more, with places enough.
       engine: 'auto', 'host' or 'xla'.
       capacity: edges that engine 'xla' has room for among those that may give
         a bar. 4 n if None, which clouds do not fill; other matrices may, as
@@ -71,23 +74,27 @@ def relative_barcode(lower, upper, *, mask=None, num_bars=50, engine='auto',
         gives NaN, never a wrong bar.
 
     Returns:
-      A Barcode. Values that are not valid (NaN, infinity, negative,
+      A Barcode. Traced values that are not valid (NaN, infinity, negative,
       asymmetric, lower > upper, diagonal not zero) make it NaN with count -1:
       nothing is raised inside a compiled function.
 
     Raises:
-      ValueError: wrong shapes or options. TypeError: not floating.
+      ValueError: wrong shapes or options, or values that are not valid and
+        not traced; `symmetrize` mends those that differ by rounding alone.
+      TypeError: not floating.
     """
+    given = lower, upper
     lower, upper = _matrices(lower, upper)
-    if num_bars < 1:
-        raise ValueError(f'num_bars must be at least 1, received {num_bars}')
-    entries = dispatch.choose(engine, lower.shape[-1], capacity)
-    mask = _mask(mask, lower)
-    return _barcode(lower, upper, mask, int(num_bars), entries)
+    whole_mask = validity.as_mask(mask, lower)
+    validity.check_concrete(*given, mask=mask, ordered=True)
+    engine = dispatch.choose(engine, lower.shape[-1], capacity)
+    bars = _barcodes((lower, upper), ((0, 1),), whole_mask, num_bars, engine)
+    return Barcode(*(x[0] for x in bars))
 
 
 def rtd(dist_x, dist_y, *, mask=None, num_bars=50, power=1, forms=FORMS,
-        symmetric=True, engine='auto', capacity=None, axis_name=None):
+        symmetric=True, quantile=None, engine='auto', capacity=None,
+        axis_name=None):
     """Representation topology divergence of two clouds in correspondence.
 
     The sum over forms and directions of sum |death - birth|^power over the
@@ -105,12 +112,16 @@ def rtd(dist_x, dist_y, *, mask=None, num_bars=50, power=1, forms=FORMS,
     use jax.lax.stop_gradient.)
 
     Args:
-      dist_x, dist_y: [n, n] float32, distances within each cloud.
+      dist_x, dist_y: [n, n] float32, distances within each cloud. Scale both
+        alike: RTD compares them entry by entry.
       mask: [n] bool, the points that take part (all if None).
-      num_bars: bars that count in each barcode, the longest.
-      power: exponent, at least 1.
+      num_bars: bars that count in each barcode, the longest; None for all,
+        see relative_barcode.
+      power: exponent, at least 1; may be traced.
       forms: 'min', 'max' or both.
       symmetric: both directions, halved.
+      quantile: if given, each matrix is first divided by this quantile of its
+        own entries (0.9 is usual), see `scale_by_quantile`.
       engine, capacity: see relative_barcode. All barcodes are one call of the
         engine.
       axis_name: name of a mapped axis on which all devices have the same
@@ -118,142 +129,194 @@ def rtd(dist_x, dist_y, *, mask=None, num_bars=50, power=1, forms=FORMS,
         that of one device.
 
     Returns:
-      Scalar float32. NaN where a matrix is not valid, or the capacity of
-      engine 'xla' too small.
+      Scalar float32. NaN where a traced matrix or option is not valid, or
+      the capacity of engine 'xla' too small.
 
     Raises:
-      ValueError: wrong shapes or options. TypeError: not floating.
+      ValueError: wrong shapes or options, or distances that are not valid and
+        not traced; `symmetrize` mends those that differ by rounding alone.
+      TypeError: not floating.
     """
-    dist_x, dist_y = _matrices(dist_x, dist_y, ('dist_x', 'dist_y'), rank=2)
-    if power < 1:
-        raise ValueError(f'power must be at least 1, received {power}')
-    lower, upper = _pairs(dist_x, dist_y, forms, symmetric)
-    mask = _mask(mask, dist_x)
-    lower, upper = _own_share(lower, upper, axis_name)
-    bars = relative_barcode(lower, upper, mask=mask, num_bars=num_bars,
-                            engine=engine, capacity=capacity)
+    names = 'dist_x', 'dist_y'
+    given = dist_x, dist_y
+    dist_x, dist_y = _matrices(dist_x, dist_y, names, rank=2)
+    whole_mask = validity.as_mask(mask, dist_x)
+    validity.check_concrete(*given, mask=mask, names=names)
+    if quantile is not None:
+        dist_x, dist_y = (
+            scale_by_quantile(dist, mask=whole_mask, quantile=quantile)
+            for dist in (dist_x, dist_y))
+    return rtd_or_nan(
+        dist_x, dist_y, whole_mask, num_bars=num_bars, power=power,
+        forms=forms, symmetric=symmetric, engine=engine, capacity=capacity,
+        axis_name=axis_name)
+
+
+def rtd_or_nan(dist_x, dist_y, mask, *, num_bars, power, forms, engine,
+               capacity, axis_name, symmetric=True):
+    """`rtd` of float32 matrices [n, n] and a bool mask [n].
+
+    Distances that are not valid give NaN even where they are not traced.
+    """
+    power = validity.check_option('power', power, lambda x: x >= 1,
+                                  'be at least 1')
+    matrices, pairs = _pairs(dist_x, dist_y, forms, symmetric)
+    if axis_name is not None:  # else each matrix stays where it lies
+        matrices = _own_share(matrices, pairs, axis_name)
+        pairs = ((0, 1),)
+        mask = jnp.broadcast_to(mask, matrices[0].shape[:-1])
+    bars = _barcodes(matrices, pairs, mask, num_bars,
+                     dispatch.choose(engine, len(dist_x), capacity))
     # deaths >= births: no absolute value, whose derivative at 0 is a matter
-    # of convention.
-    loss = jnp.sum((bars.deaths - bars.births) ** power)
+    # of convention. Nor has a power a second one there, if less than 2.
+    length = bars.deaths - bars.births
+    unused = length == 0
+    loss = jnp.sum(jnp.where(
+        unused, 0.0, jnp.where(unused, 1.0, length) ** power))
+    loss = jnp.where(jnp.isnan(power), jnp.nan, loss)
     loss = devices.total(loss, axis_name)
     return loss / 2 if symmetric else loss
 
 
 def _pairs(x, y, forms, symmetric):
-    """(lower, upper) of each barcode of rtd, [barcodes, n, n] both."""
+    """(matrices, pairs): the barcodes of rtd, see dispatch.pair_entries."""
     forms = (forms,) if isinstance(forms, str) else tuple(forms)
     if not forms or set(forms) - set(FORMS):
         raise ValueError(f'forms must be taken from {FORMS}, received {forms}')
-    pairs = []
+    matrices, pairs = [x, y], []
     if 'min' in forms:
-        low = jnp.minimum(x, y)
-        pairs += [(low, x), (low, y)] if symmetric else [(low, x)]
+        pairs += [(len(matrices), 0), (len(matrices), 1)][:1 + symmetric]
+        matrices.append(jnp.minimum(x, y))
     if 'max' in forms:
-        high = jnp.maximum(x, y)
-        pairs += [(y, high), (x, high)] if symmetric else [(y, high)]
-    lower, upper = zip(*pairs)
-    return jnp.stack(lower), jnp.stack(upper)
+        pairs += [(1, len(matrices)), (0, len(matrices))][:1 + symmetric]
+        matrices.append(jnp.maximum(x, y))
+    return tuple(matrices), tuple(pairs)
 
 
-def _own_share(lower, upper, axis_name):
+def _own_share(matrices, pairs, axis_name):
     """This device's barcodes; zero matrices, which have no bar, fill up."""
     count = devices.count(axis_name)
-    each = -(-lower.shape[0] // count)
-    fill = ((0, each * count - lower.shape[0]), (0, 0), (0, 0))
-    return tuple(devices.own_rows(jnp.pad(m, fill), each, axis_name)
-                 for m in (lower, upper))
+    each = -(-len(pairs) // count)
+    fill = ((0, each * count - len(pairs)), (0, 0), (0, 0))
+    return tuple(
+        devices.own_rows(jnp.pad(jnp.stack(side), fill), each, axis_name)
+        for side in zip(*((matrices[i], matrices[j]) for i, j in pairs)))
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4))
-def _barcode(lower, upper, mask, num_bars, engine):
-    return _barcode_forward(lower, upper, mask, num_bars, engine)[0]
+def _barcodes(matrices, pairs, mask, num_bars, engine):
+    """The Barcode [pairs, ...]. Args: see dispatch.pair_entries."""
+    if num_bars is not None:
+        num_bars = validity.check_count('num_bars', num_bars)
+        return _some_bars(matrices, pairs, mask, num_bars, engine)
+    places = 4 * mask.shape[-1] + 16  # seldom too few
+    bars = _all_bars(matrices, pairs, mask, places, engine)
+    if isinstance(bars.count, jax.core.Tracer):
+        return bars
+    most = int(np.max(bars.count, initial=0))
+    return bars if most <= places else _all_bars(matrices, pairs, mask, most,
+                                                 engine)
 
 
-def _barcode_forward(lower, upper, mask, num_bars, engine):
-    entries = engine(lower, upper, mask, num_bars)
-    births = _take(lower, entries.birth_edges)
-    deaths = jnp.where(entries.capped, _take(upper, entries.death_edges),
-                       _take(lower, entries.death_edges))
-    place = lax.broadcasted_iota(jnp.int32, births.shape, births.ndim - 1)
+@functools.partial(jax.jit, static_argnums=(1, 3, 4))
+def _all_bars(matrices, pairs, mask, places, engine):
+    """The same, NaN where there are more bars than places."""
+    bars = _some_bars(matrices, pairs, mask, places, engine)
+    too_many = bars.count[..., None] > places
+    return Barcode(*(jnp.where(too_many, jnp.nan, x) for x in bars[:2]),
+                   bars.count)
+
+
+@functools.partial(jax.jit, static_argnums=(1, 3, 4))
+def _some_bars(matrices, pairs, mask, num_bars, engine):
+    """Gathers the longest bars at the entries that the engine names.
+
+    Compiled once, and not at each call outside of jit.
+    """
+    entries = _entries(tuple(map(lax.stop_gradient, matrices)),
+                       mask, pairs, num_bars, engine)
+    at_births, at_deaths, capped_at = _gather(matrices, pairs, entries)
+    place = lax.broadcasted_iota(jnp.int32, at_births.shape,
+                                 at_births.ndim - 1)
     used = place < entries.count[..., None]
     invalid = entries.count[..., None] < 0
 
     def fill(values):
         return jnp.where(invalid, jnp.nan, jnp.where(used, values, 0.0))
 
-    bars = Barcode(fill(births), fill(deaths), entries.count)
-    # The shape of the matrices is all that the backward pass needs of them.
-    return bars, (entries, used, jnp.zeros_like(lower))
+    deaths = jnp.where(entries.capped, capped_at, at_deaths)
+    return Barcode(fill(at_births), fill(deaths), entries.count)
 
 
-def _barcode_backward(num_bars, engine, residuals, grads):
-    del num_bars, engine
-    entries, used, zeros = residuals
-    to_births = jnp.where(used, grads.births, 0.0)
-    to_deaths = jnp.where(used, grads.deaths, 0.0)
-    to_lower = _put(_put(zeros, entries.birth_edges, to_births),
-                    entries.death_edges,
-                    jnp.where(entries.capped, 0.0, to_deaths))
-    to_upper = _put(zeros, entries.death_edges,
-                    jnp.where(entries.capped, to_deaths, 0.0))
-    return to_lower, to_upper, None
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
+def _entries(matrices, mask, pairs, num_bars, engine):
+    """The engine's entries, which small changes of the matrices leave alone.
+
+    So the backward pass gives zeros. The caller stops gradients, as this has
+    no rule for forward mode.
+    """
+    return dispatch.pair_entries(matrices, pairs, mask, num_bars, engine)
 
 
-_barcode.defvjp(_barcode_forward, _barcode_backward)
+def _entries_forward(matrices, mask, pairs, num_bars, engine):
+    return _entries(matrices, mask, pairs, num_bars, engine), len(matrices)
 
 
-def _flat(edges, n):
-    return edges[..., 0] * n + edges[..., 1]
+def _entries_backward(pairs, num_bars, engine, matrices, cotangents):
+    del pairs, num_bars, engine, cotangents
+    return (None,) * matrices, None
+
+
+_entries.defvjp(_entries_forward, _entries_backward)
+
+
+def _gather(matrices, pairs, entries):
+    """The values [pairs, ..., num_bars] at births, deaths and caps.
+
+    One gather of each matrix, and so one scatter in the backward pass.
+    """
+    places = [[] for _ in matrices]
+    for pair, (lower, upper) in enumerate(pairs):
+        places[lower] += [(0, pair, entries.birth_edges[pair]),
+                          (1, pair, entries.death_edges[pair])]
+        places[upper] += [(2, pair, entries.death_edges[pair])]
+    found = {}
+    for matrix, wanted in zip(matrices, places):
+        values = _take(matrix, [edges for *_, edges in wanted])
+        found.update(zip([tuple(name) for *name, _ in wanted], values))
+    return [jnp.stack([found[part, pair] for pair in range(len(pairs))])
+            for part in range(3)]
 
 
 def _take(matrix, edges):
-    """matrix [..., n, n], edges [..., b, 2] -> [..., b]."""
+    """The entries of a matrix at several lists of edges.
+
+    Means of [i, j] and [j, i], so that each gets half of the gradient.
+
+    Args:
+      matrix: [..., n, n].
+      edges: list of [..., b, 2].
+
+    Returns:
+      A list of [..., b].
+    """
     n = matrix.shape[-1]
-    if n == 0:
-        return jnp.zeros(edges.shape[:-1], matrix.dtype)
+    if n == 0 or not edges:
+        return [jnp.zeros(e.shape[:-1], matrix.dtype) for e in edges]
     flat = matrix.reshape(*matrix.shape[:-2], n * n)
-    return jnp.take_along_axis(flat, _flat(edges, n), axis=-1)
-
-
-def _put(matrix, edges, values):
-    """Adds half of values [..., b] at [i, j] and half at [j, i]."""
-    n = matrix.shape[-1]
-    if n == 0:
-        return matrix
-    batch = matrix.shape[:-2]
-    size = int(np.prod(batch))
-    item = jnp.arange(size)[:, None]
-    flat = matrix.reshape(size, n * n)
-    halves = values.reshape(size, -1) / 2
-    for order in (edges, edges[..., ::-1]):
-        place = _flat(order, n).reshape(size, -1)
-        flat = flat.at[item, place].add(halves)
-    return flat.reshape(matrix.shape)
+    places = [order[..., 0] * n + order[..., 1]
+              for e in edges for order in (e, e[..., ::-1])]
+    # One gather, and so one scatter in the backward pass.
+    values = jnp.split(jnp.take_along_axis(
+        flat, jnp.concatenate(places, axis=-1), axis=-1), len(places), -1)
+    # As a + (b - a) / 2, a mean of large numbers does not overflow.
+    return [a + (b - a) / 2 for a, b in zip(values[::2], values[1::2])]
 
 
 def _matrices(first, second, names=('lower', 'upper'), rank=None):
     """Both as float32 arrays of one shape [..., n, n]."""
-    pair = []
-    for name, matrix in zip(names, (first, second)):
-        matrix = jnp.asarray(matrix)
-        check_square(name, matrix, rank)
-        if not jnp.issubdtype(matrix.dtype, jnp.floating):
-            raise TypeError(f'{name} must be floating, received '
-                            f'{matrix.dtype}; convert it to float32')
-        pair.append(matrix.astype(jnp.float32))
+    pair = [validity.as_distances(name, matrix, rank)
+            for name, matrix in zip(names, (first, second))]
     if pair[0].shape != pair[1].shape:
         raise ValueError(f'{names[0]} and {names[1]} must have one shape, '
                          f'received {pair[0].shape} and {pair[1].shape}')
     return pair
-
-
-def _mask(mask, matrix):
-    """The mask as bool [..., n], broadcast to the matrices' batch."""
-    if mask is None:
-        return jnp.ones(matrix.shape[:-1], bool)
-    mask = jnp.asarray(mask)
-    n = matrix.shape[-1]
-    if mask.dtype != jnp.bool_ or mask.ndim < 1 or mask.shape[-1] != n:
-        raise ValueError(f'mask must be bool with shape [..., {n}], received '
-                         f'{mask.dtype} {mask.shape}')
-    return jnp.broadcast_to(mask, matrix.shape[:-1])

@@ -7,7 +7,8 @@ from topdis_jax import models
 from topdis_jax.data import correlation
 from topdis_jax.losses import adversarial, total_correlation
 from topdis_jax.topology import persistence_xla
-from topdis_jax.topology.rtd import ENGINES, FORMS
+from topdis_jax.topology.dispatch import ENGINES
+from topdis_jax.topology.rtd import FORMS
 from topdis_jax.training import families
 from topdis_jax.training import state as states
 
