@@ -31,6 +31,7 @@ from absl import app, flags
 import numpy as np
 from tqdm import tqdm
 
+from experiments.clouds import doubled, make_pair
 from topdis_jax.topology import persistence
 
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Where the results go.',
@@ -50,28 +51,6 @@ _LIMIT = flags.DEFINE_float('limit', 20.0, 'Seconds that one barcode may take.')
 
 ENGINE = 'topdis_jax'
 SUMMARY_SIZES = (32, 64, 128, 256, 512)
-
-
-def scaled_distances(x):
-    """[n, d] -> [n, n] float32, symmetric to the last bit."""
-    squares = (x * x).sum(1)
-    dist = np.sqrt(np.maximum(squares[:, None] + squares - 2 * x @ x.T, 0))
-    dist = np.maximum(dist, dist.T)
-    np.fill_diagonal(dist, 0)
-    return (dist / np.quantile(dist, 0.9)).astype(np.float32)
-
-
-def make_pair(n, dim, noise, seed=0):
-    """Distances of a normal cloud and of the same with noise."""
-    rng = np.random.default_rng(seed)
-    x = rng.normal(size=(n, dim))
-    y = x + noise * rng.normal(size=(n, dim))
-    return scaled_distances(x), scaled_distances(y)
-
-
-def doubled(lower, upper):
-    """[2 n, 2 n]: the matrix whose H1 is the relative one."""
-    return np.block([[np.zeros_like(upper), upper], [upper, lower]])
 
 
 def programs():

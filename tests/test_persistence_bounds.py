@@ -8,6 +8,7 @@ import time
 import numpy as np
 import pytest
 
+from experiments import clouds
 from tests.test_persistence import (
     KINDS, assert_same, distances, general_bars, random_pair, sorted_bars)
 from tests import reference_persistence as reference
@@ -23,61 +24,22 @@ def entries_by(effort, lower, upper, places=400):
     return persistence._all_entries(*args, mask, places, effort=effort)[0]
 
 
-def scaled(dist):
-    return (dist / np.quantile(dist, 0.9)).astype(np.float32)
-
-
-def circle(n, rng):
-    angles = 2 * np.pi * np.arange(n) / n
-    x = np.zeros((n, 1000))
-    x[:, 0], x[:, 1] = np.cos(angles), np.sin(angles)
-    return x
-
-
-def cloud_distances(x):
-    square = (x * x).sum(1)
-    dist = np.sqrt(np.maximum(square[:, None] + square - 2 * x @ x.T, 0))
-    dist = np.maximum(dist, dist.T)
-    np.fill_diagonal(dist, 0)
-    return scaled(dist)
-
-
-def family(name, n, seed=0):
+def family(shape, second, form, n):
     """(lower, upper) on which columns grow."""
-    rng = np.random.default_rng(seed)
-    if name == 'circle and noise':
-        x = circle(n, rng)
-        x, y = cloud_distances(x), cloud_distances(
-            x + rng.normal(size=x.shape))
-        return np.minimum(x, y), y
-    if name == 'one of two scaled':
-        x = circle(n, rng)
-        y = 3 * cloud_distances(x + rng.normal(size=x.shape))
-        x = cloud_distances(x)
-        return np.minimum(x, y), y
-    if name == 'random symmetric':
-        x, y = (np.triu(rng.random((n, n), np.float32), 1) for _ in range(2))
-        x, y = x + x.T, y + y.T
-    elif name == 'independent':
-        x, y = (cloud_distances(rng.normal(size=(n, 3))) for _ in range(2))
-    elif name == 'permuted line':
-        x = np.arange(n)[:, None] * 1.0
-        x, y = cloud_distances(x), cloud_distances(rng.permutation(x))
-    elif name == 'duplicates':
-        x = rng.normal(size=(n, 3))
-        y = x + 0.5 * rng.normal(size=x.shape)
-        x, y = (cloud_distances(z[rng.integers(n, size=n)]) for z in (x, y))
-        return np.minimum(x, y), x
-    elif name == 'one-hot':
-        x = np.eye(8)[np.arange(n) % 8]
-        x, y = (cloud_distances(rng.permutation(x)) for _ in range(2))
-    return y, np.maximum(x, y)
+    return clouds.forms(*clouds.family(shape, second, n))[form]
 
 
-# Name: points. Column reduction alone takes from seconds to minutes on each.
-SLOW = {'circle and noise': 400, 'one of two scaled': 400,
-        'random symmetric': 400, 'independent': 1000, 'permuted line': 1000}
-FAMILIES = [*SLOW, 'duplicates', 'one-hot']
+# Column reduction alone takes from seconds to minutes with so many points.
+SLOW = [(('circle', 'noise 1', 'min y-x'), 400),
+        (('circle', 'unscaled', 'min x-y'), 400),
+        (('random symmetric', 'independent', 'max x-y'), 400),
+        (('cube', 'independent', 'max x-y'), 1000),
+        (('line', 'permuted', 'max x-y'), 1000)]
+FAMILIES = [*(case for case, _ in SLOW),
+            ('duplicates', 'independent', 'min x-y'),
+            ('one-hot', 'permuted', 'max y-x'),
+            ('integer', 'independent', 'max x-y'),
+            ('sphere in 50', 'permuted', 'max x-y')]
 
 
 def test_both_ways_give_the_same_entries():
@@ -101,9 +63,9 @@ def test_where_one_way_ends_and_the_other_takes_over(effort):
                     entries_by(effort, lower, upper))
 
 
-@pytest.mark.parametrize('name', FAMILIES)
-def test_families_on_which_columns_grow(name):
-    lower, upper = family(name, 48)
+@pytest.mark.parametrize('case', FAMILIES, ids=str)
+def test_families_on_which_columns_grow(case):
+    lower, upper = family(*case, 48)
     assert_same(entries_by(COHOMOLOGY, lower, upper, 1200),
                 entries_by(HOMOLOGY, lower, upper, 1200))
     peer = pytest.importorskip('redzed_tda')
@@ -113,9 +75,9 @@ def test_families_on_which_columns_grow(name):
         general_bars(expected), rtol=1e-6)
 
 
-@pytest.mark.parametrize('name', SLOW)
-def test_no_family_takes_long(name):
-    lower, upper = family(name, SLOW[name])
+@pytest.mark.parametrize('case, n', SLOW, ids=str)
+def test_no_family_takes_long(case, n):
+    lower, upper = family(*case, n)
     persistence.warm_up()
     start = time.perf_counter()
     bars = persistence.relative_h1(lower, upper)
