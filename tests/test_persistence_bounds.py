@@ -145,6 +145,6 @@ def test_ctrl_c_ends_a_long_barcode():
     start = time.perf_counter()
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
-    # A second, and some more for a machine with other work.
-    assert time.perf_counter() - start < 5
+    # One second on a quiet machine, half a minute to the end of the barcode.
+    assert time.perf_counter() - start < 10
     assert 'done' not in out and 'KeyboardInterrupt' in err
