@@ -218,13 +218,14 @@ def _idle_devices(ctx, pairs):
             or context.num_devices < 2
             or pairs * math.prod(mask.shape[:-1]) < 2):
         return None
-    mesh = mask.sharding.mesh
-    if mesh.empty:
-        mesh = jax.sharding.AbstractMesh((context.num_devices,), ('devices',))
-    if mesh.size != context.num_devices or any(
-            kind != jax.sharding.AxisType.Auto for kind in mesh.axis_types):
-        return None
-    return mesh
+    auto = jax.sharding.AxisType.Auto
+    mesh = jax.sharding.AbstractMesh((context.num_devices,), ('devices',),
+                                     axis_types=(auto,))
+    for aval in ctx.avals_in:
+        if not aval.sharding.mesh.empty:
+            mesh = aval.sharding.mesh
+    is_whole = mesh.size == context.num_devices
+    return mesh if is_whole and set(mesh.axis_types) == {auto} else None
 
 
 def _shared_out(*args, mesh, pairs, **options):
