@@ -33,8 +33,7 @@ _SEPARATE_POINTS = 128
 class Engine:
     """A function (lower, upper, mask, num_bars) -> Entries.
 
-    Equal engines compare equal, so that as a static argument of jax.jit or
-    jax.custom_vjp one does not cause another compilation.
+    A value: as a static argument of jax.jit, an equal one compiles nothing.
     """
     name: str
     capacity: int | None = None
@@ -47,10 +46,7 @@ class Engine:
 def choose(engine, n, capacity):
     """The Engine that computes barcodes.
 
-    Args:
-      engine: 'auto', 'host' or 'xla'.
-      n: points of a cloud.
-      capacity: see `rtd.relative_barcode`.
+    Args: see `rtd.relative_barcode`; n points of a cloud.
 
     Raises:
       ValueError: unknown engine, or one that cannot take the arguments.
@@ -64,11 +60,7 @@ def choose(engine, n, capacity):
 
 
 def resolve_engine(engine, n):
-    """'host' or 'xla', where 'auto' is asked for n points.
-
-    What a program gets that is compiled for the default platform and is not
-    exported.
-    """
+    """'host' or 'xla': what n points get on the default platform."""
     how = _means(engine, n, (jax.default_backend(),))
     return 'xla' if how == 'xla' else 'host'
 
