@@ -68,11 +68,8 @@ def resolve_engine(engine, n):
 def _means(engine, n, platforms, exported=False):
     """'custom_call', 'callback' or 'xla': what a program computes them by.
 
-    Args:
-      engine: 'auto', 'host' or 'xla'.
-      n: points of a cloud.
-      platforms: what the program is lowered for.
-      exported: whether it may run in another process.
+    Args: engine 'auto', 'host' or 'xla'; n points of a cloud; platforms that a
+    program is lowered for; whether it is exported, to run in other processes.
 
     Raises:
       NotImplementedError: nothing fits.
@@ -155,14 +152,16 @@ def _eagerly(*args, **options):
 @_barcodes.def_abstract_eval
 def _types(*avals, pairs, num_bars, engine):
     del engine
-    mask = avals[-1]
-    batch, spec = mask.shape[:-1], mask.sharding.spec[:-1]
+    batch = avals[-1].shape[:-1]
+    # Of explicit sharding, what the batch has in any of the arguments.
+    like = next((x for x in avals if any(x.sharding.spec)), avals[-1])
+    spec = like.sharding.spec[:len(batch)]
 
     def array(dtype, *sizes):
         places = PartitionSpec(None, *spec, *[None] * len(sizes))
-        return mask.update(shape=(len(pairs), *batch, *sizes),
+        return like.update(shape=(len(pairs), *batch, *sizes),
                            dtype=np.dtype(dtype), weak_type=False,
-                           sharding=mask.sharding.update(spec=places))
+                           sharding=like.sharding.update(spec=places))
 
     return list(Entries(birth_edges=array(np.int32, num_bars, 2),
                         death_edges=array(np.int32, num_bars, 2),
