@@ -19,6 +19,7 @@ does the first for devices that are shared out over several processes.
 """
 
 import contextlib
+import importlib
 import os
 import subprocess
 import sys
@@ -52,6 +53,11 @@ def make_config(family):
     return config
 
 
+# The module; its package has a function of this name. What is traced without
+# its jit is not taken from what was traced before.
+_rtd = importlib.import_module('topdis_jax.topology.rtd')
+
+
 @contextlib.contextmanager
 def float64():
     """Has all be computed in double precision, but for the order of edges.
@@ -59,15 +65,15 @@ def float64():
     The package asks for float32 by name. The barcode's engine gets rounded
     distances: it says which edges count, not how long they are.
     """
-    entries = dispatch.host_entries
+    entries = dispatch.pair_entries
 
-    def rounded(lower, upper, mask, num_bars):
-        return entries(*(x.astype(np.float32) for x in (lower, upper)), mask,
-                       num_bars)
+    def rounded(matrices, *rest):
+        return entries([x.astype(np.float32) for x in matrices], *rest)
 
     with jax.enable_x64(True), mock.patch.object(
             jnp, 'float32', jnp.float64), mock.patch.object(
-            dispatch, 'host_entries', rounded), mock.patch.object(
+            dispatch, 'pair_entries', rounded), mock.patch.object(
+            _rtd, '_some_bars', _rtd._some_bars.__wrapped__), mock.patch.object(
             distances, '_order_statistics', _sorted_statistics):
         yield
 

@@ -33,8 +33,7 @@ _SEPARATE_POINTS = 128
 class Engine:
     """A function (lower, upper, mask, num_bars) -> Entries.
 
-    Equal engines compare equal, so that as a static argument of jax.jit or
-    jax.custom_vjp one does not cause another compilation.
+    A value: as a static argument of jax.jit, an equal one compiles nothing.
     """
     name: str
     capacity: int | None = None
@@ -47,10 +46,7 @@ class Engine:
 def choose(engine, n, capacity):
     """The Engine that computes barcodes.
 
-    Args:
-      engine: 'auto', 'host' or 'xla'.
-      n: points of a cloud.
-      capacity: see `rtd.relative_barcode`.
+    Args: see `rtd.relative_barcode`; n points of a cloud.
 
     Raises:
       ValueError: unknown engine, or one that cannot take the arguments.
@@ -64,11 +60,7 @@ def choose(engine, n, capacity):
 
 
 def resolve_engine(engine, n):
-    """'host' or 'xla', where 'auto' is asked for n points.
-
-    What a program gets that is compiled for the default platform and is not
-    exported.
-    """
+    """'host' or 'xla': what n points get on the default platform."""
     how = _means(engine, n, (jax.default_backend(),))
     return 'xla' if how == 'xla' else 'host'
 
@@ -76,11 +68,8 @@ def resolve_engine(engine, n):
 def _means(engine, n, platforms, exported=False):
     """'custom_call', 'callback' or 'xla': what a program computes them by.
 
-    Args:
-      engine: 'auto', 'host' or 'xla'.
-      n: points of a cloud.
-      platforms: what the program is lowered for.
-      exported: whether it may run in another process.
+    Args: engine 'auto', 'host' or 'xla'; n points of a cloud; platforms that a
+    program is lowered for; whether it is exported, to run in other processes.
 
     Raises:
       NotImplementedError: nothing fits.
@@ -163,14 +152,16 @@ def _eagerly(*args, **options):
 @_barcodes.def_abstract_eval
 def _types(*avals, pairs, num_bars, engine):
     del engine
-    mask = avals[-1]
-    batch, spec = mask.shape[:-1], mask.sharding.spec[:-1]
+    batch = avals[-1].shape[:-1]
+    # Of explicit sharding, what the batch has in any of the arguments.
+    like = next((x for x in avals if any(x.sharding.spec)), avals[-1])
+    spec = like.sharding.spec[:len(batch)]
 
     def array(dtype, *sizes):
         places = PartitionSpec(None, *spec, *[None] * len(sizes))
-        return mask.update(shape=(len(pairs), *batch, *sizes),
+        return like.update(shape=(len(pairs), *batch, *sizes),
                            dtype=np.dtype(dtype), weak_type=False,
-                           sharding=mask.sharding.update(spec=places))
+                           sharding=like.sharding.update(spec=places))
 
     return list(Entries(birth_edges=array(np.int32, num_bars, 2),
                         death_edges=array(np.int32, num_bars, 2),
@@ -218,13 +209,14 @@ def _idle_devices(ctx, pairs):
             or context.num_devices < 2
             or pairs * math.prod(mask.shape[:-1]) < 2):
         return None
-    mesh = mask.sharding.mesh
-    if mesh.empty:
-        mesh = jax.sharding.AbstractMesh((context.num_devices,), ('devices',))
-    if mesh.size != context.num_devices or any(
-            kind != jax.sharding.AxisType.Auto for kind in mesh.axis_types):
-        return None
-    return mesh
+    auto = jax.sharding.AxisType.Auto
+    mesh = jax.sharding.AbstractMesh((context.num_devices,), ('devices',),
+                                     axis_types=(auto,))
+    for aval in ctx.avals_in:
+        if not aval.sharding.mesh.empty:
+            mesh = aval.sharding.mesh
+    is_whole = mesh.size == context.num_devices
+    return mesh if is_whole and set(mesh.axis_types) == {auto} else None
 
 
 def _shared_out(*args, mesh, pairs, **options):

@@ -25,6 +25,7 @@ All of it is one file because Numba's cache of compiled code sees changes in
 the file of the function that it keeps, and in no other.
 """
 
+import os
 from typing import NamedTuple
 
 from llvmlite import ir
@@ -1389,10 +1390,14 @@ def _enter(context, entry, task):
     return numba.void(numba.intp, numba.intp), generate
 
 
-_start = numba.types.ExternalFunction('pthread_create', numba.int32(
-    numba.intp, numba.intp, numba.intp, numba.intp))
-_join = numba.types.ExternalFunction('pthread_join', numba.int32(
-    numba.intp, numba.intp))
+if os.name == 'posix':
+    _start = numba.types.ExternalFunction('pthread_create', numba.int32(
+        numba.intp, numba.intp, numba.intp, numba.intp))
+    _join = numba.types.ExternalFunction('pthread_join', numba.int32(
+        numba.intp, numba.intp))
+else:
+    _start = _jit(lambda thread, attributes, entry, task: 1)  # not started
+    _join = _jit(lambda thread, result: 0)
 
 
 @_jit

@@ -48,15 +48,19 @@ def relative_barcode(lower, upper, *, mask=None, num_bars=50, engine='auto',
     Works under jit, grad, vmap, scan, pmap and shard_map. The barcode is
     exact and deterministic: equal values are told apart by the edges' ends.
 
-    Engines: 'host' is a compiled function, which XLA calls without any Python
-    where it runs on a CPU and n is at most 512, else by a callback. 'xla' is
-    an array program, with the same bars and gradients, for at most 1024
-    points: it can be exported and stops no accelerator, but on a CPU it takes
+    Engines: 'host' is a compiled function. On a CPU, XLA calls it without any
+    Python; an accelerator calls it by a callback. 'xla' is an array program,
+    with the same bars and gradients, for at most 1024 points: it can be
+    exported and needs no host, but on a CPU it takes
     some 10 times as long at n = 56 and 500 times at n = 256. With capacity g
     it needs about
     1.5 * n^2 * g bytes for each barcode, 6 * n^3 if g is not given: 6, 50 and
-    400 MB for the four of rtd at n = 64, 128 and 256. 'auto' is 'host' where
-    the default backend is the CPU when this is traced, or n > 256; else 'xla'.
+    400 MB for the four of rtd at n = 64, 128 and 256. 'auto' is chosen for the
+    platform that a program is compiled for: 'host' on a CPU, or if n > 256;
+    else 'xla', as in all programs that are exported.
+
+    Several barcodes of arrays that lie on several devices are shared out over
+    the devices, under plain jit as well.
 
     Args:
       lower: [..., n, n] float32, symmetric, zero diagonal, not negative.

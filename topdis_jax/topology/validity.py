@@ -74,7 +74,8 @@ def as_distances(name, matrix, rank=None):
     check_square(name, matrix, rank)
     if not jnp.issubdtype(matrix.dtype, jnp.floating):
         raise TypeError(f'{name} must be floating, received '
-                        f'{matrix.dtype}; convert it to float32')
+                        f'{matrix.dtype}; convert it with '
+                        f'{name}.astype(jnp.float32)')
     return matrix.astype(jnp.float32)
 
 
