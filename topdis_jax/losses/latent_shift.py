@@ -53,7 +53,9 @@ def latent_shift(z, rng, *, weights=None, shift=0.125, margin=1e-3,
     _check(z, weights, shift, margin)
     rng_dimension, rng_sign = jax.random.split(rng)
     dimension = _draw_dimension(rng_dimension, weights, z.shape[1])
-    sign = jnp.where(jax.random.bernoulli(rng_sign), 1.0, -1.0)
+    # The types are given, so that double precision draws the same.
+    sign = jnp.where(jax.random.bernoulli(rng_sign, jnp.float32(0.5)),
+                     1.0, -1.0)
     chosen = (jnp.arange(z.shape[1]) == dimension)[None, :]
     column = lax.dynamic_index_in_dim(z, dimension, axis=1, keepdims=False)
     # Half precision has too few digits for p near 1.
@@ -107,7 +109,7 @@ def _statistics(column, axis_name):
 
 def _draw_dimension(rng, weights, latents):
     if weights is None:
-        return jax.random.randint(rng, (), 0, latents)
+        return jax.random.randint(rng, (), 0, latents, jnp.int32)
     weights = lax.stop_gradient(jnp.asarray(weights, jnp.float32))
     # log(0) = -inf is meant: such a latent is never drawn.
     logits = jnp.where(jnp.any(weights > 0), jnp.log(weights), 0.0)

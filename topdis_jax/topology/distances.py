@@ -172,7 +172,7 @@ def _masked_quantile(dist, mask, quantile):
     last = jnp.maximum(jnp.sum(mask) ** 2 - 1, 0)
     position = quantile * last.astype(jnp.float32)
     low = jnp.floor(position).astype(jnp.int32)
-    fraction = position - low
+    fraction = position - low.astype(jnp.float32)
     at_low, at_high = _order_statistics(values, low, last)
     value = at_low * (1 - fraction) + at_high * fraction
     return jnp.where(jnp.any(mask), value, 0.0)

@@ -59,6 +59,7 @@ def relative_barcode(lower, upper, *, mask=None, num_bars=50, engine='auto',
 
     Args:
       lower: [..., n, n] float32, symmetric, zero diagonal, not negative.
+        Denormal numbers (below 1.2e-38) count as 0 and have no gradient.
       upper: [..., n, n], likewise, nowhere below `lower`.
       mask: [..., n] bool, the points that take part (all if None). The result
         is that of the matrices restricted to these points.
@@ -241,11 +242,21 @@ def _matrices(first, second, names=('lower', 'upper'), rank=None):
         if not jnp.issubdtype(matrix.dtype, jnp.floating):
             raise TypeError(f'{name} must be floating, received '
                             f'{matrix.dtype}; convert it to float32')
-        pair.append(matrix.astype(jnp.float32))
+        pair.append(_flushed(matrix.astype(jnp.float32)))
     if pair[0].shape != pair[1].shape:
         raise ValueError(f'{names[0]} and {names[1]} must have one shape, '
                          f'received {pair[0].shape} and {pair[1].shape}')
     return pair
+
+
+def _flushed(matrix):
+    """The matrix with 0 in place of denormal numbers.
+
+    Some platforms' arithmetic takes them for 0 and some does not: whole
+    numbers tell them alike on all.
+    """
+    bits = lax.bitcast_convert_type(lax.stop_gradient(matrix), jnp.int32)
+    return jnp.where(bits & 0x7fffffff < 0x00800000, 0.0, matrix)
 
 
 def _mask(mask, matrix):
