@@ -19,18 +19,20 @@ def pairwise_distances(x, *, axis_name=None):
     Differences are taken before they are squared, so that near rows lose no
     digits (the Gram matrix form does). The derivative at distance 0, where
     the norm has none, is 0: coinciding images, which dead latents produce,
-    neither attract nor repel one another and give no NaN.
+    neither attract nor repel one another and give no NaN. So are derivatives
+    of higher order there.
 
     Args:
       x: [n, ...] float; all but the first dimension are flattened. Under
         `axis_name`, this device's rows of a batch that is spread over devices.
-      axis_name: name of the mapped axis over which the batch is spread. Each
-        device computes its rows of the matrix.
+      axis_name: name of the mapped axis, or names of the axes, over which the
+        batch is spread. Each device computes its rows of the matrix.
 
     Returns:
       [n, n] float32 (n counts the rows of all devices, in the order of the
       devices), exactly symmetric, with a zero diagonal; the same matrix on
-      each device.
+      each device. Right for any x within float32's range, also where squares
+      are not; distances below 1e-19 of the largest entry may be 0.
 
     Raises:
       ValueError: x has no rows' dimension.
