@@ -61,7 +61,9 @@ def latent_shift(z, rng, *, weights=None, shift=0.125, margin=1e-3,
     weights, shift, margin = _checked(z, weights, shift, margin)
     rng_dimension, rng_sign = jax.random.split(rng)
     dimension = _draw_dimension(rng_dimension, weights, z.shape[1])
-    sign = jnp.where(jax.random.bernoulli(rng_sign), 1.0, -1.0)
+    # The types are given, so that double precision draws the same.
+    sign = jnp.where(jax.random.bernoulli(rng_sign, jnp.float32(0.5)),
+                     1.0, -1.0)
     column = lax.dynamic_index_in_dim(codes, dimension, axis=1,
                                       keepdims=False)
     moved, valid = _move(column, sign * shift, margin, axis_name)
@@ -133,7 +135,7 @@ def _statistics(column, axis_name):
 
 def _draw_dimension(rng, weights, latents):
     if weights is None:
-        return jax.random.randint(rng, (), 0, latents)
+        return jax.random.randint(rng, (), 0, latents, jnp.int32)
     positive = weights > 0
     logits = jnp.where(positive, jnp.log(jnp.where(positive, weights, 1.0)),
                        -jnp.inf)

@@ -29,6 +29,20 @@ def topdis_loss(decode, z, rng, *, images=None, weights=None, shift=0.125,
     quantile, are compared by RTD, in both directions. Rows without a valid
     shift do not take part, exactly as if they were not there.
 
+    Gradients under `axis_name`. To get those of one device with the whole
+    batch,
+
+                                     parameters              this device's codes
+        shard_map (check_vma=True)   change nothing          change nothing
+        check_vma=False, pmap        take the mean over      divide by the
+                                     the devices             number of devices
+
+    With check_vma=True, JAX itself sums gradients of parameters that all
+    devices have. Other terms of a loss that are means over own rows must be
+    averaged over the devices (jax.lax.pmean) before they are added to this
+    one; gradients must not. Under jit with sharded arrays, leave axis_name
+    None.
+
     Source: Balabin et al., Disentanglement Learning via Topology, ICML 2024.
     Departures from the published code: the margin of the shift (margin=0 is
     published), the floor of the scale (floor=0 is published), and the exact
@@ -36,7 +50,8 @@ def topdis_loss(decode, z, rng, *, images=None, weights=None, shift=0.125,
 
     Args:
       decode: function of codes [m, d] to images [m, ...] in [0, 1]; what it
-        closes over is differentiated.
+        closes over is differentiated. Other ranges do as well, from 1e-35 to
+        1e35.
       z: [n, d] float codes. Under `axis_name`, this device's rows.
       rng: key, the same on every device.
       images: [n, ...] decode(z), if it is known already: saves one decoding.
@@ -46,10 +61,9 @@ def topdis_loss(decode, z, rng, *, images=None, weights=None, shift=0.125,
       quantile, floor: what divides each cloud's distances, see
         `topology.scale_by_quantile`; may be traced. The floor keeps the loss
         moderate where nearly all images of a cloud coincide.
-      axis_name: name of the mapped axis over which the batch is spread. The
-        clouds are then those of the whole batch, barcodes are shared out over
-        the devices, and the mean over the devices of the gradients is the
-        gradient of one device that has the whole batch.
+      axis_name: name of the mapped axis, or names of the axes, over which the
+        batch is spread. The loss is then that of the whole batch, on each
+        device; barcodes are shared out over the devices.
 
     Returns:
       (loss [] float32, TopDisAux). Fewer than three valid rows, or images

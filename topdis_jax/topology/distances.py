@@ -21,18 +21,20 @@ def pairwise_distances(x, *, axis_name=None):
     Differences are taken before they are squared, so that near rows lose no
     digits (the Gram matrix form does). The derivative at distance 0, where
     the norm has none, is 0: coinciding images, which dead latents produce,
-    neither attract nor repel one another and give no NaN.
+    neither attract nor repel one another and give no NaN. So are derivatives
+    of higher order there.
 
     Args:
       x: [n, ...] float; all but the first dimension are flattened. Under
         `axis_name`, this device's rows of a batch that is spread over devices.
-      axis_name: name of the mapped axis over which the batch is spread. Each
-        device computes its rows of the matrix.
+      axis_name: name of the mapped axis, or names of the axes, over which the
+        batch is spread. Each device computes its rows of the matrix.
 
     Returns:
       [n, n] float32 (n counts the rows of all devices, in the order of the
       devices), exactly symmetric, with a zero diagonal; the same matrix on
-      each device.
+      each device. Right for any x within float32's range, also where squares
+      are not; distances below 1e-19 of the largest entry may be 0.
 
     Raises:
       ValueError: x has no rows' dimension.
@@ -52,12 +54,9 @@ def pairwise_distances(x, *, axis_name=None):
 @functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
 def _distances(x, axis_name):
     """Distances [n, n] of rows x [b, d]."""
-    scale = _scale(x, axis_name)
-    x = _times(x, scale)
     rows = devices.gather(x, axis_name)
-    square = lax.platform_dependent(
-        x, rows, cpu=_squares_by_coordinate, default=_squares)
-    dist = devices.gather(jnp.sqrt(square) / scale, axis_name)
+    dist = _rescaled(_norms(x, rows), x, rows, _scale(x, axis_name))
+    dist = devices.gather(dist, axis_name)
     # Another order of summation in a remainder loop must not break symmetry,
     # nor must a compiler that rounds differently where it fuses this with the
     # transpose and computes both anew. The greater of both is alike at [i, j]
@@ -109,14 +108,25 @@ def _scale(x, axis_name):
         (jnp.clip(power, -126, 126) + 127) << 23, jnp.float32)
 
 
-def _times(x, scale):
-    """x * scale, without a pass over x where the scale is 1."""
-    def multiply(state):
-        needed, x = state
-        return needed & False, x * scale
+def _rescaled(dist, x, rows, scale):
+    """_norms once more where the scale is not 1.
 
-    needed = (scale != 1) | (devices.zeros(x) > 0)
-    return lax.while_loop(lambda state: state[0], multiply, (needed, x))[1]
+    A loop of no or one turn: under vmap, a condition would compute both.
+    """
+    def turn(state):
+        needed, _ = state
+        return needed & False, _norms(x * scale, rows * scale, 1) / scale
+
+    # The condition must have the type of what the loop makes.
+    needed = (scale != 1) | (devices.zeros(dist) > 0)
+    return lax.while_loop(lambda state: state[0], turn, (needed, dist))[1]
+
+
+def _norms(x, rows, unroll=32):
+    """Distances [b, n] of x [b, d] and rows [n, d]."""
+    return jnp.sqrt(lax.platform_dependent(
+        x, rows, cpu=functools.partial(_squares_by_coordinate, unroll=unroll),
+        default=_squares))
 
 
 def _squares(x, rows):
@@ -125,7 +135,7 @@ def _squares(x, rows):
     return jnp.sum((x[:, None, :] - rows[None, :, :]) ** 2, axis=-1)
 
 
-def _squares_by_coordinate(x, rows):
+def _squares_by_coordinate(x, rows, unroll=32):
     """The same, four times as fast on a CPU, whose compiler does not make
     vectors of the sum's innermost axis."""
     def add(square, column):
@@ -133,7 +143,7 @@ def _squares_by_coordinate(x, rows):
         return square + (left[:, None] - right[None, :]) ** 2, None
 
     zeros = devices.zeros(x, 1)[:, None] + devices.zeros(rows, 1)[None, :]
-    return lax.scan(add, zeros, (x.T, rows.T), unroll=32)[0]
+    return lax.scan(add, zeros, (x.T, rows.T), unroll=unroll)[0]
 
 
 def scale_by_quantile(dist, *, mask=None, quantile=0.9, floor=0.05):
