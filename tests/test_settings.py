@@ -53,6 +53,7 @@ def _keys(config):
     ('topdis.shift', 1.0, r'\(0, 1\)'),
     ('topdis.margin', 0.5, r'\[0, 0.5\)'),
     ('topdis.quantile', 1.5, r'\[0, 1\]'),
+    ('topdis.floor', -0.1, r'\[0, 1\]'),
     ('topdis.num_bars', 0, 'at least 1'),
     ('topdis.forms', ('mean',), 'min.*max.*mean'),
     ('topdis.forms', (), 'min.*max'),

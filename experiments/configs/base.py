@@ -96,6 +96,9 @@ def get_config(family='vae'):
     config.topdis.num_bars = 50
     # Quantile of the distances that they are divided by.
     config.topdis.quantile = 0.9
+    # ... but by this share of the largest distance at least, for batches of
+    # which nearly all images coincide; 0 as published.
+    config.topdis.floor = 0.05
     # Sampled codes, or (False) the means of the posteriors.
     config.topdis.sample = True
     # A sample of its own, as published; False takes the sample and the

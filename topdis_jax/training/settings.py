@@ -53,6 +53,7 @@ def check(config, devices):
     _require(config, 'topdis.margin', lambda v: 0 <= v < 0.5,
              'lie in [0, 0.5)')
     _require(config, 'topdis.quantile', lambda v: 0 <= v <= 1, 'lie in [0, 1]')
+    _require(config, 'topdis.floor', lambda v: 0 <= v <= 1, 'lie in [0, 1]')
     _require(config, 'topdis.power', lambda v: v >= 1, 'be at least 1')
     _require(config, 'topdis.forms', lambda v: v and not set(v) - set(FORMS),
              f'be taken from {", ".join(FORMS)}')
