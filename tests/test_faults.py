@@ -232,9 +232,9 @@ def test_a_step_that_is_not_finite_changes_nothing(family, monkeypatch):
     good, metrics = step(state, batch)
     assert metrics['skipped'].tolist() == [0] * 4
     # One device's parameters cannot be bad alone; its images cannot be bad
-    # at all. A log variance beyond all bounds makes all of it so.
+    # at all. An infinite posterior makes all of it so.
     bad = jax.tree.map(lambda x: x, state.params)
-    bad['encoder']['out']['bias'] = bad['encoder']['out']['bias'] + 1e30
+    bad['encoder']['out']['bias'] = bad['encoder']['out']['bias'] + np.inf
     before = state._replace(params=bad)
     after, metrics = step(before, batch)
     assert not np.isfinite(metrics['loss']).any()
