@@ -39,8 +39,8 @@ def define_flags():
 
 def columns_alone(lower, upper, limit):
     """Seconds of the reduction of columns, infinity if it takes too long."""
-    args = [persistence._one_item(m) for m in (
-        lower, upper, np.ones(len(lower), bool))]
+    args = [*map(persistence._one_item, (lower, upper)),
+            persistence._all_points(len(lower))]
     entries = [np.zeros((1, 1, 2), np.int32), np.zeros((1, 1, 2), np.int32),
                np.zeros((1, 1), bool), np.zeros((1, 0, 2), np.float32),
                np.zeros(1, np.int32)]

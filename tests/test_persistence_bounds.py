@@ -20,7 +20,7 @@ COHOMOLOGY, HOMOLOGY = 1e6, 0.0  # efforts: without a limit, and none
 def entries_by(effort, lower, upper, places=400):
     args = [persistence._one_item(np.asarray(m, np.float32))
             for m in (lower, upper)]
-    mask = persistence._one_item(np.ones(len(lower), bool))
+    mask = persistence._all_points(len(lower))
     return persistence._all_entries(*args, mask, places, effort=effort)[0]
 
 

@@ -17,6 +17,7 @@ those that do not follow from earlier ones. `kernels` has both.
 """
 
 import concurrent.futures
+import functools
 import math
 import os
 import sys
@@ -91,8 +92,7 @@ def relative_h1(lower, upper):
     if received[0].shape != received[1].shape:
         raise ValueError('lower and upper must have one shape, received '
                          f'{received[0].shape} and {received[1].shape}')
-    args = [_one_item(matrix) for matrix in received]
-    args.append(_one_item(np.ones(len(received[0]), bool)))
+    args = [*map(_one_item, received), _all_points(len(received[0]))]
     places = 4 * len(received[0]) + 16  # seldom too few
     entries, values = _all_entries(*args, places, with_values=True)
     count = int(entries.count[0])
@@ -106,13 +106,19 @@ def relative_h1(lower, upper):
                 entries.death_edges[0, :count], entries.capped[0, :count])
 
 
-def _one_item(array):
+def _one_item(matrix):
     """_items of one, quickly: a small barcode takes 10 microseconds."""
-    if array.dtype != bool:
-        array = _float32(array)
-    item = np.ascontiguousarray(array)[None]
-    item.flags.writeable = False
+    item = np.ascontiguousarray(_float32(matrix))[None]
+    item.setflags(write=False)
     return item
+
+
+@functools.lru_cache(maxsize=64)
+def _all_points(n):
+    """The mask of one item that has all points."""
+    mask = np.ones((1, n), bool)
+    mask.setflags(write=False)
+    return mask
 
 
 def barcode_entries(lower, upper, mask, num_bars, threads=None):
@@ -180,9 +186,8 @@ def _all_entries(lower, upper, mask, num_bars, threads=None,
         engine(lower, upper, mask, first, last, effort, stop,
                *entries[:3], values, entries.count)
 
-    may_be_long = (n >= _LONG_POINTS
-                   and threading.current_thread() is threading.main_thread())
-    if may_be_long:
+    if n >= _LONG_POINTS and (
+            threading.current_thread() is threading.main_thread()):
         _share_out_and_wait(run, items, threads or cores(), stop)
     elif items == 1 or upper.size < _THREAD_ENTRIES:
         run(0, items)
