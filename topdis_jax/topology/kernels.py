@@ -25,6 +25,7 @@ All of it is one file because Numba's cache of compiled code sees changes in
 the file of the function that it keeps, and in no other.
 """
 
+import functools
 import os
 from typing import NamedTuple
 
@@ -39,7 +40,8 @@ MAX_POINTS = 1 << 15
 _NO_SIGN = 0x7FFFFFFF  # -0 counts as 0
 _PARTS = 8  # of the vertices; a power of 2 divides quickly
 _BLOCK = 16
-_TILE = 16
+_TILE = 8  # a power of 2
+_INT32 = ir.IntType(32)
 
 # Whose column has a relation as its pivot, if no reduced one has.
 _NOBODY = -1
@@ -176,23 +178,70 @@ def _is_valid(lower, upper):
 def _is_symmetric(bits):
     """By tiles that are transposed first: columns are slow to read."""
     n = bits.shape[0]
-    tile = np.empty((_TILE, _TILE), np.int32)
+    address, row_bytes = bits.ctypes.data, 4 * n
     wrong = np.int32(0)
     whole = n - n % _TILE
     for top in range(0, whole, _TILE):
         for left in range(0, top + 1, _TILE):
-            for i in range(_TILE):
-                row = bits[left + i]
-                for j in range(_TILE):
-                    tile[j, i] = row[top + j]
-            for i in range(_TILE):
-                row = bits[top + i]
-                for j in range(_TILE):
-                    wrong |= row[left + j] ^ tile[i, j]
+            wrong |= _tile_differs(address + top * row_bytes + 4 * left,
+                                   address + left * row_bytes + 4 * top,
+                                   row_bytes)
     for i in range(whole, n):
         for j in range(i):
             wrong |= bits[i, j] ^ bits[j, i]
     return wrong & _NO_SIGN == 0
+
+
+@extending.intrinsic
+def _tile_differs(context, first, second, row_bytes):
+    """The bits in which a tile differs from the transpose of a second one.
+
+    Tiles are [_TILE, _TILE] int32, given by the addresses of their first
+    entries. In vector registers, which the compiler does not find by itself.
+    """
+    def generate(context, builder, signature, args):
+        tile, other = (_load_tile(builder, address, args[2])
+                       for address in args[:2])
+        differs = None
+        for row, other_row in zip(_transposed(builder, tile), other):
+            change = builder.xor(row, other_row)
+            differs = change if differs is None else builder.or_(differs,
+                                                                 change)
+        lanes = [builder.extract_element(differs, _INT32(lane))
+                 for lane in range(_TILE)]
+        return functools.reduce(builder.or_, lanes)
+    return numba.int32(numba.intp, numba.intp, numba.intp), generate
+
+
+def _load_tile(builder, address, row_bytes):
+    rows = []
+    for _ in range(_TILE):
+        row = builder.load(builder.inttoptr(
+            address, ir.VectorType(_INT32, _TILE).as_pointer()))
+        row.align = 4
+        rows.append(row)
+        address = builder.add(address, row_bytes)
+    return rows
+
+
+def _transposed(builder, rows):
+    """Blocks of 4 x 4, 2 x 2 and 1 x 1 entries change places with those on
+    the other side of the diagonal."""
+    mask = ir.VectorType(_INT32, _TILE)
+    step = _TILE // 2
+    while step:
+        # Of two rows, `step` apart, taken as one of twice the length.
+        upper = [c if not c & step else c - step + _TILE
+                 for c in range(_TILE)]
+        lower = [c + step for c in upper]
+        for r in range(_TILE):
+            if not r & step:
+                pair = rows[r], rows[r + step]
+                rows[r], rows[r + step] = (
+                    builder.shuffle_vector(*pair, mask(places))
+                    for places in (upper, lower))
+        step //= 2
+    return rows
 
 
 @_jit
@@ -223,50 +272,68 @@ def _candidates(lower, uppers, keys):
     n = lower.shape[0]
     found = np.empty(4 * n + 16, np.int64)
     size = 0
-    is_open = np.empty(n, np.bool_)
+    # In whole words of 8 bytes: of these most are 0, and soon passed.
+    is_open = np.zeros((n + 7) & ~7, np.bool_)
     reach = np.empty(n, np.float32)
+    nearest = np.empty(_PARTS, np.int64)
     for i in range(n - 1):
         if size + n > found.size:
             found = _grow(found)
         # Where loops begin at a multiple of 16, the compiler does best.
         begin = (i + 1) & ~15
-        _reach(lower, keys, i, begin, reach)
-        _open_edges(lower, uppers, i, begin, reach, is_open)
+        _nearest_of_parts(keys, i, nearest)
+        _reach(lower, i, nearest, reach[begin:], begin)
+        _open_edges(lower, uppers, i, begin, reach, is_open[:n])
         size = _append_candidates(lower, keys, i, is_open, found, size)
     return _sort(found[:size])
 
 
 @_jit
 def _append_candidates(lower, keys, i, is_open, found, size):
-    for j in range(i + 1, is_open.size):
-        if is_open[j] and not _has_witness(lower, keys, i, j):
-            found[size] = keys[i, j]
-            size += 1
+    words = is_open.view(np.uint64)
+    for word in range((i + 1) >> 3, words.size):
+        if words[word]:
+            for j in range(max(i + 1, 8 * word), 8 * word + 8):
+                if is_open[j] and not _has_witness(lower, keys, i, j):
+                    found[size] = keys[i, j]
+                    size += 1
     return size
 
 
 @_jit
-def _reach(lower, keys, i, begin, reach):
+def _nearest_of_parts(keys, i, nearest):
+    """The neighbor of i that is nearest, in each part of the vertices."""
+    n = keys.shape[0]
+    some = i + 1 if i + 1 < n else i - 1  # for parts that have none
+    for part in range(_PARTS):
+        piece = keys[i, part * n // _PARTS:(part + 1) * n // _PARTS]
+        least = np.int64(NO_KEY)
+        for k in range(piece.size):
+            least = min(least, piece[k])
+        a, b = _ends(least)
+        nearest[part] = a + b - i if least < NO_KEY else some
+
+
+@_jit
+def _reach(lower, i, neighbors, reach, begin):
     """min over some neighbors k of i of max(lower[i, k], lower[k, j]).
 
     For j from `begin` on. An edge {i, j} that is longer than reach[j] has a
     witness. A few near neighbors, the nearest of each part of the vertices,
     are enough for most edges that have one.
     """
-    n = reach.size
-    reach = reach[begin:]
     reach[:] = np.inf
-    for part in range(_PARTS):
-        piece = keys[i, part * n // _PARTS:(part + 1) * n // _PARTS]
-        nearest = np.int64(NO_KEY)
-        for k in range(piece.size):
-            nearest = min(nearest, piece[k])
-        if nearest < NO_KEY:
-            a, b = _ends(nearest)
-            k = a + b - i
-            row, near = lower[k, begin:], lower[i, k]
-            for j in range(row.size):
-                reach[j] = min(reach[j], max(near, row[j]))
+    for first in range(0, neighbors.size, 4):  # in one pass over `reach`
+        k, p = neighbors[first], neighbors[first + 1]
+        q, r = neighbors[first + 2], neighbors[first + 3]
+        row_k, row_p = lower[k, begin:], lower[p, begin:]
+        row_q, row_r = lower[q, begin:], lower[r, begin:]
+        at_k, at_p, at_q, at_r = (lower[i, k], lower[i, p], lower[i, q],
+                                  lower[i, r])
+        for j in range(reach.size):
+            reach[j] = min(reach[j], min(
+                min(max(at_k, row_k[j]), max(at_p, row_p[j])),
+                min(max(at_q, row_q[j]), max(at_r, row_r[j]))))
 
 
 @_jit
