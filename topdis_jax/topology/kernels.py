@@ -369,15 +369,13 @@ def _first_witness(keys, i, j, begin, end):
     while begin < end:
         stop = min(begin + 4 * _BLOCK, end)
         row_i, row_j = keys[i, begin:stop], keys[j, begin:stop]
-        least = np.int64(NO_KEY)
+        first = np.int64(NO_KEY)
         for k in range(row_i.size):
-            least = min(least, max(row_i[k], row_j[k]))
-        if least < key:
-            for k in range(row_i.size):
-                if max(row_i[k], row_j[k]) < key:
-                    return begin + k
+            first = min(first, k if max(row_i[k], row_j[k]) < key else NO_KEY)
+        if first < NO_KEY:
+            return begin + first
         begin = stop
-    return -1
+    return np.int64(-1)
 
 
 @_jit
@@ -399,19 +397,25 @@ def _opposite(key, i, j):
 
 
 @_jit
-def _next_triangle(keys, i, j, key, tie):
+def _first_triangle(keys, i, j, key, tie):
     """The smallest triangle of {i, j} above the relation (key, tie).
 
     {i, j} is not younger than `key`. The key is NO_KEY if there is none.
     """
-    if keys[i, j] == key:
-        k = _first_witness(keys, i, j, tie + 1, keys.shape[0])
-        if k >= 0:
-            return key, np.int64(k)
-    else:
+    if keys[i, j] != key:
         v = _same_youngest(keys, i, j, key)
         if v > tie:
             return key, v
+    return _next_triangle(keys, i, j, key, tie)
+
+
+@_jit
+def _next_triangle(keys, i, j, key, tie):
+    """The same, where (key, tie) is itself a triangle of {i, j}."""
+    if keys[i, j] == key:
+        k = _first_witness(keys, i, j, tie + 1, keys.shape[0])
+        if k >= 0:
+            return key, k
     key = _least_above(keys, i, j, key)
     return key, _opposite(key, i, j)
 
@@ -556,7 +560,7 @@ def _add(keys, bits, edge, key, tie, cap, name, heap, size):
     All that is below cancels, and so does (key, tie) itself.
     """
     i, j = _ends(edge)
-    next_key, next_tie = _next_triangle(keys, i, j, key, tie)
+    next_key, next_tie = _first_triangle(keys, i, j, key, tie)
     if next_key < cap:
         _sift_up(heap, size, next_key, next_tie, edge)
         size += 1
