@@ -60,6 +60,7 @@ _LONG_SUM = 128
 _LATE = 1 << 31  # comes after caps of equal value; no name has this bit
 
 _jit = numba.njit(nogil=True)
+_inlined = numba.njit(nogil=True, forceinline=True)
 
 
 def barcodes(lower, upper, mask, first, last, effort, stop, birth_edges,
@@ -257,7 +258,7 @@ def _edge_keys(lower):
     return keys
 
 
-@_jit
+@_inlined
 def _ends(key):
     return (key >> 16) & 0xFFFF, key & 0xFFFF
 
@@ -389,14 +390,14 @@ def _least_above(keys, i, j, floor):
     return least
 
 
-@_jit
+@_inlined
 def _opposite(key, i, j):
     """The vertex opposite to the edge `key` in its triangle with {i, j}."""
     a, b = _ends(key)
     return j if a == i or b == i else i
 
 
-@_jit
+@_inlined
 def _first_triangle(keys, i, j, key, tie):
     """The smallest triangle of {i, j} above the relation (key, tie).
 
@@ -409,7 +410,7 @@ def _first_triangle(keys, i, j, key, tie):
     return _next_triangle(keys, i, j, key, tie)
 
 
-@_jit
+@_inlined
 def _next_triangle(keys, i, j, key, tie):
     """The same, where (key, tie) is itself a triangle of {i, j}."""
     if keys[i, j] == key:
@@ -420,7 +421,7 @@ def _next_triangle(keys, i, j, key, tie):
     return key, _opposite(key, i, j)
 
 
-@_jit
+@_inlined
 def _same_youngest(keys, i, j, key):
     """The vertex opposite to `key` in its triangle with {i, j}, if `key` is
     the youngest there, else -1."""
@@ -513,7 +514,7 @@ def _borrowed(typingctx, array):
     return array(array), generate
 
 
-@_jit
+@_inlined
 def _cap(bits, i, j):
     return np.int64(bits[i, j] & _NO_SIGN) << 32
 
@@ -553,7 +554,7 @@ def _reduce_column(keys, bits, table, pool, starts, cap, name, owner, heap,
     return key, tie, added, heap, column, moves
 
 
-@_jit
+@_inlined
 def _add(keys, bits, edge, key, tie, cap, name, heap, size):
     """Adds an edge's relations between (key, tie) and the cap of `name`.
 
@@ -571,7 +572,7 @@ def _add(keys, bits, edge, key, tie, cap, name, heap, size):
     return size
 
 
-@_jit
+@_inlined
 def _next_pivot(keys, key, tie, cap, heap, size, moves):
     """The smallest relation above (key, tie) that is there an odd number of
     times, with the heap's size and the moves left. Its key is NO_KEY if there
@@ -592,7 +593,7 @@ def _next_pivot(keys, key, tie, cap, heap, size, moves):
     return np.int64(NO_KEY), tie, size, moves
 
 
-@_jit
+@_inlined
 def _advance(keys, key, tie, cap, heap, size):
     """Moves the edges whose next relation is (key, tie) on to the one after.
 
@@ -615,12 +616,12 @@ def _advance(keys, key, tie, cap, heap, size):
     return size, times
 
 
-@_jit
+@_inlined
 def _before(key, tie, other_key, other_tie):
     return key < other_key or (key == other_key and tie < other_tie)
 
 
-@_jit
+@_inlined
 def _sift_up(heap, place, key, tie, edge):
     while place > 0:
         parent = (place - 1) >> 1
@@ -632,7 +633,7 @@ def _sift_up(heap, place, key, tie, edge):
     heap[place, 0], heap[place, 1], heap[place, 2] = key, tie, edge
 
 
-@_jit
+@_inlined
 def _sift_down(heap, size, key, tie, edge):
     """Puts an entry in the place of the top."""
     place = 0
