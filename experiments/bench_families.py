@@ -7,16 +7,18 @@ see `experiments.clouds`. Times are of all four barcodes of RTD, in ms on one
 thread, the best of --rounds alternating rounds:
   engine: this engine.
   columns: its first way alone, the reduction of columns, as if it had no
-    bound; left out with --nocolumns, ended after --limit seconds.
+    bound; left out with --nocolumns.
   redzed-tda, giotto-ph: general programs on the doubled matrices, if they
     are installed.
-Prints the table and writes it to families.json.
+A program that takes more than --limit seconds is ended: 'too long'. Prints
+each row as it comes and writes all to families.json.
 """
 
 import itertools
 import json
+import math
+import multiprocessing
 import pathlib
-import threading
 import time
 
 from absl import app, flags
@@ -25,7 +27,7 @@ from tqdm import tqdm
 
 from experiments import clouds
 from experiments.bench_rtd import ENGINE, programs
-from topdis_jax.topology import kernels, persistence
+from topdis_jax.topology.engines import host, kernels
 
 FLAGS = flags.FLAGS
 _COLUMNS = 'columns'
@@ -37,37 +39,55 @@ def define_flags():
     flags.DEFINE_bool('columns', True, 'Whether to time columns alone.')
 
 
-def columns_alone(lower, upper, limit):
-    """Seconds of the reduction of columns, infinity if it takes too long."""
-    args = [*map(persistence._one_item, (lower, upper)),
-            persistence._all_points(len(lower))]
-    entries = [np.zeros((1, 1, 2), np.int32), np.zeros((1, 1, 2), np.int32),
-               np.zeros((1, 1), bool), np.zeros((1, 0, 2), np.float32),
-               np.zeros(1, np.int32)]
-    stop, engine = np.zeros(1, np.int32), persistence.warm_up()
-    timer = threading.Timer(limit, lambda: stop.fill(1))
-    timer.start()
+def _columns_alone(lower, upper):
+    """A call without argument: the barcode by the reduction of columns."""
+    args = [*map(host._one_item, (lower, upper)),
+            host._all_points(len(lower))]
+    return lambda: host._all_entries(
+        *args, 1, effort=float(kernels.NO_KEY >> 40))
+
+
+def time_round(name, x, y):
+    """Seconds of the four barcodes of x and y by one program."""
+    make = _columns_alone if name == _COLUMNS else programs()[name]
+    calls = [make(*pair) for pair in clouds.forms(x, y).values()]
     start = time.perf_counter()
-    engine(*args, 0, 1, float(kernels.NO_KEY >> 40), stop, *entries)
-    timer.cancel()
-    return np.inf if stop[0] else time.perf_counter() - start
+    for call in calls:
+        call()
+    return time.perf_counter() - start
 
 
-def time_pair(x, y, rounds, limit, columns):
-    """name -> seconds of the four barcodes of x and y."""
-    makers, times = programs(), {}
+class Apart:
+    """Calls in a process of their own, which can be ended at any time."""
+
+    def __init__(self):
+        self._pool = None
+
+    def __call__(self, limit, function, *args):
+        """What the function returns, or infinity if that takes too long."""
+        if self._pool is None:
+            self._pool = multiprocessing.get_context('spawn').Pool(
+                1, host.warm_up)
+            self._pool.apply(time_round, (ENGINE, *2 * [np.zeros((2, 2))]))
+        try:
+            return self._pool.apply_async(function, args).get(limit)
+        except multiprocessing.TimeoutError:
+            self._pool.terminate()
+            self._pool = None
+            return math.inf
+
+
+def time_pair(x, y, names, rounds, limit, apart):
+    """name -> seconds of the four barcodes of x and y, the best round."""
+    best = dict.fromkeys(names, math.inf)
+    names = list(names)
     for _ in range(rounds):
-        for name, make in makers.items():
-            calls = [make(*pair) for pair in clouds.forms(x, y).values()]
-            start = time.perf_counter()
-            for call in calls:
-                call()
-            times.setdefault(name, []).append(time.perf_counter() - start)
-        if columns and min(times.get(_COLUMNS, [0])) < np.inf:
-            times.setdefault(_COLUMNS, []).append(sum(
-                columns_alone(*pair, limit / 4)
-                for pair in clouds.forms(x, y).values()))
-    return {name: min(seconds) for name, seconds in times.items()}
+        for name in list(names):
+            seconds = apart(limit, time_round, name, x, y)
+            best[name] = min(best[name], seconds)
+            if seconds > limit / rounds:  # once is enough
+                names.remove(name)
+    return best
 
 
 def cases():
@@ -91,28 +111,35 @@ def line(row, names):
 
 
 def main(_):
-    persistence.warm_up()
-    sizes, rows = FLAGS.points, []
-    todo = [(n, *case) for n in sizes for case in cases()]
-    for n, shape, second in tqdm(todo, desc='families'):
-        x, y = clouds.family(shape, second, n)
-        rows.append(dict(n=n, shape=shape, second=second, seconds=time_pair(
-            x, y, FLAGS.rounds, FLAGS.limit, FLAGS.columns)))
-    names = list(dict.fromkeys(k for row in rows for k in row['seconds']))
+    host.warm_up()
+    names = [*programs(), *[_COLUMNS] * FLAGS.columns]
     print('four barcodes, ms on one thread (times the engine\'s)')
     print(f'{"n":>5} {"shape":>16} {"second":>12}'
           + ''.join(f'{name:>22}' for name in names))
-    for row in rows:
-        print(line(row, names))
-    for name in names[1:]:
-        ratios = [row['seconds'][name] / row['seconds'][ENGINE]
-                  for row in rows if np.isfinite(row['seconds'][name])]
-        print(f'{name}: geometric mean {np.exp(np.mean(np.log(ratios))):.1f},'
-              f' least {min(ratios):.2f} times the engine\'s time')
     folder = pathlib.Path(FLAGS.workdir)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / 'families.json').write_text(json.dumps(rows, indent=1))
+    rows, apart = [], Apart()
+    todo = [(n, *case) for n in FLAGS.points for case in cases()]
+    for n, shape, second in tqdm(todo, desc='families'):
+        x, y = clouds.family(shape, second, n)
+        rows.append(dict(n=n, shape=shape, second=second, seconds=time_pair(
+            x, y, names, FLAGS.rounds, FLAGS.limit, apart)))
+        tqdm.write(line(rows[-1], names))
+        (folder / 'families.json').write_text(json.dumps(rows, indent=1))
+    summarize(rows, names[1:])
     print(f'Written to {folder}/families.json')
+
+
+def summarize(rows, names):
+    """Prints, for each size, how many times the engine's time others take."""
+    for n, name in itertools.product(FLAGS.points, names):
+        ratios = [row['seconds'][name] / row['seconds'][ENGINE]
+                  for row in rows if row['n'] == n]
+        done = [r for r in ratios if np.isfinite(r)]
+        mean = f'{np.exp(np.mean(np.log(done))):.1f}' if done else 'none'
+        print(f'n = {n}, {name}: {mean} times the engine\'s time as a '
+              f'geometric mean, at least {min(ratios):.2f}; too long in '
+              f'{len(ratios) - len(done)} of {len(ratios)}')
 
 
 if __name__ == '__main__':

@@ -32,7 +32,7 @@ import numpy as np
 from tqdm import tqdm
 
 from experiments.clouds import doubled, make_pair
-from topdis_jax.topology import persistence
+from topdis_jax.topology.engines import host
 
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Where the results go.',
                                required=True)
@@ -56,7 +56,7 @@ SUMMARY_SIZES = (32, 64, 128, 256, 512)
 def programs():
     """name -> function of (lower, upper) that gives a call without argument."""
     found = {ENGINE: lambda lower, upper: functools.partial(
-        persistence.relative_h1, lower, upper)}
+        host.relative_h1, lower, upper)}
     if importlib.util.find_spec('redzed_tda'):
         import redzed_tda
         found['redzed-tda'] = lambda lower, upper: functools.partial(
@@ -92,7 +92,7 @@ def medians(calls, rounds, round_seconds=0.02):
 
 def time_barcodes():
     """Rows of the first table."""
-    persistence.warm_up()
+    host.warm_up()
     rows, makers = [], programs()
     clouds = [(dim, noise) for dim in _DIMENSIONS.value
               for noise in _NOISES.value]
@@ -146,9 +146,9 @@ def memory_of(n):
     """
     x, y = make_pair(n, 10, 0.5)
     lower = np.minimum(x, y)
-    persistence.warm_up()
+    host.warm_up()
     before = resident()
-    seconds = timed(lambda: persistence.relative_h1(lower, x))
+    seconds = timed(lambda: host.relative_h1(lower, x))
     peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return dict(n=n, seconds=seconds, inputs=lower.nbytes + x.nbytes,
                 peak_above_inputs=peak - before)
@@ -183,8 +183,7 @@ def time_jitted():
         calls = {
             name: lambda f=function: jax.block_until_ready(f(*on_device))
             for name, function in functions.items()}
-        calls['engine'] = lambda: persistence.barcode_entries(lower, upper,
-                                                              None, 50)
+        calls['engine'] = lambda: host.barcode_entries(lower, upper, None, 50)
         rows.append(dict(n=n, seconds=medians(calls, 4 * _ROUNDS.value)))
     return rows
 

@@ -18,7 +18,6 @@ Prints milliseconds per step (median of alternating rounds), one device:
 
 import contextlib
 import dataclasses
-import importlib
 import os
 import time
 from unittest import mock
@@ -31,8 +30,10 @@ import numpy as np
 
 from experiments import fake_devices
 from experiments.configs import sprites
+from topdis_jax import collectives
 from topdis_jax.data import pipeline, sources
-from topdis_jax.topology import devices, dispatch, persistence
+from topdis_jax.topology import barcode
+from topdis_jax.topology.engines import host, primitive
 from topdis_jax.training import families, state as states, steps
 
 _PART = flags.DEFINE_list('part', ['topdis', 'convolutions'],
@@ -80,10 +81,9 @@ def _patched(step, patches):
 def _fixed_bars():
     """Traces without the jit around barcodes, which would return what it has
     traced before."""
-    rtd = importlib.import_module('topdis_jax.topology.rtd')
-    with mock.patch.object(
-            rtd, '_some_bars', rtd._some_bars.__wrapped__), mock.patch.object(
-            dispatch, 'pair_entries', _fixed_entries):
+    traced_anew = barcode._some_bars.__wrapped__
+    with mock.patch.object(barcode, '_some_bars', traced_anew), \
+            mock.patch.object(primitive, 'pair_entries', _fixed_entries):
         yield
 
 
@@ -168,7 +168,7 @@ def devices_table():
     head = f'{"collectives":>13}{"barcodes":>10}'
     print(f'{"devices":<8}{"clock":>8}{head}{"processor":>11}{head}')
     for count in (1, 2, 4):
-        alone = mock.patch.multiple(devices, **_without_collectives(count))
+        alone = mock.patch.multiple(collectives, **_without_collectives(count))
         candidates = {name: make_spread_candidate(config, dataset, count,
                                                   patches)
                       for name, patches in (('all', ()), ('alone', [alone]),
@@ -202,7 +202,7 @@ def make_spread_candidate(config, dataset, count, patches):
 
 
 def _without_collectives(count):
-    """The functions of topology.devices, of the same shapes, each alone."""
+    """Those of topdis_jax.collectives, of the same shapes, each alone."""
     return {'gather': lambda tree, axis: jax.tree.map(
                 lambda x: jnp.concatenate([x] * count), tree),
             'total': lambda tree, axis: tree,
@@ -215,8 +215,8 @@ def _fixed_entries(matrices, pairs, mask, num_bars, engine):
     shape = (len(pairs), *mask.shape[:-1], num_bars)
     place = jnp.broadcast_to(jnp.arange(num_bars), shape)
     births, deaths = (jnp.stack([place, place + i], -1) for i in (1, 2))
-    return persistence.Entries(births, deaths, jnp.zeros(shape, bool),
-                               jnp.full(shape[:-1], num_bars))
+    return host.Entries(births, deaths, jnp.zeros(shape, bool),
+                        jnp.full(shape[:-1], num_bars))
 
 
 def main(argv):

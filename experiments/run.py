@@ -18,7 +18,7 @@ from experiments import console
 from topdis_jax import plots
 from topdis_jax.data import correlation, sources
 from topdis_jax.metrics import evaluate
-from topdis_jax.topology import native
+from topdis_jax.topology.engines import native
 from topdis_jax.training import lock, loop, processes, settings, workfolder
 
 _CONFIG = config_flags.DEFINE_config_file(

@@ -19,7 +19,6 @@ does the first for devices that are shared out over several processes.
 """
 
 import contextlib
-import importlib
 import os
 import subprocess
 import sys
@@ -34,7 +33,8 @@ import numpy as np
 from experiments import fake_devices
 from experiments.configs import sprites
 from topdis_jax.data import pipeline, sources
-from topdis_jax.topology import dispatch, distances
+from topdis_jax.topology import barcode, distances
+from topdis_jax.topology.engines import primitive
 from topdis_jax.training import families, processes, state as states, steps
 
 _FAMILIES = ('vae', 'factor_vae', 'beta_tcvae', 'dava')
@@ -55,7 +55,6 @@ def make_config(family):
 
 # The module; its package has a function of this name. What is traced without
 # its jit is not taken from what was traced before.
-_rtd = importlib.import_module('topdis_jax.topology.rtd')
 
 
 @contextlib.contextmanager
@@ -65,15 +64,15 @@ def float64():
     The package asks for float32 by name. The barcode's engine gets rounded
     distances: it says which edges count, not how long they are.
     """
-    entries = dispatch.pair_entries
+    entries, some_bars = primitive.pair_entries, barcode._some_bars
 
     def rounded(matrices, *rest):
         return entries([x.astype(np.float32) for x in matrices], *rest)
 
     with jax.enable_x64(True), mock.patch.object(
             jnp, 'float32', jnp.float64), mock.patch.object(
-            dispatch, 'pair_entries', rounded), mock.patch.object(
-            _rtd, '_some_bars', _rtd._some_bars.__wrapped__), mock.patch.object(
+            primitive, 'pair_entries', rounded), mock.patch.object(
+            barcode, '_some_bars', some_bars.__wrapped__), mock.patch.object(
             distances, '_order_statistics', _sorted_statistics):
         yield
 

@@ -38,5 +38,5 @@ def pytest_configure(config):
     if getattr(config.option, 'numprocesses', None):
         subprocess.Popen([sys.executable, '-c', (
             'from topdis_jax.topology import native, persistence; '
-            'persistence.warm_up(); native.warm_up()')],
+            'host.warm_up(); native.warm_up()')],
             stderr=subprocess.DEVNULL)

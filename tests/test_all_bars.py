@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from topdis_jax import topology
-from topdis_jax.topology import persistence
+from topdis_jax.topology.engines import host
 
 
 def _clouds(n, seed=0, whole=False):
@@ -29,7 +29,7 @@ def _bipartite(n):
 def test_all_bars_of_clouds(whole):
     x, y = _clouds(30, whole=whole)
     lower = jnp.minimum(x, y)
-    expected = persistence.relative_h1(lower, x)
+    expected = host.relative_h1(lower, x)
     for function in (topology.relative_barcode, jax.jit(
             topology.relative_barcode, static_argnames='num_bars')):
         bars = function(lower, x, num_bars=None)
@@ -42,7 +42,7 @@ def test_all_bars_of_clouds(whole):
 
 def test_all_bars_of_rtd():
     x, y = _clouds(40)
-    alone = [persistence.relative_h1(np.minimum(x, y), m) for m in (x, y)]
+    alone = [host.relative_h1(np.minimum(x, y), m) for m in (x, y)]
     total = sum(np.sum(b.deaths - b.births, dtype=float) for b in alone)
     options = dict(num_bars=None, forms=('min',))
     assert len(alone[0].births) > 50 or topology.rtd(
@@ -56,7 +56,7 @@ def test_all_bars_of_rtd():
 
 def test_more_bars_than_places():
     lower, upper = _bipartite(40)
-    expected = persistence.relative_h1(lower, upper)
+    expected = host.relative_h1(lower, upper)
     count = len(expected.births)
     assert count > 4 * 40 + 16
     bars = topology.relative_barcode(lower, upper, num_bars=None)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from topdis_jax import losses, topology
-from topdis_jax.topology import dispatch
+from topdis_jax.topology.engines import primitive
 
 MESHES = {'one axis': ((4,), ('d',)), 'two axes': ((2, 2), ('d', 'e'))}
 
@@ -88,8 +88,8 @@ def test_entries_of_pairs_equal_one_device(axes):
     matrices = x, y, jnp.minimum(x, y), jnp.maximum(x, y)
     pairs = (2, 0), (2, 1), (1, 3)
     mask = np.ones((2, 2, 8), bool)
-    call = jax.jit(dispatch.pair_entries, static_argnums=(1, 3, 4))
-    engine = dispatch.Engine('auto')
+    call = jax.jit(primitive.pair_entries, static_argnums=(1, 3, 4))
+    engine = primitive.Engine('auto')
     expected = call(matrices, pairs, mask, 7, engine)
     found = call(_shared(matrices, _mesh('two axes'), *axes), pairs, mask, 7,
                  engine)

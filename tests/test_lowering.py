@@ -13,7 +13,7 @@ import pytest
 
 from tests import quick
 from topdis_jax import losses, topology
-from topdis_jax.topology import dispatch, persistence
+from topdis_jax.topology.engines import host, primitive
 
 ALL = ('cpu', 'tpu', 'cuda')
 
@@ -39,7 +39,7 @@ def _arguments():
     (257, 'tpu', False, 'callback'), (257, 'cuda', False, 'callback'),
     (1000, 'cpu', True, 'xla'), (1000, 'tpu', True, 'xla')])
 def test_engine_auto(n, platform, exported, how):
-    assert dispatch._means('auto', n, (platform,), exported) == how
+    assert primitive._means('auto', n, (platform,), exported) == how
 
 
 @pytest.mark.parametrize('platforms', [('cpu',), ('tpu',), ('cuda',), ALL],
@@ -121,7 +121,7 @@ def test_shard_map_lowers_for_all_platforms(platform, check_vma):
 def test_a_callback_gets_arrays_of_numpy(monkeypatch):
     """What accelerators get for many points, here on a CPU and for few."""
     received = []
-    compute = persistence.barcode_entries
+    compute = host.barcode_entries
 
     def spy(*args):
         received.extend(map(type, args[:3]))
@@ -129,8 +129,8 @@ def test_a_callback_gets_arrays_of_numpy(monkeypatch):
 
     x, y = _clouds(8)
     expected = jax.jit(jax.value_and_grad(topology.rtd))(x, y)
-    monkeypatch.setattr(dispatch, '_means', lambda *_: 'callback')
-    monkeypatch.setattr(persistence, 'barcode_entries', spy)
+    monkeypatch.setattr(primitive, '_means', lambda *_: 'callback')
+    monkeypatch.setattr(host, 'barcode_entries', spy)
     jax.clear_caches()
     # Another function: a program that was compiled before has no callback.
     found = jax.jit(jax.value_and_grad(lambda x, y: topology.rtd(x, y)))(x, y)

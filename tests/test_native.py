@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests import quick
-from topdis_jax.topology import dispatch, native, persistence
+from topdis_jax.topology.engines import host, native, primitive
 
 # The pairs (lower, upper) of the four barcodes of rtd.
 PAIRS = ((0, 1), (0, 2), (2, 3), (1, 3))
@@ -34,17 +34,17 @@ def _four(batch, n):
 
 
 def _call(num_bars=6, engine='host'):
-    return jax.jit(lambda *args: dispatch.Engine(engine)(*args, num_bars))
+    return jax.jit(lambda *args: primitive.Engine(engine)(*args, num_bars))
 
 
 def _call_pairs(*args):
     *matrices, mask = args
-    return jax.jit(dispatch.pair_entries, static_argnums=(1, 3, 4))(
-        tuple(matrices), PAIRS, mask, 6, dispatch.Engine('host'))
+    return jax.jit(primitive.pair_entries, static_argnums=(1, 3, 4))(
+        tuple(matrices), PAIRS, mask, 6, primitive.Engine('host'))
 
 
 def _expected(low, x, y, high, mask):
-    return persistence.barcode_entries(
+    return host.barcode_entries(
         np.stack([low, low, y, x]), np.stack([x, y, high, high]),
         np.stack([mask] * 4), 6)
 
@@ -58,7 +58,7 @@ def _assert_same(received, expected):
 @pytest.mark.parametrize('n', [0, 1, 2, 9, 20])
 def test_equals_the_engine(batch, n):
     args = _matrices(batch, n, seed=n)
-    _assert_same(_call()(*args), persistence.barcode_entries(*args, 6))
+    _assert_same(_call()(*args), host.barcode_entries(*args, 6))
 
 
 @pytest.mark.parametrize('batch', [(), (2,)], ids=str)
@@ -71,7 +71,7 @@ def test_pairs_share_matrices(batch, n):
 def test_threads_in_the_custom_call(monkeypatch):
     args = _four((3,), 130)
     for threads in (1, 2, 5, 100):
-        monkeypatch.setattr(persistence, 'cores', lambda: threads)
+        monkeypatch.setattr(host, 'cores', lambda: threads)
         jax.clear_caches()
         _assert_same(_call_pairs(*args), _expected(*args))
 
@@ -112,8 +112,8 @@ def test_vmap_of_pairs_along_any_axis():
 
 def test_without_jit():
     args = _matrices((2,), 9)
-    expected = persistence.barcode_entries(*args, 6)
-    engine = dispatch.Engine('host')
+    expected = host.barcode_entries(*args, 6)
+    engine = primitive.Engine('host')
     _assert_same(engine(*args, 6), expected)
     with jax.disable_jit():
         _assert_same(engine(*args, 6), expected)
@@ -158,7 +158,7 @@ def test_eight_devices_of_few_threads_do_not_wait_for_one_another():
 
 _AT_ONCE = """
 import threading
-from topdis_jax.topology import native
+from topdis_jax.topology.engines import native
 start, done = threading.Barrier(8), []
 
 def use():

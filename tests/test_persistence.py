@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from tests import reference_persistence as reference
-from topdis_jax.topology import persistence
+import topdis_jax
+from topdis_jax.topology.engines import host
 
 KINDS = ('plain', 'tied', 'duplicates', 'permuted', 'integer', 'identical',
          'random')
@@ -91,7 +92,7 @@ def test_agrees_with_general_programs(program):
         else:
             expected = module.rips(reference.doubled(lower, upper))[1]
         np.testing.assert_allclose(
-            sorted_bars(persistence.relative_h1(lower, upper)),
+            sorted_bars(host.relative_h1(lower, upper)),
             general_bars(expected), rtol=1e-6)
 
 
@@ -100,7 +101,7 @@ def test_agrees_with_plain_reduction():
     for round_ in range(210):
         lower, upper = random_pair(rng, 12, KINDS[round_ % len(KINDS)])
         np.testing.assert_array_equal(
-            sorted_bars(persistence.relative_h1(lower, upper)),
+            sorted_bars(host.relative_h1(lower, upper)),
             reference.bars(lower, upper))
 
 
@@ -112,7 +113,7 @@ def test_two_values():
         lower = lower + lower.T
         upper = np.where(np.eye(n, dtype=bool), 0, 3)
         np.testing.assert_array_equal(
-            sorted_bars(persistence.relative_h1(lower, upper)),
+            sorted_bars(host.relative_h1(lower, upper)),
             reference.bars(lower, upper))
 
 
@@ -126,7 +127,7 @@ def test_long_columns_and_many_candidates():
     lower = np.where(side[:, None] == side, upper, 1) * (upper > 0)
     rz = pytest.importorskip('redzed_tda')
     expected = rz.rips(reference.doubled(lower, upper))[1]
-    bars = persistence.relative_h1(lower, upper)
+    bars = host.relative_h1(lower, upper)
     assert len(bars.births) > 4 * n
     np.testing.assert_allclose(sorted_bars(bars), general_bars(expected),
                                rtol=1e-6)
@@ -135,23 +136,23 @@ def test_long_columns_and_many_candidates():
 @pytest.mark.parametrize('n', [0, 1, 2])
 def test_degenerate_sizes(n):
     lower = np.ones((n, n), np.float32) - np.eye(n, dtype=np.float32)
-    assert len(persistence.relative_h1(lower, lower).births) == 0
-    bars = persistence.relative_h1(lower, 2 * lower)
+    assert len(host.relative_h1(lower, lower).births) == 0
+    bars = host.relative_h1(lower, 2 * lower)
     assert list(bars.births) == [1.0] * (n == 2)
     assert list(bars.deaths) == [2.0] * (n == 2)
-    entries = persistence.barcode_entries(lower, lower, None, 3)
+    entries = host.barcode_entries(lower, lower, None, 3)
     assert entries.count == 0 and entries.count.shape == ()
     assert entries.birth_edges.shape == (3, 2)
 
 
 def test_equal_matrices_have_no_bar():
     lower, _ = random_pair(np.random.default_rng(5), 40, 'plain')
-    assert len(persistence.relative_h1(lower, lower).births) == 0
+    assert len(host.relative_h1(lower, lower).births) == 0
 
 
 def test_minus_zero_is_zero():
     lower = np.array([[0, 1, 1], [1, 0, -0.0], [1, 0.0, -0.0]])
-    bars = persistence.relative_h1(lower, 2 * np.abs(lower))
+    bars = host.relative_h1(lower, 2 * np.abs(lower))
     np.testing.assert_array_equal(
         sorted_bars(bars), reference.bars(np.abs(lower), 2 * np.abs(lower)))
 
@@ -160,7 +161,7 @@ def test_entries_reproduce_values_longest_first():
     rng = np.random.default_rng(6)
     for _ in range(50):
         lower, upper = random_pair(rng)
-        bars = persistence.relative_h1(lower, upper)
+        bars = host.relative_h1(lower, upper)
         at_birth, at_death = tuple(bars.birth_edges.T), tuple(
             bars.death_edges.T)
         np.testing.assert_array_equal(bars.births, lower[at_birth])
@@ -176,16 +177,16 @@ def test_equal_lengths_are_in_order_of_births():
     # Three pairs far from one another: three bars of length 1, and more.
     for i, j, value in ((0, 1, 0.5), (2, 3, 0.25), (4, 5, 0.25)):
         lower[i, j] = lower[j, i] = value
-    bars = persistence.relative_h1(lower, lower + 1 - np.eye(6))
+    bars = host.relative_h1(lower, lower + 1 - np.eye(6))
     assert bars.birth_edges[:3].tolist() == [[2, 3], [4, 5], [0, 1]]
 
 
 def test_few_places_hold_the_longest():
     rng = np.random.default_rng(7)
     lower, upper = batch_of(rng, (), 30)
-    bars = persistence.relative_h1(lower, upper)
+    bars = host.relative_h1(lower, upper)
     for places in (1, 7, 200):
-        entries = persistence.barcode_entries(lower, upper, None, places)
+        entries = host.barcode_entries(lower, upper, None, places)
         used = min(places, len(bars.births))
         assert entries.count == len(bars.births)
         assert_same([x[:used] for x in entries[:3]],
@@ -200,11 +201,11 @@ def test_masked_is_compressed():
         mask = rng.random(len(lower)) < 0.7
         points = np.flatnonzero(mask)
         whole = [m[np.ix_(mask, mask)] for m in (lower, upper)]
-        expected = persistence.barcode_entries(*whole, None, 60)
+        expected = host.barcode_entries(*whole, None, 60)
         # What is masked is not looked at.
         for matrix in (lower, upper):
             matrix[~mask] = np.nan
-        entries = persistence.barcode_entries(lower, upper, mask, 60)
+        entries = host.barcode_entries(lower, upper, mask, 60)
         used = min(60, int(entries.count))
         np.testing.assert_array_equal(entries.count, expected.count)
         for edges, small in zip(entries[:2], expected[:2]):
@@ -218,9 +219,9 @@ def test_batch_is_loop(threads, n):
     rng = np.random.default_rng(9)
     lower, upper = batch_of(rng, (2, 3), n)
     mask = rng.random((3, n)) < 0.8
-    entries = persistence.barcode_entries(lower, upper, mask, 20, threads)
+    entries = host.barcode_entries(lower, upper, mask, 20, threads)
     for i, j in np.ndindex(2, 3):
-        assert_same([x[i, j] for x in entries], persistence.barcode_entries(
+        assert_same([x[i, j] for x in entries], host.barcode_entries(
             lower[i, j], upper[i, j], mask[j], 20))
 
 
@@ -228,18 +229,18 @@ def test_leading_dimensions_are_broadcast():
     rng = np.random.default_rng(10)
     lower, upper = batch_of(rng, (3,), 10)
     lower = lower.min(0)
-    entries = persistence.barcode_entries(
+    entries = host.barcode_entries(
         lower[None, None], np.maximum(upper, lower), np.ones((4, 1, 10), bool),
         12)
     assert entries.birth_edges.shape == (4, 3, 12, 2)
     for i, j in np.ndindex(4, 3):
-        assert_same([x[i, j] for x in entries], persistence.barcode_entries(
+        assert_same([x[i, j] for x in entries], host.barcode_entries(
             lower, np.maximum(upper[j], lower), None, 12))
 
 
 def test_empty_batch():
     empty = np.zeros((0, 5, 5), np.float32)
-    entries = persistence.barcode_entries(empty, empty, None, 4)
+    entries = host.barcode_entries(empty, empty, None, 4)
     assert [x.shape for x in entries] == [(0, 4, 2), (0, 4, 2), (0, 4), (0,)]
 
 
@@ -250,27 +251,27 @@ def test_shared_lower_is_unshared():
         x, y = (distances(rng.normal(size=(n, 3))) for _ in range(2))
         low, high = np.minimum(x, y), np.maximum(x, y)
         lower, upper = np.stack([low, low, y, x]), np.stack([x, y, high, high])
-        entries = persistence.barcode_entries(lower, upper, None, 50)
+        entries = host.barcode_entries(lower, upper, None, 50)
         for item in range(4):
             assert_same([m[item] for m in entries],
-                        persistence.barcode_entries(
+                        host.barcode_entries(
                             lower[item], upper[item], None, 50))
 
 
 def test_deterministic():
     lower, upper = batch_of(np.random.default_rng(12), (4,), 40)
-    first = persistence.barcode_entries(lower, upper, None, 50)
+    first = host.barcode_entries(lower, upper, None, 50)
     for _ in range(5):
         assert_same(first,
-                    persistence.barcode_entries(lower, upper, None, 50))
+                    host.barcode_entries(lower, upper, None, 50))
 
 
 def test_many_callers_at_once():
     rng = np.random.default_rng(13)
     lower, upper = batch_of(rng, (4,), 64)
-    expected = persistence.barcode_entries(lower, upper, None, 50, 1)
+    expected = host.barcode_entries(lower, upper, None, 50, 1)
     with concurrent.futures.ThreadPoolExecutor(8) as callers:
-        calls = [callers.submit(persistence.barcode_entries, lower, upper,
+        calls = [callers.submit(host.barcode_entries, lower, upper,
                                 None, 50) for _ in range(64)]
         for call in calls:
             assert_same(expected, call.result(timeout=60))
@@ -278,18 +279,18 @@ def test_many_callers_at_once():
 
 def test_read_only_and_writable_share_one_compilation():
     lower, upper = batch_of(np.random.default_rng(14), (2,), 10)
-    first = persistence.barcode_entries(lower, upper, None, 10)
+    first = host.barcode_entries(lower, upper, None, 10)
     lower.flags.writeable = upper.flags.writeable = False
-    assert_same(first, persistence.barcode_entries(lower, upper, None, 10))
-    persistence.barcode_entries(lower[:, ::-1, ::-1], upper[:, ::-1, ::-1],
-                                None, 10)
-    assert len(persistence.warm_up().signatures) == 1
+    assert_same(first, host.barcode_entries(lower, upper, None, 10))
+    host.barcode_entries(lower[:, ::-1, ::-1], upper[:, ::-1, ::-1],
+                         None, 10)
+    assert len(host.warm_up().signatures) == 1
 
 
 def test_inputs_are_left_as_they_are():
     lower, upper = batch_of(np.random.default_rng(15), (), 20)
     copies = lower.copy(), upper.copy()
-    persistence.relative_h1(lower, upper)
+    host.relative_h1(lower, upper)
     assert_same(copies, (lower, upper))
     assert lower.flags.writeable and upper.flags.writeable
 
@@ -331,11 +332,11 @@ def test_invalid_values(message, n):
     if message.startswith('upper must not be negative'):
         message = 'lower must not be negative'
     with pytest.raises(ValueError, match=message):
-        persistence.relative_h1(lower, upper)
+        host.relative_h1(lower, upper)
 
     valid = _spoilt(n)
     stacked = [np.stack(pair) for pair in zip(valid, (lower, upper), valid)]
-    entries = persistence.barcode_entries(*stacked, None, 30)
+    entries = host.barcode_entries(*stacked, None, 30)
     assert entries.count[1] == -1 and entries.count[0] == entries.count[2] > 0
     assert not any(x[1].any() for x in entries[:3])
 
@@ -344,9 +345,9 @@ def test_invalid_upper_leaves_the_same_lower_valid():
     lower, upper = _spoilt(9)
     wrong = upper.copy()
     wrong[3, 4] = np.nan
-    entries = persistence.barcode_entries(
+    entries = host.barcode_entries(
         np.stack([lower] * 3), np.stack([wrong, upper, wrong]), None, 30)
-    alone = persistence.barcode_entries(lower, upper, None, 30)
+    alone = host.barcode_entries(lower, upper, None, 30)
     assert entries.count.tolist() == [-1, alone.count, -1]
     assert_same([x[1] for x in entries], alone)
 
@@ -362,18 +363,18 @@ def test_invalid_upper_leaves_the_same_lower_valid():
 ])
 def test_wrong_shapes_and_types(lower, upper, message):
     with pytest.raises(ValueError, match=message):
-        persistence.relative_h1(lower, upper)
+        host.relative_h1(lower, upper)
 
 
 def test_other_real_types():
     lower, upper = _spoilt(6, lower=_both(2))
-    expected = persistence.relative_h1(lower, upper)
+    expected = host.relative_h1(lower, upper)
     for dtype in (np.float64, np.float16, np.int64, np.uint8):
-        assert_same(expected, persistence.relative_h1(
+        assert_same(expected, host.relative_h1(
             lower.astype(dtype), upper.astype(dtype)))
     with pytest.raises(ValueError, match='range of float32'):
-        persistence.relative_h1(lower * np.float64(1e300),
-                                upper * np.float64(1e300))
+        host.relative_h1(lower * np.float64(1e300),
+                         upper * np.float64(1e300))
 
 
 # In place of the one that has all others compiled, which takes half a minute.
@@ -390,16 +391,16 @@ def barcodes(lower, upper, mask, first, last, effort, stop, birth_edges,
 
 def test_without_a_place_for_compiled_code(tmp_path):
     """A folder that holds a file in the place of each cache folder."""
-    package = pathlib.Path(persistence.__file__).parents[1]
+    package = pathlib.Path(topdis_jax.__file__).parent
     ignored = shutil.ignore_patterns('__pycache__')
     (tmp_path / 'topdis_jax').mkdir()
     shutil.copy(package / '__init__.py', tmp_path / 'topdis_jax')
     folder = tmp_path / 'topdis_jax' / 'topology'
     shutil.copytree(package / 'topology', folder, ignore=ignored)
     (folder / '__init__.py').write_text('')
-    with open(folder / 'kernels.py', 'a') as kernels:
+    with open(folder / 'engines' / 'kernels.py', 'a') as kernels:
         kernels.write(_SMALL_KERNEL)
-    (folder / '__pycache__').write_text('')
+    (folder / 'engines' / '__pycache__').write_text('')
     (tmp_path / 'file').write_text('')
     nowhere = str(tmp_path / 'file' / 'folder')
     env = {**os.environ, 'HOME': nowhere, 'XDG_CACHE_HOME': nowhere,

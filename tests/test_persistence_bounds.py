@@ -12,16 +12,16 @@ from experiments import clouds
 from tests.test_persistence import (
     KINDS, assert_same, distances, general_bars, random_pair, sorted_bars)
 from tests import reference_persistence as reference
-from topdis_jax.topology import persistence
+from topdis_jax.topology.engines import host
 
 COHOMOLOGY, HOMOLOGY = 1e6, 0.0  # efforts: without a limit, and none
 
 
 def entries_by(effort, lower, upper, places=400):
-    args = [persistence._one_item(np.asarray(m, np.float32))
+    args = [host._one_item(np.asarray(m, np.float32))
             for m in (lower, upper)]
-    mask = persistence._all_points(len(lower))
-    return persistence._all_entries(*args, mask, places, effort=effort)[0]
+    mask = host._all_points(len(lower))
+    return host._all_entries(*args, mask, places, effort=effort)[0]
 
 
 def family(shape, second, form, n):
@@ -71,16 +71,16 @@ def test_families_on_which_columns_grow(case):
     peer = pytest.importorskip('redzed_tda')
     expected = peer.rips(reference.doubled(lower, upper))[1]
     np.testing.assert_allclose(
-        sorted_bars(persistence.relative_h1(lower, upper)),
+        sorted_bars(host.relative_h1(lower, upper)),
         general_bars(expected), rtol=1e-6)
 
 
 @pytest.mark.parametrize('case, n', SLOW, ids=str)
 def test_no_family_takes_long(case, n):
     lower, upper = family(*case, n)
-    persistence.warm_up()
+    host.warm_up()
     start = time.perf_counter()
-    bars = persistence.relative_h1(lower, upper)
+    bars = host.relative_h1(lower, upper)
     # Half a second on a quiet core.
     assert time.perf_counter() - start < 10
     assert len(bars.births) > 0
@@ -125,13 +125,13 @@ def test_many_generators():
 _INTERRUPTED = """
 import sys
 import numpy as np
-from topdis_jax.topology import persistence
+from topdis_jax.topology.engines import host
 rng = np.random.default_rng(0)
 x, y = (np.triu(rng.random((3000, 3000), np.float32), 1) for _ in range(2))
 x, y = x + x.T, y + y.T
-persistence.warm_up()
+host.warm_up()
 print('ready', flush=True)
-persistence.relative_h1(y, np.maximum(x, y))
+host.relative_h1(y, np.maximum(x, y))
 print('done', flush=True)
 """
 

@@ -18,14 +18,14 @@ import pytest
 from tests import quick, reference_persistence as reference
 from tests.test_persistence import INVALID, KINDS, _spoilt, random_pair
 from topdis_jax import topology
-from topdis_jax.topology import (
-    bits, dispatch, generators_xla, persistence, persistence_xla)
+from topdis_jax.topology.engines import (
+    bitsets, host, primitive, xla, xla_generators)
 
 PLACES = 60
 
 
 def _entries(lower, upper, mask):
-    return persistence_xla.barcode_entries(lower, upper, mask, PLACES)
+    return xla.barcode_entries(lower, upper, mask, PLACES)
 
 
 def inputs(n, items, seed=0):
@@ -91,20 +91,20 @@ def test_order_of_the_points_does_not_matter():
 def test_sets_of_bits():
     rng = np.random.default_rng(3)
     members = rng.random((9, 70)) < 0.3
-    sets = np.asarray(bits.pack(members))
+    sets = np.asarray(bitsets.pack(members))
     assert sets.shape == (9, 3)
-    np.testing.assert_array_equal(bits.pack_first(
+    np.testing.assert_array_equal(bitsets.pack_first(
         np.pad(members, ((0, 0), (0, 26))).T), sets.T)
-    np.testing.assert_array_equal(bits.count(sets), members.sum(1))
+    np.testing.assert_array_equal(bitsets.count(sets), members.sum(1))
     for row, one in zip(members, sets):
-        assert bits.highest(one) == np.flatnonzero(row)[-1]
+        assert bitsets.highest(one) == np.flatnonzero(row)[-1]
     inside = np.flatnonzero(members[0])
     np.testing.assert_array_equal(
-        bits.find(np.stack([sets[0]] * len(inside)), np.arange(len(inside)),
-                  70), inside)
-    assert bits.highest(jnp.zeros(3, jnp.uint32)) == -1
-    assert bits.single(jnp.int32(33), 2).tolist() == [0, 2]
-    assert bits.single(jnp.int32(-1), 2).tolist() == [0, 0]
+        bitsets.find(np.stack([sets[0]] * len(inside)), np.arange(len(inside)),
+                     70), inside)
+    assert bitsets.highest(jnp.zeros(3, jnp.uint32)) == -1
+    assert bitsets.single(jnp.int32(33), 2).tolist() == [0, 2]
+    assert bitsets.single(jnp.int32(-1), 2).tolist() == [0, 0]
 
 
 # Independent answers.
@@ -115,7 +115,7 @@ def test_sets_of_bits():
 def test_entries_of_the_host_engine(n, items):
     args = inputs(n, items)
     assert_same(_entries(*args),
-                persistence.barcode_entries(*args, PLACES))
+                host.barcode_entries(*args, PLACES))
 
 
 def test_plain_reduction():
@@ -135,14 +135,14 @@ def test_plain_reduction():
 
 def test_more_than_one_turn_and_blocks_of_rows(monkeypatch):
     """Many relations and generators, and no room for all triangles."""
-    monkeypatch.setattr(generators_xla, '_BLOCK', 10 * 40 * 40)
+    monkeypatch.setattr(xla_generators, '_BLOCK', 10 * 40 * 40)
     rng = np.random.default_rng(4)
     lower = np.triu(rng.random((40, 40)), 1).astype(np.float32)
     lower = lower + lower.T
     upper = (lower + 1) * ~np.eye(40, dtype=bool)
     mask = np.ones(40, bool)
-    assert_same(persistence_xla.barcode_entries(lower, upper, mask, 200),
-                persistence.barcode_entries(lower, upper, mask, 200))
+    assert_same(xla.barcode_entries(lower, upper, mask, 200),
+                host.barcode_entries(lower, upper, mask, 200))
 
 
 def test_bipartite_graph_needs_more_room():
@@ -165,8 +165,8 @@ def test_invalid_values_as_on_the_host():
     for mask in (np.ones(5, bool), np.arange(5) != 3):
         mask = np.broadcast_to(mask, (len(lower), 5))
         entries = _entries(lower, upper, mask)
-        assert_same(entries, persistence.barcode_entries(lower, upper, mask,
-                                                         PLACES))
+        assert_same(entries, host.barcode_entries(lower, upper, mask,
+                                                  PLACES))
         assert entries.count[0] > 0 and min(entries.count) == -1
     bars = jax.jit(lambda *pair: topology.relative_barcode(
         *pair, num_bars=PLACES, engine='xla'))(lower, upper)
@@ -178,7 +178,7 @@ def test_minus_zero_is_zero():
     lower = np.array([[0, 1, 1], [1, 0, -0.0], [1, 0.0, -0.0]], np.float32)
     args = (np.stack([lower] * 60), np.stack([2 * np.abs(lower)] * 60),
             np.ones((60, 3), bool))
-    assert_same(_entries(*args), persistence.barcode_entries(*args, PLACES))
+    assert_same(_entries(*args), host.barcode_entries(*args, PLACES))
 
 
 # Gradients and transforms.
@@ -280,11 +280,11 @@ def test_one_loop_for_all_barcodes():
 
 
 def test_engine_auto(monkeypatch):
-    assert dispatch.resolve_engine('auto', 10) == 'host'
+    assert primitive.resolve_engine('auto', 10) == 'host'
     monkeypatch.setattr(jax, 'default_backend', lambda: 'tpu')
-    assert dispatch.resolve_engine('auto', 256) == 'xla'
-    assert dispatch.resolve_engine('auto', 257) == 'host'
-    assert dispatch.resolve_engine('host', 10) == 'host'
+    assert primitive.resolve_engine('auto', 256) == 'xla'
+    assert primitive.resolve_engine('auto', 257) == 'host'
+    assert primitive.resolve_engine('host', 10) == 'host'
 
 
 def test_messages():

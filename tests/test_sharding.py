@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from topdis_jax import losses, topology
-from topdis_jax.topology import devices
+from topdis_jax import collectives
 
 RNG = jax.random.key(2)
 JAX = tuple(int(part) for part in jax.__version__.split('.')[:2])
@@ -31,10 +31,10 @@ MATRIX = _normal(16, 16, seed=3)
 
 def _weighted(matrix, axis):
     """A sum over a matrix that all devices have, shared out over them."""
-    rows = len(MATRIX) // devices.count(axis)
-    return devices.total(jnp.sum(
-        devices.own_rows(MATRIX, rows, axis)
-        * devices.own_rows(matrix, rows, axis)), axis)
+    rows = len(MATRIX) // collectives.count(axis)
+    return collectives.total(jnp.sum(
+        collectives.own_rows(MATRIX, rows, axis)
+        * collectives.own_rows(matrix, rows, axis)), axis)
 
 
 def _topdis(engine, w, z, axis):
@@ -60,20 +60,20 @@ def _barcode(engine, w, z, axis):
     dist = _distances(w, z, axis)
     bars = topology.relative_barcode(dist, 2 * dist, num_bars=5,
                                      engine=engine)
-    return devices.mean(jnp.sum(bars.deaths ** 2), axis)
+    return collectives.mean(jnp.sum(bars.deaths ** 2), axis)
 
 
 def _kl(estimator, w, z, axis):
     parts = losses.decompose_kl(
         z, jnp.tanh(z @ w)[:, :3], z / 10, dataset_size=100,
         estimator=estimator, axis_name=axis)
-    return devices.mean(parts.mutual_information
-                        + 2 * parts.total_correlation, axis)
+    return collectives.mean(parts.mutual_information
+                            + 2 * parts.total_correlation, axis)
 
 
 def _sum_with(function, w, z, axis):
     """Of an [n, d] result of rows."""
-    return devices.total(jnp.sum(
+    return collectives.total(jnp.sum(
         function(z, axis_name=axis) * jnp.tanh(z @ w)[:, :3]), axis)
 
 
@@ -208,7 +208,7 @@ def test_a_loss_of_own_rows_is_to_be_a_mean_under_shard_map():
     """What the docstring of topdis_loss says of other terms."""
     def loss(w, z, axis):
         own = jnp.mean(jnp.sin(z @ w))
-        return devices.mean(own, axis) + _topdis('host', w, z, axis)
+        return collectives.mean(own, axis) + _topdis('host', w, z, axis)
 
     got = _mapped(loss, (4,), ('d',), 'd')
     want = jax.jit(_gradient(loss, None))(WEIGHTS, CODES)

@@ -9,7 +9,7 @@ import optax
 import pytest
 
 from tests import training_cases as cases
-from topdis_jax.topology import native
+from topdis_jax.topology.engines import native
 from topdis_jax.training import families
 
 

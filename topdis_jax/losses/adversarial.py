@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from topdis_jax.losses.elbo import cross_entropy
 from topdis_jax.losses.inputs import as_float32
 from topdis_jax.losses.total_correlation import permute_coordinates
-from topdis_jax.topology import devices
+from topdis_jax import collectives
 
 RESAMPLINGS = ('replacement', 'permutation', 'gaussian', 'uniform')
 
@@ -39,7 +39,7 @@ def resample_coordinates(rng, z, *, how='replacement', axis_name=None):
     z = jax.lax.stop_gradient(jnp.asarray(z))
     if how == 'permutation':
         return permute_coordinates(rng, z, axis_name=axis_name)
-    whole = devices.gather(z, axis_name)
+    whole = collectives.gather(z, axis_name)
     if how == 'replacement':
         rows = jax.random.randint(rng, whole.shape, 0, len(whole))
         drawn = jnp.take_along_axis(whole, rows, axis=0)
@@ -51,7 +51,7 @@ def resample_coordinates(rng, z, *, how='replacement', axis_name=None):
         part = jax.random.uniform(rng, whole.shape, whole.dtype)
         # Not low + part * (high - low), which can overflow.
         drawn = (1 - part) * low + part * high
-    return devices.own_rows(drawn, len(z), axis_name)
+    return collectives.own_rows(drawn, len(z), axis_name)
 
 
 def binary_cross_entropy(logits, labels):
@@ -84,8 +84,8 @@ def image_discriminator_loss(rng, logits, logits_resampled, *, smoothing=0.6,
       [] float32, nats, summed over this device's rows.
     """
     rows = len(logits)
-    drawn = jax.random.uniform(rng, (devices.count(axis_name) * rows, 2))
-    high, low = smoothing * devices.own_rows(drawn, rows, axis_name).T
+    drawn = jax.random.uniform(rng, (collectives.count(axis_name) * rows, 2))
+    high, low = smoothing * collectives.own_rows(drawn, rows, axis_name).T
     return (binary_cross_entropy(logits, 1 - high)
             + binary_cross_entropy(logits_resampled, low))
 
@@ -113,7 +113,7 @@ def image_accuracy(logits, logits_resampled, *, confidence=0.6,
     unknown = jnp.isnan(jnp.concatenate([logits, logits_resampled]))
     # NaN compares as wrong; the share must not look like a number.
     share = jnp.mean(jnp.where(unknown, jnp.nan, right.astype(jnp.float32)))
-    return devices.mean(share, axis_name)
+    return collectives.mean(share, axis_name)
 
 
 def adversarial_weights(accuracy, *, encoder=0.3, decoder=0.001):

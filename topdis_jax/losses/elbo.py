@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from topdis_jax.losses.inputs import as_float32, check_images
-from topdis_jax.topology import devices
+from topdis_jax import collectives
 
 # exp() of a larger log variance leaves float32's range, as does the square of
 # a larger mean, and 0 * inf is NaN.
@@ -97,9 +97,9 @@ def sample_gaussian(rng, mean, log_var, *, axis_name=None):
     if mean.ndim != 2:
         raise ValueError(f'mean must have shape [b, d], received {mean.shape}')
     rows, latents = mean.shape
-    whole = (devices.count(axis_name) * rows, latents)
-    noise = devices.own_rows(jax.random.normal(rng, whole, jnp.float32), rows,
-                             axis_name)
+    whole = (collectives.count(axis_name) * rows, latents)
+    noise = collectives.own_rows(
+        jax.random.normal(rng, whole, jnp.float32), rows, axis_name)
     std = jnp.exp(jnp.minimum(log_var, _MAX_LOG_VAR) / 2)
     return (mean + std * noise).astype(dtype)
 

@@ -8,7 +8,8 @@ from jax.scipy.stats import norm
 import numpy as np
 
 from topdis_jax.losses.inputs import as_float32
-from topdis_jax.topology import devices, validity
+from topdis_jax import collectives
+from topdis_jax.topology import validity
 
 # Squares of codes between these are far from the ends of float32's range.
 _TINY, _HUGE = 1e-12, 1e12
@@ -84,7 +85,7 @@ def _move(column, shift, margin, axis_name):
 def _unit(column, axis_name):
     """1, or the largest code where squares of codes leave float32's range."""
     largest = jnp.max(jnp.abs(lax.stop_gradient(column)), initial=0.0)
-    largest = devices.largest(largest, axis_name)
+    largest = collectives.largest(largest, axis_name)
     # Below 1e-35 codes count as one constant.
     moderate = (largest < 1e-35) | (
         (_TINY < largest) & (largest < _HUGE))
@@ -123,9 +124,9 @@ def _ndtri(p):
 
 def _statistics(column, axis_name):
     """Mean and standard deviation (n - 1); both of the whole batch."""
-    n = column.shape[0] * devices.count(axis_name)
-    mean = devices.total(jnp.sum(column), axis_name) / max(n, 1)
-    square = devices.total(jnp.sum((column - mean) ** 2), axis_name)
+    n = column.shape[0] * collectives.count(axis_name)
+    mean = collectives.total(jnp.sum(column), axis_name) / max(n, 1)
+    square = collectives.total(jnp.sum((column - mean) ** 2), axis_name)
     variance = square / max(n - 1, 1)
     # The root has no derivative at 0: there it is taken as constant.
     positive = variance > 0

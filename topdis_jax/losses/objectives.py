@@ -12,7 +12,8 @@ from topdis_jax.losses import control
 from topdis_jax.losses.elbo import bernoulli_nll, gaussian_kl
 from topdis_jax.losses.total_correlation import decompose_kl
 from topdis_jax.losses.total_correlation import density_ratio_tc
-from topdis_jax.topology import devices, validity
+from topdis_jax import collectives
+from topdis_jax.topology import validity
 
 
 def vae(logits, images, mean, log_var):
@@ -112,7 +113,7 @@ def control_vae(logits, images, mean, log_var, state, step, *,
       (loss [], {'reconstruction', 'kl', 'kl_weight', 'set_point'}, PIState).
     """
     terms = _elbo_terms(logits, images, mean, log_var)
-    kl = devices.mean(lax.stop_gradient(terms['kl']), axis_name)
+    kl = collectives.mean(lax.stop_gradient(terms['kl']), axis_name)
     target = control.set_point(step, start=start, rise=rise, every=every,
                                stop=stop)
     weight, state = control.pi_controller(
@@ -150,7 +151,7 @@ def dava(logits, images, mean, log_var, *, capacity, gamma=500.0, degree=4,
     if validity.check_count('degree', degree, least=0) % 2:
         raise ValueError(f'degree must be 0 or even, received {degree!r}')
     terms = _elbo_terms(logits, images, mean, log_var)
-    kl = devices.mean(terms['kl'], axis_name)
+    kl = collectives.mean(terms['kl'], axis_name)
     excess = kl / mean.shape[1] - capacity
     penalty = jnp.abs(excess) if degree == 0 else _power(excess, degree)
     return (terms['reconstruction'] + gamma * penalty,

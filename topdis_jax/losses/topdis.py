@@ -8,8 +8,9 @@ import jax.numpy as jnp
 from topdis_jax import topology
 from topdis_jax.losses.inputs import check_images
 from topdis_jax.losses.latent_shift import latent_shift
-from topdis_jax.topology import devices, validity
-from topdis_jax.topology.rtd import rtd_or_nan
+from topdis_jax import collectives
+from topdis_jax.topology import validity
+from topdis_jax.topology.divergences import rtd_or_nan
 
 
 class TopDisAux(NamedTuple):
@@ -82,7 +83,7 @@ def topdis_loss(decode, z, rng, *, images=None, weights=None, shift=0.125,
         z, rng, weights=weights, shift=shift, margin=margin,
         axis_name=axis_name)
     before, after = _decode(decode, z, z_shifted, images)
-    valid = devices.gather(valid, axis_name)
+    valid = collectives.gather(valid, axis_name)
     scaled = [
         topology.scale_by_quantile(
             topology.pairwise_distances(cloud, axis_name=axis_name),
@@ -93,7 +94,7 @@ def topdis_loss(decode, z, rng, *, images=None, weights=None, shift=0.125,
                       axis_name=axis_name)
     # Codes or options that are not finite would leave no valid row, and so a
     # loss of 0. Shifted codes show both.
-    bad = devices.total(jnp.sum(~jnp.isfinite(z_shifted)), axis_name)
+    bad = collectives.total(jnp.sum(~jnp.isfinite(z_shifted)), axis_name)
     loss = jnp.where(bad > 0, jnp.nan, loss)
     return loss, TopDisAux(dimension, jnp.sum(valid))
 

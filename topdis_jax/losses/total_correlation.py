@@ -11,7 +11,8 @@ import jax
 import jax.numpy as jnp
 
 from topdis_jax.losses.inputs import as_float32
-from topdis_jax.topology import devices, validity
+from topdis_jax import collectives
+from topdis_jax.topology import validity
 
 ESTIMATORS = ('weighted', 'stratified')
 
@@ -72,7 +73,7 @@ def decompose_kl(z, mean, log_var, *, dataset_size, estimator='weighted',
         raise ValueError('z, mean and log_var must have one shape [b, d], '
                          f'received {z.shape}, {mean.shape} and '
                          f'{log_var.shape}')
-    means, log_vars = devices.gather((mean, log_var), axis_name)
+    means, log_vars = collectives.gather((mean, log_var), axis_name)
     pairs = _log_normal(z[:, None], means[None], log_vars[None])  # [b, m, d]
     weights = _log_weights(z.shape[0], means.shape[0], dataset_size,
                            estimator, axis_name)
@@ -108,7 +109,7 @@ def _log_weights(rows, batch, dataset_size, estimator, axis_name):
     if others < 1:
         raise ValueError('the stratified estimator needs a batch of at least '
                          'two images, received one')
-    own = devices.own_rows(jnp.arange(batch)[:, None], rows, axis_name)
+    own = collectives.own_rows(jnp.arange(batch)[:, None], rows, axis_name)
     column = jnp.arange(batch)[None, :]
     # A batch of the whole data set: the second special weight is not negative.
     stratum = max(dataset_size - others, 0) / (dataset_size * others)
@@ -181,7 +182,7 @@ def permute_coordinates(rng, z, *, axis_name=None):
       [b, d] in the type of `z`.
     """
     z = jnp.asarray(z)
-    whole = devices.gather(z, axis_name)
+    whole = collectives.gather(z, axis_name)
     order = jnp.argsort(jax.random.uniform(rng, whole.shape), axis=0)
     permuted = jnp.take_along_axis(whole, order, axis=0)
-    return devices.own_rows(permuted, z.shape[0], axis_name)
+    return collectives.own_rows(permuted, z.shape[0], axis_name)

@@ -7,7 +7,9 @@ import jax
 from jax import lax
 import jax.numpy as jnp
 
-from topdis_jax.topology import devices, validity
+from topdis_jax import collectives
+
+from topdis_jax.topology import validity
 
 # What a zero quantile is replaced by, as in the published code.
 _SMALLEST_SCALE = 1e-5
@@ -54,9 +56,9 @@ def pairwise_distances(x, *, axis_name=None):
 @functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
 def _distances(x, axis_name):
     """Distances [n, n] of rows x [b, d]."""
-    rows = devices.gather(x, axis_name)
+    rows = collectives.gather(x, axis_name)
     dist = _rescaled(_norms(x, rows), x, rows, _scale(x, axis_name))
-    dist = devices.gather(dist, axis_name)
+    dist = collectives.gather(dist, axis_name)
     # Another order of summation in a remainder loop must not break symmetry,
     # nor must a compiler that rounds differently where it fuses this with the
     # transpose and computes both anew. The greater of both is alike at [i, j]
@@ -76,13 +78,13 @@ def _distances_jvp(axis_name, primals, tangents):
     dist = _distances(x, axis_name)
     scale = _scale(x, axis_name)
     x = x * scale
-    rows = devices.gather(x, axis_name)
+    rows = collectives.gather(x, axis_name)
     # Differences do not see the mean; without it they lose fewer digits.
     mean = lax.stop_gradient(jnp.mean(rows, axis=0, keepdims=True))
     x, rows = x - mean, rows - mean
     product = jnp.matmul(change, rows.T, precision=lax.Precision.HIGHEST)
     # <x[i] - x[j], dx[i]>, of which the other half is the transpose.
-    half = devices.gather(
+    half = collectives.gather(
         jnp.sum(x * change, axis=1, keepdims=True) - product, axis_name)
     positive = dist > 0
     inverse = jnp.where(
@@ -102,7 +104,7 @@ def _scale(x, axis_name):
     """
     largest = jnp.max(jnp.abs(lax.stop_gradient(x)), initial=0.0)
     exponent = (lax.bitcast_convert_type(
-        devices.largest(largest, axis_name), jnp.int32) >> 23) - 127
+        collectives.largest(largest, axis_name), jnp.int32) >> 23) - 127
     power = jnp.where(jnp.abs(exponent) < 32, 0, -exponent)
     return lax.bitcast_convert_type(
         (jnp.clip(power, -126, 126) + 127) << 23, jnp.float32)
@@ -118,7 +120,7 @@ def _rescaled(dist, x, rows, scale):
         return needed & False, _norms(x * scale, rows * scale, 1) / scale
 
     # The condition must have the type of what the loop makes.
-    needed = (scale != 1) | (devices.zeros(dist) > 0)
+    needed = (scale != 1) | (collectives.zeros(dist) > 0)
     return lax.while_loop(lambda state: state[0], turn, (needed, dist))[1]
 
 
@@ -142,7 +144,8 @@ def _squares_by_coordinate(x, rows, unroll=32):
         left, right = column
         return square + (left[:, None] - right[None, :]) ** 2, None
 
-    zeros = devices.zeros(x, 1)[:, None] + devices.zeros(rows, 1)[None, :]
+    zeros = (collectives.zeros(x, 1)[:, None]
+             + collectives.zeros(rows, 1)[None, :])
     return lax.scan(add, zeros, (x.T, rows.T), unroll=unroll)[0]
 
 
@@ -230,7 +233,7 @@ def _order_statistics(values, rank, last):
         trial = found | (1 << (30 - i))
         return jnp.where(jnp.sum(bits < trial) <= rank, trial, found)
 
-    start = (bits[0] | rank) & 0  # no constant: see devices.zeros
+    start = (bits[0] | rank) & 0  # no constant: see collectives.zeros
     found = lax.fori_loop(0, 31, refine, start)
     # The next rank holds the same value, or else the least of those above.
     more = jnp.sum(bits <= found) > jnp.minimum(rank + 1, last)

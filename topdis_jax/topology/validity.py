@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from topdis_jax.topology import devices
+from topdis_jax import collectives
 
 
 def is_traced(*values):
@@ -70,7 +70,7 @@ def as_distances(name, matrix, rank=None):
       ValueError: not square, or not of the given rank. TypeError: not
         floating.
     """
-    matrix = devices.whole(jnp.asarray(matrix))
+    matrix = collectives.whole(jnp.asarray(matrix))
     check_square(name, matrix, rank)
     if not jnp.issubdtype(matrix.dtype, jnp.floating):
         raise TypeError(f'{name} must be floating, received '

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import optax
 
 from topdis_jax import losses, models
-from topdis_jax.topology import devices
+from topdis_jax import collectives
 from topdis_jax.training.family import elbo_inputs, Family
 
 
@@ -41,7 +41,7 @@ def factor_vae(config, dataset_size, axis_name):
                 discriminator.apply({'params': params}, lax.stop_gradient(z))
                 for z in (after.forward.z, permuted)))
 
-        loss, grads = devices.mean(
+        loss, grads = collectives.mean(
             jax.value_and_grad(loss_fn)(carry['params']), axis_name)
         carry = _descend(optimizer, grads, **carry)
         return after.params, after.opt_state, carry, {'discriminator': loss}
@@ -108,9 +108,10 @@ def dava(config, dataset_size, axis_name):
             carry['params'])
         accuracy = losses.image_accuracy(
             *pair, confidence=options.confidence, axis_name=axis_name)
-        loss, grads = devices.total((loss, grads), axis_name)
-        kl_step = losses.dava_advance(carry['kl_step'], accuracy,
-                                      len(pair[0]) * devices.count(axis_name))
+        loss, grads = collectives.total((loss, grads), axis_name)
+        kl_step = losses.dava_advance(
+            carry['kl_step'], accuracy,
+            len(pair[0]) * collectives.count(axis_name))
         return dict(
             _descend(optimizer, clip(grads, max_norm), carry['params'],
                      carry['opt_state']), kl_step=kl_step), accuracy, loss
@@ -131,7 +132,7 @@ def dava(config, dataset_size, axis_name):
             return weights[1] * losses.binary_cross_entropy(
                 classify(adversary, after.decode(params, resampled)), 1.0)
 
-        added = devices.total(
+        added = collectives.total(
             {'encoder': jax.grad(encoder_term)(after.params['encoder']),
              'decoder': jax.grad(decoder_term)(after.params['decoder'])},
             axis_name)

@@ -5,7 +5,7 @@ import math
 import jax
 import numpy as np
 
-from topdis_jax.topology.dispatch import resolve_engine
+from topdis_jax.topology.engines.primitive import resolve_engine
 
 
 class TrainingDiverged(RuntimeError):

@@ -19,7 +19,7 @@ import jax
 from jax import lax
 import jax.numpy as jnp
 
-from topdis_jax.topology import devices
+from topdis_jax import collectives
 
 
 class Gradient(NamedTuple):
@@ -80,7 +80,7 @@ def make_probes(term, params, axis_name=None):
     inputs, outputs = jax.eval_shape(run, params)
     rows = {}
     for (path, _), x in inputs.items():
-        rows[path] = rows.get(path, 0) + len(x) * devices.count(axis_name)
+        rows[path] = rows.get(path, 0) + len(x) * collectives.count(axis_name)
 
     def pays(call):
         size_in, size_out = inputs[call].shape[1], outputs[call].shape[1]
@@ -119,7 +119,7 @@ def gradient(term, params, probes, axis_name=None):
     # whose products XLA's CPU compiler makes NaN where it sees that they are.
     outputs = lax.optimization_barrier(
         {call: outputs[call] for call in inputs})
-    return Gradient(devices.mean(formed, axis_name), inputs, outputs), aux
+    return Gradient(collectives.mean(formed, axis_name), inputs, outputs), aux
 
 
 def dot(a, b, axis_name=None):
@@ -128,11 +128,13 @@ def dot(a, b, axis_name=None):
     for call, x in a.inputs.items():
         for other, u in b.inputs.items():
             if call[0] == other[0]:
-                u, outputs = devices.gather((u, b.outputs[other]), axis_name)
+                u, outputs = collectives.gather((u, b.outputs[other]),
+                                                axis_name)
                 factors += jnp.sum((_products(x, u) + 1) * _products(
                     a.outputs[call], outputs))
     # Of the sums over all rows; the gradients are means over the devices.
-    factors = devices.mean(factors, axis_name) / devices.count(axis_name)
+    factors = (collectives.mean(factors, axis_name)
+               / collectives.count(axis_name))
     return factors + sum(
         jnp.vdot(x, b.formed[path], precision=lax.Precision.HIGHEST)
         for path, x in a.formed.items())
@@ -162,7 +164,7 @@ def form(terms, axis_name=None):
                 for rows in (inputs, outputs))
         grads[*path, 'kernel'] = x.T @ y
         grads[*path, 'bias'] = jnp.sum(y, axis=0)
-    grads = devices.mean(grads, axis_name)
+    grads = collectives.mean(grads, axis_name)
     for path in terms[0][1].formed:
         grads[path] = sum(weight * term.formed[path] for weight, term in terms)
     return traverse_util.unflatten_dict(grads)

@@ -6,9 +6,9 @@ import jax.numpy as jnp
 from topdis_jax import models
 from topdis_jax.data import correlation
 from topdis_jax.losses import adversarial, total_correlation
-from topdis_jax.topology import persistence_xla
-from topdis_jax.topology.dispatch import ENGINES
-from topdis_jax.topology.rtd import FORMS
+from topdis_jax.topology.engines import xla
+from topdis_jax.topology.engines.primitive import ENGINES
+from topdis_jax.topology.divergences import FORMS
 from topdis_jax.training import families
 from topdis_jax.training import state as states
 
@@ -67,8 +67,8 @@ def check(config, devices):
              f'be divisible by the number of devices, {devices}')
     if config.topdis.engine == 'xla' and config.topdis.weight > 0:
         _require(config, 'train.batch_size',
-                 lambda v: v <= persistence_xla.MAX_POINTS,
-                 f'be at most {persistence_xla.MAX_POINTS} for '
+                 lambda v: v <= xla.MAX_POINTS,
+                 f'be at most {xla.MAX_POINTS} for '
                  "config.topdis.engine 'xla'")
     if config.model.family == 'beta_tcvae' and (
             config.objective.tc_estimator == 'stratified'):

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import optax
 
 from topdis_jax import losses, models
-from topdis_jax.topology import devices
+from topdis_jax import collectives
 from topdis_jax.training import factored
 from topdis_jax.training.adversarial import clip
 from topdis_jax.training.family import After, Forward
@@ -163,7 +163,7 @@ class Terms:
 
     def mean(self, tree):
         """Mean over the devices."""
-        return devices.mean(tree, self.axis_name)
+        return collectives.mean(tree, self.axis_name)
 
 
 def _flat_images(logits):

@@ -80,7 +80,7 @@ def first_reaching(totals, targets):
         below = totals[jnp.minimum(trial, size) - 1] < targets
         return jnp.where((trial <= size) & below, trial, found)
 
-    start = (targets | totals[0]) & 0  # no constant: see devices.zeros
+    start = (targets | totals[0]) & 0  # no constant: see collectives.zeros
     return lax.fori_loop(0, steps, refine, start)
 
 

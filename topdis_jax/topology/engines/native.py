@@ -13,7 +13,7 @@ from jax.interpreters import mlir
 import numba
 import numpy as np
 
-from topdis_jax.topology import kernels, persistence
+from topdis_jax.topology.engines import host, kernels
 
 _NAME = 'topdis_jax_barcodes'
 _lock = threading.Lock()
@@ -23,14 +23,14 @@ def lower(ctx, operands):
     """The custom call, as a lowering rule has it.
 
     Args:
-      ctx: of the rule; its results are the parts of persistence.Entries, with
+      ctx: of the rule; its results are the parts of host.Entries, with
         the pairs as their first dimension.
       operands: lower and upper of each pair, [..., n, n] float32, and a mask
         [..., n] bool.
     """
     warm_up()
     *_, matrix, mask = ctx.avals_in
-    threads = np.asarray(persistence.cores(), np.int32)
+    threads = np.asarray(host.cores(), np.int32)
     ctx = ctx.replace(avals_in=[matrix] * (len(operands) - 1)
                       + [mask, jax.core.ShapedArray((), np.int32)])
     return jax.ffi.ffi_lowering(_NAME)(ctx, *operands,
@@ -45,7 +45,7 @@ def warm_up():
 
 @functools.cache
 def _registered():
-    handler = persistence.compiled(
+    handler = host.compiled(
         lambda cache: numba.cfunc(kernels.HANDLER_SIGNATURE, cache=cache)(
             kernels.handle))
     jax.ffi.register_ffi_target(

@@ -1,6 +1,6 @@
 """Persistent relative homology of degree 1 as an array program of fixed shape.
 
-The same bars, entry by entry, as those of `persistence`, without a callback:
+The same bars, entry by entry, as those of `host`, without a callback:
 this can be exported, and runs where a callback stops a whole machine.
 
 Only edges without witness (a vertex to which both ends have older edges) and
@@ -32,10 +32,10 @@ from jax.custom_batching import custom_vmap
 import jax.numpy as jnp
 import numpy as np
 
-from topdis_jax.topology import bits
-from topdis_jax.topology.generators_xla import (
+from topdis_jax.topology.engines import bitsets
+from topdis_jax.topology.engines.xla_generators import (
     edges_of, map_rows, prepare, rows_first)
-from topdis_jax.topology.persistence import Entries
+from topdis_jax.topology.engines.host import Entries
 
 MAX_POINTS = 1024  # n ** 3 must be less than 2 ** 31
 
@@ -62,11 +62,11 @@ def barcode_entries(lower, upper, mask, num_bars, capacity=None):
 
     Works under jit, vmap (which makes one larger batch), scan, pmap and
     shard_map. What it does with values that are not valid is what
-    `persistence.barcode_entries` does.
+    `host.barcode_entries` does.
 
     Source: Bauer, Ripser, 2021, for the elimination of edges with a witness
     (its apparent pairs). Departures: homology instead of cohomology, the pair
-    of complexes (see `persistence`), and sums of generators, all of which are
+    of complexes (see `host`), and sums of generators, all of which are
     updated at once.
 
     Args:
@@ -150,11 +150,12 @@ def _is_valid(lower, upper, mask):
 def _resolve(parts, generators):
     """Sums [items, words, E] of all edges, if the generators [items, words, G]
     are sums themselves."""
-    own = jax.vmap(bits.at)(generators, parts.generator)
+    own = jax.vmap(bitsets.at)(generators, parts.generator)
 
     def step(state):
         sums, own, parts, _ = state
-        new = own ^ bits.at(sums, parts.first) ^ bits.at(sums, parts.second)
+        new = (own ^ bitsets.at(sums, parts.first)
+               ^ bitsets.at(sums, parts.second))
         return new, own, parts, jnp.any(new != sums)
 
     return _until_done(step, (own, own, parts))[0]
@@ -193,7 +194,7 @@ def _deaths(order, parts):
         return sums[:, :, places:], deaths, more
 
     words = order.at_cap.shape[1]
-    each = bits.single(jnp.arange(32 * words), words)
+    each = bitsets.single(jnp.arange(32 * words), words)
     generators = each[None] | (order.at_cap[:, :, :1] & 0)
     return lax.while_loop(lambda state: jnp.any(state[-1]), turn,
                           (generators, order.generators,
@@ -206,17 +207,17 @@ def _first_relations(order, sums):
     n, size = len(edge), len(i)
     places = min(max(256, 8 * n), size + n * (n - 1) * (n - 2) // 6)
     filled = _filled(order, sums)
-    up_to = jnp.cumsum(bits.count(filled), dtype=jnp.int32)
+    up_to = jnp.cumsum(bitsets.count(filled), dtype=jnp.int32)
     place = jnp.arange(places, dtype=jnp.int32)
     # Of all that come first, up_to[at - 1] <= place < up_to[at].
-    at = jnp.minimum(bits.first_reaching(up_to, place + 1), 2 * size - 1)
+    at = jnp.minimum(bitsets.first_reaching(up_to, place + 1), 2 * size - 1)
     before = jnp.where(at > 0, up_to[at - 1], 0)
-    k = bits.find(filled[at], place - before, n)
+    k = bitsets.find(filled[at], place - before, n)
     events = order.events[at]
     e, is_cap = events % size, events < size
-    relations = bits.at(sums, e)
+    relations = bitsets.at(sums, e)
     for end in (i[e], j[e]):
-        relations ^= bits.at(sums, jnp.where(is_cap, size, edge[end, k]))
+        relations ^= bitsets.at(sums, jnp.where(is_cap, size, edge[end, k]))
     return (jnp.where((place < up_to[-1])[None, :], relations, 0), events,
             up_to[-1] > places)
 
@@ -227,15 +228,15 @@ def _filled(order, sums):
     [2 E, words of n bits]: bit k is the triangle with k; of a cap, bit 0.
     """
     i, j, edge = edges_of(order.youngest.shape[0])
-    caps = bits.any_of(sums & order.at_cap)
-    matrices = bits.at(sums, edge)
+    caps = bitsets.any_of(sums & order.at_cap)
+    matrices = bitsets.at(sums, edge)
 
     def row(pair):  # [words, m] and [words, n] of one end i
         found = False
         for own, alive, other in zip(*pair, matrices):
             sums = own[:len(alive), None] ^ own[None, :] ^ other  # [j, k]
             found |= sums & alive[:, None]
-        return bits.pack(found != 0)
+        return bitsets.pack(found != 0)
 
     triangles = map_rows(row, (rows_first(matrices), order.at_birth))
     triangles = (triangles & order.youngest)[i, j]
@@ -248,12 +249,12 @@ def _kill(state):
     """The first relation that is not empty ends a bar. Among the sums
     [words, R + G], the relations come before the generators."""
     sums, deaths, events, _ = state
-    is_filled = bits.any_of(sums[:, :len(events)])
+    is_filled = bitsets.any_of(sums[:, :len(events)])
     first = jnp.argmax(is_filled)
     relation = jnp.where(is_filled[first], sums[:, first], 0)
-    victim = bits.highest(relation)
-    chosen = bits.single(victim, len(relation))
-    has_victim = bits.any_of(sums & chosen[:, None])
+    victim = bitsets.highest(relation)
+    chosen = bitsets.single(victim, len(relation))
+    has_victim = bitsets.any_of(sums & chosen[:, None])
     sums ^= jnp.where(has_victim[None, :], relation[:, None], 0)
     deaths = jnp.where(jnp.arange(len(deaths)) == victim, events[first],
                        deaths)

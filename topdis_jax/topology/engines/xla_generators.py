@@ -1,6 +1,6 @@
 """Generators of relative homology, and which edges are their sums.
 
-The first half of `persistence_xla`, which has the notation.
+The first half of `xla`, which has the notation.
 """
 
 import functools
@@ -11,7 +11,7 @@ from jax import lax
 import jax.numpy as jnp
 import numpy as np
 
-from topdis_jax.topology import bits
+from topdis_jax.topology.engines import bitsets
 
 _LAST = np.iinfo(np.int32).max  # also clears the sign: -0 counts as 0
 _BLOCK = 1 << 21  # triangles looked at at once: bounds the memory
@@ -89,13 +89,13 @@ def prepare(words, lower, upper, mask):
     is_generator = is_open & ~has_witness
     generators, number, count = _numbered(is_generator, events, rank, words)
     caps = jnp.where(jnp.arange(32 * words) < count, rank[generators], -1)
-    alive = bits.pack_first(caps[:, None] >= rank[None, :])
+    alive = bitsets.pack_first(caps[:, None] >= rank[None, :])
     number = jnp.where(is_generator, jnp.minimum(number, 32 * words),
                        32 * words)
     rest = is_open & has_witness
     ends = (jnp.where(rest, jnp.asarray(edge)[end, witness], size)
             for end in (i, j))
-    at_birth = rows_first(bits.at(alive[:, size:], edge[:, :n]))
+    at_birth = rows_first(bitsets.at(alive[:, size:], edge[:, :n]))
     return (Order(values, events, generators, count, youngest,
                   alive[:, :size], at_birth), Parts(number, *ends))
 
@@ -112,7 +112,7 @@ def _triangles(rank):
     def row(ranks):
         other = jnp.maximum(ranks[None, :], rank)  # [j, k]
         least = jnp.min(other * m + vertex[None, :], axis=1)
-        return bits.pack(other < ranks[:n, None]), least
+        return bitsets.pack(other < ranks[:n, None]), least
 
     youngest, least = map_rows(row, rank)
     least = least[i, j]
@@ -139,7 +139,7 @@ def _numbered(is_generator, events, rank, words):
     in_order = jnp.concatenate(
         [jnp.zeros(size, bool), is_generator])[events]
     up_to = jnp.cumsum(in_order, dtype=jnp.int32)
-    places = bits.first_reaching(
+    places = bitsets.first_reaching(
         up_to, jnp.arange(1, 32 * words + 1, dtype=jnp.int32))
     generators = events[jnp.minimum(places, 2 * size - 1)] % size
     return generators, up_to[rank[size:]] - 1, up_to[-1]

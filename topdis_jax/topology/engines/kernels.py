@@ -1,4 +1,4 @@
-"""The compiled part of the persistence engine: see `persistence`.
+"""The compiled part of the persistence engine: see `host`.
 
 Notation. `keys[i, j]` is an edge's place in the order of edges, by (lower
 value, i, j): the bits of the value (those of floats that are not negative

@@ -17,8 +17,8 @@ import jax.numpy as jnp
 from jax.sharding import PartitionSpec
 import numpy as np
 
-from topdis_jax.topology import native, persistence, persistence_xla
-from topdis_jax.topology.persistence import Entries
+from topdis_jax.topology.engines import host, native, xla
+from topdis_jax.topology.engines.host import Entries
 
 ENGINES = ('auto', 'host', 'xla')
 # Engine 'auto' on accelerators: more points are the host's.
@@ -46,7 +46,7 @@ class Engine:
 def choose(engine, n, capacity):
     """The Engine that computes barcodes.
 
-    Args: see `rtd.relative_barcode`; n points of a cloud.
+    Args: see `barcode.relative_barcode`; n points of a cloud.
 
     Raises:
       ValueError: unknown engine, or one that cannot take the arguments.
@@ -55,7 +55,7 @@ def choose(engine, n, capacity):
         raise ValueError(
             f'engine must be one of {ENGINES}, received {engine!r}')
     if engine == 'xla':
-        persistence_xla.check(n, capacity)
+        xla.check(n, capacity)
     return Engine(engine, capacity)
 
 
@@ -82,11 +82,11 @@ def _means(engine, n, platforms, exported=False):
                 "engine 'host' is compiled in this process: a program with it "
                 'can neither be exported nor be lowered for several '
                 "platforms; use engine 'auto' or 'xla'")
-        if n > persistence_xla.MAX_POINTS:
+        if n > xla.MAX_POINTS:
             raise NotImplementedError(
                 f'received {n} points in a program that is exported, or is '
                 'lowered for several platforms; there, barcodes take at most '
-                f'{persistence_xla.MAX_POINTS} points, take a sample of them')
+                f'{xla.MAX_POINTS} points, take a sample of them')
         return 'xla'
     if platforms[0] == 'cpu':
         return 'custom_call'
@@ -105,7 +105,7 @@ def pair_entries(matrices, pairs, mask, num_bars, engine):
       engine: an Engine.
 
     Returns:
-      persistence.Entries [pairs, ...]. Constant to autodiff.
+      host.Entries [pairs, ...]. Constant to autodiff.
     """
     args = _of_one_type([lax.stop_gradient(x) for x in (*matrices, mask)])
     return Entries(*_barcodes.bind(*args, pairs=tuple(pairs),
@@ -273,23 +273,23 @@ def _as_callback(ctx, *operands, pairs, num_bars, engine):
     Not jax.pure_callback, which makes arrays of JAX of what it hands over:
     here the function gets those of NumPy, and nothing in it waits for JAX.
     """
-    def host(*args):
+    def compute(*args):
         *matrices, mask = args
         lower, upper = (np.stack([matrices[pair[end]] for pair in pairs])
                         for end in (0, 1))
-        return tuple(persistence.barcode_entries(lower, upper, mask[None],
-                                                 num_bars))
+        return tuple(host.barcode_entries(lower, upper, mask[None],
+                                          num_bars))
 
     results, _, _ = mlir.emit_python_callback(
-        ctx, host, None, operands, ctx.avals_in, ctx.avals_out,
+        ctx, compute, None, operands, ctx.avals_in, ctx.avals_out,
         has_side_effect=False)
     return results
 
 
 def _as_array_program(ctx, *operands, pairs, num_bars, engine):
     def entries(*args):
-        return persistence_xla.barcode_entries(*_stacked(args, pairs),
-                                               num_bars, engine.capacity)
+        return xla.barcode_entries(*_stacked(args, pairs),
+                                   num_bars, engine.capacity)
 
     return mlir.lower_fun(entries)(ctx, *operands)
 

@@ -1,9 +1,8 @@
-"""Barcodes and RTD as differentiable JAX functions.
+"""Barcodes as differentiable JAX functions.
 
-Source: Barannikov et al., Representation Topology Divergence, ICML 2022, and
-Balabin et al., Disentanglement Learning via Topology, ICML 2024. The doubled
-Vietoris-Rips complex of these papers has the homology of a pair of complexes
-on the points themselves; `topology.persistence` says how that is computed.
+Source: Barannikov et al., Representation Topology Divergence, ICML 2022. The
+doubled Vietoris-Rips complex of that paper has the homology of a pair of
+complexes on the points themselves; `engines.host` says how that is computed.
 """
 
 import functools
@@ -14,10 +13,8 @@ from jax import lax
 import jax.numpy as jnp
 import numpy as np
 
-from topdis_jax.topology import devices, dispatch, validity
-from topdis_jax.topology.distances import scale_by_quantile
-
-FORMS = ('min', 'max')
+from topdis_jax.topology import validity
+from topdis_jax.topology.engines import primitive
 
 
 class Barcode(NamedTuple):
@@ -91,129 +88,16 @@ def relative_barcode(lower, upper, *, mask=None, num_bars=50, engine='auto',
       TypeError: not floating.
     """
     given = lower, upper
-    lower, upper = _matrices(lower, upper)
+    lower, upper = as_pair(lower, upper)
     whole_mask = validity.as_mask(mask, lower)
     validity.check_concrete(*given, mask=mask, ordered=True)
-    engine = dispatch.choose(engine, lower.shape[-1], capacity)
-    bars = _barcodes((lower, upper), ((0, 1),), whole_mask, num_bars, engine)
+    engine = primitive.choose(engine, lower.shape[-1], capacity)
+    bars = barcodes_of((lower, upper), ((0, 1),), whole_mask, num_bars, engine)
     return Barcode(*(x[0] for x in bars))
 
 
-def rtd(dist_x, dist_y, *, mask=None, num_bars=50, power=1, forms=FORMS,
-        symmetric=True, quantile=None, engine='auto', capacity=None,
-        axis_name=None):
-    """Representation topology divergence of two clouds in correspondence.
-
-    The sum over forms and directions of sum |death - birth|^power over the
-    num_bars longest bars of each barcode; halved if symmetric. With
-    low = min(x, y) and high = max(x, y), entry by entry, the barcodes are
-
-        min, x -> y: (low, x)       max, x -> y: (y, high)
-        min, y -> x: (low, y)       max, y -> x: (x, high)
-
-    where the direction x -> y alone is taken if not symmetric. forms=('min',)
-    is the RTD of Barannikov et al.; both forms, that of TopDis. The gradient
-    is exact. (The published TopDis reads the deaths of the min form from the
-    other cloud when one cloud is held fixed; how its program breaks structural
-    ties decides which bars that touches. Not done here: to hold a cloud fixed,
-    use jax.lax.stop_gradient.)
-
-    Args:
-      dist_x, dist_y: [n, n] float32, distances within each cloud. Scale both
-        alike: RTD compares them entry by entry.
-      mask: [n] bool, the points that take part (all if None).
-      num_bars: bars that count in each barcode, the longest; None for all,
-        see relative_barcode.
-      power: exponent, at least 1; may be traced.
-      forms: 'min', 'max' or both.
-      symmetric: both directions, halved.
-      quantile: if given, each matrix is first divided by this quantile of its
-        own entries (0.9 is usual), see `scale_by_quantile`.
-      engine, capacity: see relative_barcode. All barcodes are one call of the
-        engine.
-      axis_name: name of the mapped axis, or names of the axes, on which all
-        devices have the same arguments: the barcodes are shared out among
-        them, and the result is that of one device. So is the gradient under
-        shard_map with check_vma=True; under pmap and check_vma=False, its mean
-        over the devices is. See `losses.topdis_loss`.
-
-    Returns:
-      Scalar float32. NaN where a traced matrix or option is not valid, or
-      the capacity of engine 'xla' too small.
-
-    Raises:
-      ValueError: wrong shapes or options, or distances that are not valid and
-        not traced; `symmetrize` mends those that differ by rounding alone.
-      TypeError: not floating.
-    """
-    names = 'dist_x', 'dist_y'
-    given = dist_x, dist_y
-    dist_x, dist_y = _matrices(dist_x, dist_y, names, rank=2)
-    whole_mask = validity.as_mask(mask, dist_x)
-    validity.check_concrete(*given, mask=mask, names=names)
-    if quantile is not None:
-        dist_x, dist_y = (
-            scale_by_quantile(dist, mask=whole_mask, quantile=quantile)
-            for dist in (dist_x, dist_y))
-    return rtd_or_nan(
-        dist_x, dist_y, whole_mask, num_bars=num_bars, power=power,
-        forms=forms, symmetric=symmetric, engine=engine, capacity=capacity,
-        axis_name=axis_name)
-
-
-def rtd_or_nan(dist_x, dist_y, mask, *, num_bars, power, forms, engine,
-               capacity, axis_name, symmetric=True):
-    """`rtd` of float32 matrices [n, n] and a bool mask [n].
-
-    Distances that are not valid give NaN even where they are not traced.
-    """
-    power = validity.check_option('power', power, lambda x: x >= 1,
-                                  'be at least 1')
-    matrices, pairs = _pairs(dist_x, dist_y, forms, symmetric)
-    if axis_name is not None:  # else each matrix stays where it lies
-        matrices = _own_share(matrices, pairs, axis_name)
-        pairs = ((0, 1),)
-        mask = jnp.broadcast_to(mask, matrices[0].shape[:-1])
-    bars = _barcodes(matrices, pairs, mask, num_bars,
-                     dispatch.choose(engine, len(dist_x), capacity))
-    # deaths >= births: no absolute value, whose derivative at 0 is a matter
-    # of convention. Nor has a power a second one there, if less than 2.
-    length = bars.deaths - bars.births
-    unused = length == 0
-    loss = jnp.sum(jnp.where(
-        unused, 0.0, jnp.where(unused, 1.0, length) ** power))
-    loss = jnp.where(jnp.isnan(power), jnp.nan, loss)
-    loss = devices.total(loss, axis_name)
-    return loss / 2 if symmetric else loss
-
-
-def _pairs(x, y, forms, symmetric):
-    """(matrices, pairs): the barcodes of rtd, see dispatch.pair_entries."""
-    forms = (forms,) if isinstance(forms, str) else tuple(forms)
-    if not forms or set(forms) - set(FORMS):
-        raise ValueError(f'forms must be taken from {FORMS}, received {forms}')
-    matrices, pairs = [x, y], []
-    if 'min' in forms:
-        pairs += [(len(matrices), 0), (len(matrices), 1)][:1 + symmetric]
-        matrices.append(jnp.minimum(x, y))
-    if 'max' in forms:
-        pairs += [(1, len(matrices)), (0, len(matrices))][:1 + symmetric]
-        matrices.append(jnp.maximum(x, y))
-    return tuple(matrices), tuple(pairs)
-
-
-def _own_share(matrices, pairs, axis_name):
-    """This device's barcodes; zero matrices, which have no bar, fill up."""
-    count = devices.count(axis_name)
-    each = -(-len(pairs) // count)
-    fill = ((0, each * count - len(pairs)), (0, 0), (0, 0))
-    return tuple(
-        devices.own_rows(jnp.pad(jnp.stack(side), fill), each, axis_name)
-        for side in zip(*((matrices[i], matrices[j]) for i, j in pairs)))
-
-
-def _barcodes(matrices, pairs, mask, num_bars, engine):
-    """The Barcode [pairs, ...]. Args: see dispatch.pair_entries."""
+def barcodes_of(matrices, pairs, mask, num_bars, engine):
+    """The Barcode [pairs, ...]. Args: see primitive.pair_entries."""
     if num_bars is not None:
         num_bars = validity.check_count('num_bars', num_bars)
         return _some_bars(matrices, pairs, mask, num_bars, engine)
@@ -263,7 +147,7 @@ def _entries(matrices, mask, pairs, num_bars, engine):
     So the backward pass gives zeros. The caller stops gradients, as this has
     no rule for forward mode.
     """
-    return dispatch.pair_entries(matrices, pairs, mask, num_bars, engine)
+    return primitive.pair_entries(matrices, pairs, mask, num_bars, engine)
 
 
 def _entries_forward(matrices, mask, pairs, num_bars, engine):
@@ -321,7 +205,7 @@ def _take(matrix, edges):
     return [a + (b - a) / 2 for a, b in zip(values[::2], values[1::2])]
 
 
-def _matrices(first, second, names=('lower', 'upper'), rank=None):
+def as_pair(first, second, names=('lower', 'upper'), rank=None):
     """Both as float32 arrays of one shape [..., n, n]."""
     pair = [_flushed(validity.as_distances(name, matrix, rank))
             for name, matrix in zip(names, (first, second))]

@@ -1,0 +1,1 @@
+"""What computes barcodes: compiled code on the host, and array programs."""

@@ -1,0 +1,339 @@
+"""Persistent relative homology of degree 1, on the host. NumPy in and out.
+
+For a pair of Vietoris-Rips filtrations with lower <= upper, over Z/2: an edge
+is born as a class at its lower value, a triangle relates its edges from the
+largest of their lower values on, and an edge is zero from its upper value on.
+This is the homology of degree 1 of the doubled complex by which Barannikov et
+al. (Representation Topology Divergence, ICML 2022) define the
+R-Cross-Barcode: that complex is the mapping cone of the inclusion of
+Rips(upper) in Rips(lower).
+
+The algorithm is implicit persistent cohomology (Bauer, Ripser, 2021) on the
+pair. Only edges that are nowhere the youngest edge of a triangle can give a
+bar, and what comes after an edge's own upper value plays no part in its bar.
+Where that takes too long, as for clouds that have little in common, homology
+takes its place: triangles and caps in the order of their values, but only
+those that do not follow from earlier ones. `kernels` has both.
+"""
+
+import concurrent.futures
+import functools
+import math
+import os
+import sys
+import threading
+from typing import NamedTuple
+
+import numba
+from numba.core import event
+import numpy as np
+
+from topdis_jax.topology import validity
+
+from topdis_jax.topology.engines import kernels
+
+# Entries of all matrices below which handing work to threads costs more time
+# than it saves.
+_THREAD_ENTRIES = 8192
+# From so many points on, a barcode may take longer than one waits for Ctrl-C.
+_LONG_POINTS = 1024
+
+
+class Entries(NamedTuple):
+    """Where bars begin and end, longest first.
+
+    Attributes:
+      birth_edges: [..., num_bars, 2] int32; a birth is lower at this entry.
+      death_edges: [..., num_bars, 2] int32.
+      capped: [..., num_bars] bool; a death is upper at this entry if True,
+        else lower.
+      count: [...] int32, bars of positive length; -1 for matrices that are
+        not valid. Places beyond it hold (0, 0) and False.
+    """
+    birth_edges: np.ndarray
+    death_edges: np.ndarray
+    capped: np.ndarray
+    count: np.ndarray
+
+
+class Bars(NamedTuple):
+    """All bars of positive length, longest first; see Entries."""
+    births: np.ndarray
+    deaths: np.ndarray
+    birth_edges: np.ndarray
+    death_edges: np.ndarray
+    capped: np.ndarray
+
+
+def relative_h1(lower, upper):
+    """All bars of the pair (Rips(lower), Rips(upper)) in degree 1, over Z/2.
+
+    >>> lower = np.array([[0., 1.], [1., 0.]])
+    >>> relative_h1(lower, 3 * lower)[:2]  # one edge, its own cap ends it
+    (array([1.], dtype=float32), array([3.], dtype=float32))
+
+    With lower = min(x, y) and upper = x, these are the bars of positive
+    length of the R-Cross-Barcode of two clouds with distances x and y
+    (Barannikov et al., ICML 2022).
+
+    Args:
+      lower: [n, n] real, symmetric, zero diagonal, not negative, finite.
+      upper: [n, n], likewise, nowhere below `lower`. Both are rounded to
+        float32, which keeps their order.
+
+    Returns:
+      Bars (births [b], deaths [b], birth_edges [b, 2], death_edges [b, 2],
+      capped [b]). Bars of equal length are in the order of their births, by
+      value and then by the edge (i, j), i < j.
+
+    Raises:
+      ValueError: wrong shapes or types, or a value that is not valid; names
+        the first bad entry.
+    """
+    received = _received('lower', lower), _received('upper', upper)
+    if received[0].shape != received[1].shape:
+        raise ValueError('lower and upper must have one shape, received '
+                         f'{received[0].shape} and {received[1].shape}')
+    args = [*map(_one_item, received), _all_points(len(received[0]))]
+    places = 4 * len(received[0]) + 16  # seldom too few
+    entries, values = _all_entries(*args, places, with_values=True)
+    count = int(entries.count[0])
+    if count < 0:
+        validity.explain(dict(zip(('lower', 'upper'), received)),
+                         ordered=True)
+    if count > places:
+        entries, values = _all_entries(*args, count, with_values=True)
+    values = values[0, :count]
+    return Bars(values[:, 0], values[:, 1], entries.birth_edges[0, :count],
+                entries.death_edges[0, :count], entries.capped[0, :count])
+
+
+def _one_item(matrix):
+    """_items of one, quickly: a small barcode takes 10 microseconds."""
+    item = np.ascontiguousarray(_float32(matrix))[None]
+    item.setflags(write=False)
+    return item
+
+
+@functools.lru_cache(maxsize=64)
+def _all_points(n):
+    """The mask of one item that has all points."""
+    mask = np.ones((1, n), bool)
+    mask.setflags(write=False)
+    return mask
+
+
+def barcode_entries(lower, upper, mask, num_bars, threads=None):
+    """The entries of many barcodes, shared out over threads.
+
+    Never raises on values: this is what a compiled step calls. Consecutive
+    barcodes with the same `lower` and mask share the search for candidates.
+
+    Args:
+      lower, upper: [..., n, n] float32; leading dimensions are broadcast.
+      mask: [..., n] bool or None; the result is that of the matrices
+        restricted to these points, with their numbers in the whole. Other
+        entries are not looked at.
+      num_bars: places for each barcode.
+      threads: at most so many; as many as there are cores if None.
+
+    Returns:
+      Entries.
+
+    Raises:
+      ValueError: more than 32768 points.
+    """
+    n = lower.shape[-1]
+    mask = np.ones(n, bool) if mask is None else mask
+    batch = lower.shape[:-2]
+    if not batch == upper.shape[:-2] == mask.shape[:-1]:
+        batch = np.broadcast_shapes(batch, upper.shape[:-2], mask.shape[:-1])
+    entries, _ = _all_entries(
+        _items(lower, batch, (n, n)), _items(upper, batch, (n, n)),
+        _items(mask, batch, (n,)), num_bars, threads)
+    return Entries(*(x.reshape((*batch, *x.shape[1:])) for x in entries))
+
+
+def _items(array, batch, shape):
+    """[items, *shape], C-contiguous and read-only.
+
+    Always read-only: that is another type to the compiler, and what comes
+    from a callback is so.
+    """
+    if array.shape != batch + shape:
+        array = np.broadcast_to(array, batch + shape)
+    items = np.ascontiguousarray(array).reshape(math.prod(batch), *shape)
+    items.flags.writeable = False
+    return items
+
+
+def _all_entries(lower, upper, mask, num_bars, threads=None,
+                 with_values=False, effort=kernels.EFFORT):
+    """(Entries, values [items, num_bars, 2]) of items as _items makes them.
+
+    effort: see `kernels.barcodes`.
+    """
+    items, n = mask.shape
+    if n > kernels.MAX_POINTS:
+        raise ValueError(f'received {n} points; barcodes are made for at most '
+                         f'{kernels.MAX_POINTS}, take a sample of them')
+    entries = Entries(np.zeros((items, num_bars, 2), np.int32),
+                      np.zeros((items, num_bars, 2), np.int32),
+                      np.zeros((items, num_bars), bool),
+                      np.zeros(items, np.int32))
+    values = np.zeros((items, num_bars * with_values, 2), np.float32)
+    engine, stop = warm_up(), np.zeros(1, np.int32)
+
+    def run(first, last):
+        engine(lower, upper, mask, first, last, effort, stop,
+               *entries[:3], values, entries.count)
+
+    if n >= _LONG_POINTS and (
+            threading.current_thread() is threading.main_thread()):
+        _share_out_and_wait(run, items, threads or cores(), stop)
+    elif items == 1 or upper.size < _THREAD_ENTRIES:
+        run(0, items)
+    else:
+        _share_out(run, items, threads or cores())
+    return entries, values
+
+
+def _share_out_and_wait(run, items, threads, stop):
+    """run(item, item + 1) for each item, by helpers alone.
+
+    The main thread hears of Ctrl-C while it waits; compiled code does not.
+    """
+    waiting = iter(range(items))
+
+    def work():
+        for item in waiting:
+            run(item, item + 1)
+
+    helpers = [_pool().submit(work) for _ in range(min(threads, items))]
+    try:
+        for helper in helpers:
+            helper.result()
+    except BaseException:
+        stop[0] = 1
+        raise
+
+
+def _share_out(run, items, threads):
+    """run(item, item + 1) for each item, in this thread and helpers."""
+    waiting = iter(range(items))
+
+    def work():
+        # next() of an iterator is atomic under the interpreter's lock.
+        for item in waiting:
+            run(item, item + 1)
+
+    helpers = [_pool().submit(work) for _ in range(min(threads, items) - 1)]
+    work()
+    for helper in helpers:
+        # One that never started has nothing left to do. So a pool that other
+        # callers keep busy delays nobody.
+        if not helper.cancel():
+            helper.result()
+
+
+def cores():
+    """How many cores this process may use."""
+    if hasattr(os, 'sched_getaffinity'):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+_lock = threading.RLock()
+_state = {}
+
+
+def _pool():
+    with _lock:
+        if 'pool' not in _state:
+            _state['pool'] = concurrent.futures.ThreadPoolExecutor(
+                cores(), thread_name_prefix='persistence')
+        return _state['pool']
+
+
+def _after_fork():
+    """A child has none of the threads, and perhaps a lock that none holds."""
+    global _lock
+    _lock = threading.RLock()
+    _state.pop('pool', None)
+
+
+if hasattr(os, 'register_at_fork'):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def warm_up():
+    """Compiles the engine, or loads what an earlier process compiled.
+
+    Called by the first barcode, if not before. What it compiles it says on
+    standard error. Returns the compiled `kernels.barcodes`.
+    """
+    if 'engine' not in _state:
+        with _lock:
+            if 'engine' not in _state:
+                _state['engine'] = compiled(_engine)
+    return _state['engine']
+
+
+def _engine(cache):
+    engine = numba.njit(nogil=True, cache=cache)(kernels.barcodes)
+    engine.compile(kernels.SIGNATURE)
+    return engine
+
+
+def compiled(make):
+    """make(cache=True), or False where compiled code cannot be kept."""
+    with event.install_listener('numba:compile', _announcer):
+        try:
+            return make(cache=True)
+        except (RuntimeError, OSError) as error:
+            # Numba finds no folder, or cannot write to the one it found.
+            _say(f'compiled code cannot be kept ({error}), so that each '
+                 'process compiles it anew; set NUMBA_CACHE_DIR to a writable '
+                 'folder')
+            return make(cache=False)
+
+
+class _Announcer(event.Listener):
+    """Says once that a compilation starts; loading from the cache is none."""
+
+    def __init__(self):
+        self._said = False
+
+    def on_start(self, event):
+        if not self._said:
+            self._said = True
+            _say('compiling the persistence engine, once (about 15 s) ...')
+
+    def on_end(self, event):
+        pass
+
+
+_announcer = _Announcer()
+
+
+def _say(message):
+    print(f'topdis_jax: {message}', file=sys.stderr, flush=True)
+
+
+def _received(name, matrix):
+    """The matrix as an array, if its shape and type are right."""
+    matrix = np.asarray(matrix)
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
+        raise ValueError(f'{name} must have shape [n, n], received '
+                         f'{matrix.shape}')
+    if matrix.dtype.kind not in 'fiu':
+        raise ValueError(f'{name} must hold real numbers, received dtype '
+                         f'{matrix.dtype}; convert it to float32')
+    return matrix
+
+
+def _float32(matrix):
+    if matrix.dtype == np.float32:
+        return matrix
+    with np.errstate(over='ignore'):  # infinity: no longer valid
+        return matrix.astype(np.float32)
