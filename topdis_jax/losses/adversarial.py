@@ -8,16 +8,20 @@ resampled (label 0); the encoder, and a little the decoder, learn to fool it.
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
+from topdis_jax import collectives
+from topdis_jax.collectives import AxisName
 from topdis_jax.losses.elbo import cross_entropy
 from topdis_jax.losses.inputs import as_float32
 from topdis_jax.losses.total_correlation import permute_coordinates
-from topdis_jax import collectives
 
 RESAMPLINGS = ('replacement', 'permutation', 'gaussian', 'uniform')
 
 
-def resample_coordinates(rng, z, *, how='replacement', axis_name=None):
+def resample_coordinates(rng: jax.Array, z: ArrayLike, *,
+                         how: str = 'replacement',
+                         axis_name: AxisName = None) -> jax.Array:
     """Codes whose coordinates are independent; constant to autodiff.
 
     Args:
@@ -54,7 +58,7 @@ def resample_coordinates(rng, z, *, how='replacement', axis_name=None):
     return collectives.own_rows(drawn, len(z), axis_name)
 
 
-def binary_cross_entropy(logits, labels):
+def binary_cross_entropy(logits: ArrayLike, labels: ArrayLike) -> jax.Array:
     """Summed cross-entropy [] in nats of logits [b], labels [b] or [].
 
     float32. Labels are probabilities of class 1, or whole numbers 0 and 1.
@@ -63,8 +67,10 @@ def binary_cross_entropy(logits, labels):
     return jnp.sum(cross_entropy(as_float32(logits=logits), labels))
 
 
-def image_discriminator_loss(rng, logits, logits_resampled, *, smoothing=0.6,
-                             axis_name=None):
+def image_discriminator_loss(rng: jax.Array, logits: jax.Array,
+                             logits_resampled: jax.Array, *,
+                             smoothing: ArrayLike = 0.6,
+                             axis_name: AxisName = None) -> jax.Array:
     """Summed cross-entropy of the discriminator, with smoothed labels.
 
     Each label is moved towards the other by a draw of U(0, smoothing). The
@@ -90,8 +96,9 @@ def image_discriminator_loss(rng, logits, logits_resampled, *, smoothing=0.6,
             + binary_cross_entropy(logits_resampled, low))
 
 
-def image_accuracy(logits, logits_resampled, *, confidence=0.6,
-                   axis_name=None):
+def image_accuracy(logits: ArrayLike, logits_resampled: ArrayLike, *,
+                   confidence: ArrayLike = 0.6,
+                   axis_name: AxisName = None) -> jax.Array:
     """Share [] of the batch's images that the discriminator has right.
 
     A reconstruction is recognised where its probability is at least
@@ -116,7 +123,9 @@ def image_accuracy(logits, logits_resampled, *, confidence=0.6,
     return collectives.mean(share, axis_name)
 
 
-def adversarial_weights(accuracy, *, encoder=0.3, decoder=0.001):
+def adversarial_weights(
+        accuracy: ArrayLike, *, encoder: float | jax.Array = 0.3,
+        decoder: float | jax.Array = 0.001) -> tuple[jax.Array, jax.Array]:
     """Weights of the encoder's and the decoder's adversarial terms.
 
     With w = max(100 (accuracy - 1/2), 0): encoder * w, and decoder * w but at

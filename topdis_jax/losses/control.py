@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from topdis_jax.topology import validity
 
@@ -22,12 +23,15 @@ class PIState(NamedTuple):
     output: jax.Array
 
 
-def pi_init():
+def pi_init() -> PIState:
     """The controller's state before the first step."""
     return PIState(jnp.zeros(()), jnp.zeros(()) + 1)
 
 
-def pi_controller(state, kl, set_point, *, proportional=0.01, integral=-0.001):
+def pi_controller(state: PIState, kl: ArrayLike, set_point: ArrayLike, *,
+                  proportional: float | jax.Array = 0.01,
+                  integral: float | jax.Array = -0.001
+                  ) -> tuple[jax.Array, PIState]:
     """The weight of the KL term by a non-linear PI controller.
 
         error  = set_point - kl
@@ -60,7 +64,9 @@ def pi_controller(state, kl, set_point, *, proportional=0.01, integral=-0.001):
     return jnp.maximum(output, 1.0), PIState(i, output)
 
 
-def set_point(step, *, start=0.5, rise=0.15, every=5000, stop=18.0):
+def set_point(step: int | jax.Array, *, start: ArrayLike = 0.5,
+              rise: ArrayLike = 0.15, every: int = 5000,
+              stop: ArrayLike = 18.0) -> jax.Array:
     """ControlVAE's set point of the KL, which rises in stairs.
 
     Source: Shao et al. 2020, section 5 (dSprites: 0.15 every 5000 steps).
@@ -81,7 +87,8 @@ def set_point(step, *, start=0.5, rise=0.15, every=5000, stop=18.0):
     return jnp.minimum(start + rise * stairs, stop)
 
 
-def dava_capacity(kl_step, *, largest=8.0, threshold=12_800_000):
+def dava_capacity(kl_step: ArrayLike, *, largest: ArrayLike = 8.0,
+                  threshold: ArrayLike = 12800000) -> jax.Array:
     """DAVA's target of the mean KL of a latent: kl_step / threshold, scaled.
 
         capacity = min(largest * kl_step / threshold, largest)
@@ -107,7 +114,8 @@ def dava_capacity(kl_step, *, largest=8.0, threshold=12_800_000):
     return jnp.minimum(largest * kl_step / threshold, largest)
 
 
-def dava_advance(kl_step, accuracy, batch_size):
+def dava_advance(kl_step: ArrayLike, accuracy: ArrayLike,
+                 batch_size: int) -> jax.Array:
     """The next kl_step: forth while the discriminator is fooled, else back.
 
     Half a batch forth at an accuracy of 0.501 or less, back above 0.51.

@@ -7,9 +7,11 @@ import math
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
-from topdis_jax.losses.inputs import as_float32, check_images
 from topdis_jax import collectives
+from topdis_jax.collectives import AxisName
+from topdis_jax.losses.inputs import as_float32, check_images
 
 # exp() of a larger log variance leaves float32's range, as does the square of
 # a larger mean, and 0 * inf is NaN.
@@ -17,7 +19,7 @@ _MAX_LOG_VAR = 80.0
 _MAX_MEAN = 1e18
 
 
-def bernoulli_nll(logits, images):
+def bernoulli_nll(logits: ArrayLike, images: ArrayLike) -> jax.Array:
     """Bernoulli cross-entropy -log p(x|z) from logits, summed over an image.
 
     max(l, 0) - l x + log(1 + exp(-|l|)): finite for every finite logit l.
@@ -44,13 +46,13 @@ def bernoulli_nll(logits, images):
                                  images.reshape(shape)), axis=1)
 
 
-def cross_entropy(logits, targets):
+def cross_entropy(logits: jax.Array, targets: jax.Array) -> jax.Array:
     """Elementwise Bernoulli cross-entropy in nats; see `bernoulli_nll`."""
     return (jnp.maximum(logits, 0) - logits * targets
             + jnp.log1p(jnp.exp(-jnp.abs(logits))))
 
 
-def gaussian_kl(mean, log_var):
+def gaussian_kl(mean: ArrayLike, log_var: ArrayLike) -> jax.Array:
     """KL(N(mean, exp(log_var)) || N(0, 1)) of each latent.
 
     (exp(log_var) + mean^2 - 1 - log_var) / 2. Log variances above 80 count
@@ -72,7 +74,8 @@ def gaussian_kl(mean, log_var):
     return (var + mean ** 2 - 1 - log_var) / 2
 
 
-def sample_gaussian(rng, mean, log_var, *, axis_name=None):
+def sample_gaussian(rng: jax.Array, mean: ArrayLike, log_var: ArrayLike, *,
+                    axis_name: AxisName = None) -> jax.Array:
     """Reparameterised sample mean + exp(log_var / 2) * noise.
 
     Log variances above 80 count as 80: the exponential would overflow.

@@ -1,9 +1,12 @@
 """Arguments of the losses as arrays of float32, in which all is computed."""
 
+from typing import Any
+
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 
-def as_float32(**arrays):
+def as_float32(**arrays: ArrayLike) -> Any:
     """The arrays, given by name, as float32.
 
     bfloat16 has 8 bits: a sum of 500 nats would move in steps of 4.
@@ -14,16 +17,16 @@ def as_float32(**arrays):
     Raises:
       TypeError: an array that is not floating.
     """
-    arrays = {name: jnp.asarray(array) for name, array in arrays.items()}
-    for name, array in arrays.items():
+    given = {name: jnp.asarray(array) for name, array in arrays.items()}
+    for name, array in given.items():
         if not _is_floating(array):
             raise TypeError(f'{name} must be floating, received '
                             f'{array.dtype}; convert it to float32')
-    result = [array.astype(jnp.float32) for array in arrays.values()]
+    result = [array.astype(jnp.float32) for array in given.values()]
     return result[0] if len(result) == 1 else result
 
 
-def check_images(name, images):
+def check_images(name: str, images: ArrayLike) -> None:
     """Raises TypeError unless images are floating."""
     images = jnp.asarray(images)
     if not _is_floating(images):

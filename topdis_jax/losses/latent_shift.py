@@ -5,18 +5,22 @@ from jax import lax
 import jax.numpy as jnp
 from jax.scipy.special import ndtr
 from jax.scipy.stats import norm
+from jax.typing import ArrayLike
 import numpy as np
 
-from topdis_jax.losses.inputs import as_float32
 from topdis_jax import collectives
+from topdis_jax.collectives import AxisName
+from topdis_jax.losses.inputs import as_float32
 from topdis_jax.topology import validity
 
 # Squares of codes between these are far from the ends of float32's range.
 _TINY, _HUGE = 1e-12, 1e12
 
 
-def latent_shift(z, rng, *, weights=None, shift=0.125, margin=1e-3,
-                 axis_name=None):
+def latent_shift(
+        z: ArrayLike, rng: jax.Array, *, weights: ArrayLike | None = None,
+        shift: ArrayLike = 0.125, margin: ArrayLike = 0.001,
+        axis_name: AxisName = None) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Moves every code of a batch along one latent by the same probability.
 
     A latent i and a sign are drawn. With m and s the mean and the standard

@@ -6,17 +6,21 @@ may be of any floating type; losses and terms are float32.
 """
 
 from jax import lax
+import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
+from topdis_jax import collectives
+from topdis_jax.collectives import AxisName
 from topdis_jax.losses import control
 from topdis_jax.losses.elbo import bernoulli_nll, gaussian_kl
 from topdis_jax.losses.total_correlation import decompose_kl
 from topdis_jax.losses.total_correlation import density_ratio_tc
-from topdis_jax import collectives
 from topdis_jax.topology import validity
 
 
-def vae(logits, images, mean, log_var):
+def vae(logits: ArrayLike, images: ArrayLike, mean: ArrayLike,
+        log_var: ArrayLike) -> tuple[jax.Array, dict[str, jax.Array]]:
     """reconstruction + KL: the negative evidence lower bound.
 
     Source: Kingma & Welling, Auto-Encoding Variational Bayes, 2014, eq. 3.
@@ -31,7 +35,9 @@ def vae(logits, images, mean, log_var):
     return beta_vae(logits, images, mean, log_var, beta=1.0)
 
 
-def beta_vae(logits, images, mean, log_var, *, beta):
+def beta_vae(logits: ArrayLike, images: ArrayLike, mean: ArrayLike,
+             log_var: ArrayLike, *,
+             beta: ArrayLike) -> tuple[jax.Array, dict[str, jax.Array]]:
     """reconstruction + beta * KL.
 
     Source: Higgins et al., beta-VAE, ICLR 2017, eq. 4.
@@ -48,7 +54,9 @@ def beta_vae(logits, images, mean, log_var, *, beta):
     return terms['reconstruction'] + beta * terms['kl'], terms
 
 
-def factor_vae(logits, images, mean, log_var, density_logits, *, gamma):
+def factor_vae(logits: ArrayLike, images: ArrayLike, mean: ArrayLike,
+               log_var: ArrayLike, density_logits: ArrayLike, *,
+               gamma: ArrayLike) -> tuple[jax.Array, dict[str, jax.Array]]:
     """reconstruction + KL + gamma * TC, TC by a classifier of codes.
 
     Source: Kim & Mnih, Disentangling by Factorising, ICML 2018, eq. 2.
@@ -67,8 +75,11 @@ def factor_vae(logits, images, mean, log_var, density_logits, *, gamma):
     return loss + gamma * tc, {**terms, 'total_correlation': tc}
 
 
-def beta_tcvae(logits, images, mean, log_var, z, *, beta, dataset_size,
-               estimator='weighted', axis_name=None):
+def beta_tcvae(
+        logits: ArrayLike, images: ArrayLike, mean: ArrayLike,
+        log_var: ArrayLike, z: ArrayLike, *, beta: ArrayLike,
+        dataset_size: int, estimator: str = 'weighted',
+        axis_name: AxisName = None) -> tuple[jax.Array, dict[str, jax.Array]]:
     """reconstruction + MI + beta * TC + dimension-wise KL.
 
     Source: Chen et al., Isolating Sources of Disentanglement in VAEs, NeurIPS
@@ -92,9 +103,15 @@ def beta_tcvae(logits, images, mean, log_var, z, *, beta, dataset_size,
     return loss, {**terms, **parts._asdict()}
 
 
-def control_vae(logits, images, mean, log_var, state, step, *,
-                proportional=0.01, integral=-0.001, start=0.5, rise=0.15,
-                every=5000, stop=18.0, axis_name=None):
+def control_vae(
+        logits: ArrayLike, images: ArrayLike, mean: ArrayLike,
+        log_var: ArrayLike, state: control.PIState, step: int | jax.Array, *,
+        proportional: float | jax.Array = 0.01,
+        integral: float | jax.Array = -0.001,
+        start: ArrayLike = 0.5, rise: ArrayLike = 0.15, every: int = 5000,
+        stop: ArrayLike = 18.0,
+        axis_name: AxisName = None
+) -> tuple[jax.Array, dict[str, jax.Array], control.PIState]:
     """reconstruction + weight * KL, the weight held by a controller.
 
     Source: Shao et al., ControlVAE, ICML 2020, eq. 5.
@@ -122,8 +139,10 @@ def control_vae(logits, images, mean, log_var, state, step, *,
     return loss, {**terms, 'kl_weight': weight, 'set_point': target}, state
 
 
-def dava(logits, images, mean, log_var, *, capacity, gamma=500.0, degree=4,
-         axis_name=None):
+def dava(logits: ArrayLike, images: ArrayLike, mean: ArrayLike,
+         log_var: ArrayLike, *, capacity: ArrayLike, gamma: ArrayLike = 500.0,
+         degree: int = 4,
+         axis_name: AxisName = None) -> tuple[jax.Array, dict[str, jax.Array]]:
     """reconstruction + gamma * (KL - capacity)^degree: DAVA's annealed VAE.
 
     KL here is the mean over latents (and the batch), while the term 'kl' is
@@ -152,7 +171,7 @@ def dava(logits, images, mean, log_var, *, capacity, gamma=500.0, degree=4,
         raise ValueError(f'degree must be 0 or even, received {degree!r}')
     terms = _elbo_terms(logits, images, mean, log_var)
     kl = collectives.mean(terms['kl'], axis_name)
-    excess = kl / mean.shape[1] - capacity
+    excess = kl / jnp.shape(mean)[1] - capacity
     penalty = jnp.abs(excess) if degree == 0 else _power(excess, degree)
     return (terms['reconstruction'] + gamma * penalty,
             {**terms, 'capacity': jnp.asarray(capacity, jnp.float32)})

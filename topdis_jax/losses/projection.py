@@ -1,12 +1,14 @@
 """Removal of the part of a gradient that works against another one."""
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 
-def project_conflict(grads, reference):
+def project_conflict(grads: Any,
+                     reference: Any) -> tuple[Any, jax.Array, jax.Array]:
     """Makes a gradient orthogonal to a reference that it conflicts with.
 
     With both pytrees as one vector each, g and r: if <g, r> < 0,
@@ -47,7 +49,7 @@ def project_conflict(grads, reference):
     return projected, unit_g * unit_r * before, unit_g * unit_r * after
 
 
-def conflicting_part(product, square):
+def conflicting_part(product: jax.Array, square: jax.Array) -> jax.Array:
     """How many times r is to be taken from g: min(<g, r>, 0) / |r|^2.
 
     Args:

@@ -1,14 +1,17 @@
 """The TopDis loss: shift, decode, distances, RTD."""
 
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
+from topdis_jax import collectives
 from topdis_jax import topology
+from topdis_jax.collectives import AxisName
 from topdis_jax.losses.inputs import check_images
 from topdis_jax.losses.latent_shift import latent_shift
-from topdis_jax import collectives
 from topdis_jax.topology import validity
 from topdis_jax.topology.divergences import rtd_or_nan
 
@@ -19,10 +22,15 @@ class TopDisAux(NamedTuple):
     num_valid: jax.Array
 
 
-def topdis_loss(decode, z, rng, *, images=None, weights=None, shift=0.125,
-                margin=1e-3, num_bars=50, power=1, forms=('min', 'max'),
-                quantile=0.9, floor=0.05, axis_name=None, engine='auto',
-                capacity=None):
+def topdis_loss(decode: Callable[[jax.Array], jax.Array], z: ArrayLike,
+                rng: jax.Array, *, images: ArrayLike | None = None,
+                weights: ArrayLike | None = None, shift: ArrayLike = 0.125,
+                margin: ArrayLike = 0.001, num_bars: int | None = 50,
+                power: ArrayLike = 1,
+                forms: str | Sequence[str] = ('min', 'max'),
+                quantile: ArrayLike = 0.9, floor: ArrayLike = 0.05,
+                axis_name: AxisName = None, engine: str = 'auto',
+                capacity: int | None = None) -> tuple[jax.Array, TopDisAux]:
     """How far the topology of a decoded batch changes when one latent shifts.
 
     Codes and shifted codes (see `latent_shift`) are decoded to two clouds of
@@ -84,14 +92,14 @@ def topdis_loss(decode, z, rng, *, images=None, weights=None, shift=0.125,
         axis_name=axis_name)
     before, after = _decode(decode, z, z_shifted, images)
     valid = collectives.gather(valid, axis_name)
-    scaled = [
+    dist, dist_shifted = (
         topology.scale_by_quantile(
             topology.pairwise_distances(cloud, axis_name=axis_name),
             mask=valid, quantile=quantile, floor=floor)
-        for cloud in (before, after)]
-    loss = rtd_or_nan(*scaled, valid, num_bars=num_bars, power=power,
-                      forms=forms, engine=engine, capacity=capacity,
-                      axis_name=axis_name)
+        for cloud in (before, after))
+    loss = rtd_or_nan(dist, dist_shifted, valid, num_bars=num_bars,
+                      power=power, forms=forms, engine=engine,
+                      capacity=capacity, axis_name=axis_name)
     # Codes or options that are not finite would leave no valid row, and so a
     # loss of 0. Shifted codes show both.
     bad = collectives.total(jnp.sum(~jnp.isfinite(z_shifted)), axis_name)

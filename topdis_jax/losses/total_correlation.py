@@ -9,9 +9,11 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
-from topdis_jax.losses.inputs import as_float32
 from topdis_jax import collectives
+from topdis_jax.collectives import AxisName
+from topdis_jax.losses.inputs import as_float32
 from topdis_jax.topology import validity
 
 ESTIMATORS = ('weighted', 'stratified')
@@ -30,8 +32,9 @@ class KLParts(NamedTuple):
     dimension_wise: jax.Array
 
 
-def decompose_kl(z, mean, log_var, *, dataset_size, estimator='weighted',
-                 axis_name=None):
+def decompose_kl(z: ArrayLike, mean: ArrayLike, log_var: ArrayLike, *,
+                 dataset_size: int, estimator: str = 'weighted',
+                 axis_name: AxisName = None) -> KLParts:
     """Splits the KL term of a batch in three, which sum to log q(z|x) / p(z).
 
     With a batch of m codes z_i and posteriors q(.|x_j), and N images,
@@ -117,7 +120,7 @@ def _log_weights(rows, batch, dataset_size, estimator, axis_name):
     return jnp.log(jnp.where(column == (own + 1) % batch, stratum, weights))
 
 
-def density_ratio_tc(logits):
+def density_ratio_tc(logits: ArrayLike) -> jax.Array:
     """Total correlation by a classifier: mean of logits[0] - logits[1].
 
     Class 0 are codes, class 1 codes with each coordinate permuted over the
@@ -138,7 +141,8 @@ def density_ratio_tc(logits):
     return jnp.mean(logits[:, 0] - logits[:, 1])
 
 
-def discriminator_loss(logits, logits_permuted):
+def discriminator_loss(logits: ArrayLike,
+                       logits_permuted: ArrayLike) -> jax.Array:
     """Half the sum of the cross-entropies of codes and permuted codes.
 
     Source: Kim & Mnih 2018, algorithm 2.
@@ -168,7 +172,8 @@ def _two_classes(**logits):
     return array
 
 
-def permute_coordinates(rng, z, *, axis_name=None):
+def permute_coordinates(rng: jax.Array, z: ArrayLike, *,
+                        axis_name: AxisName = None) -> jax.Array:
     """Permutes each latent over the batch, independently of the others.
 
     Source: Kim & Mnih 2018, algorithm 1.

@@ -5,16 +5,21 @@ doubled Vietoris-Rips complex of that paper has the homology of a pair of
 complexes on the points themselves; `engines.host` says how that is computed.
 """
 
+from collections.abc import Sequence
 import functools
 from typing import NamedTuple
 
 import jax
 from jax import lax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 import numpy as np
 
 from topdis_jax.topology import validity
 from topdis_jax.topology.engines import primitive
+
+
+OK, INVALID, NO_CAPACITY = range(3)
 
 
 class Barcode(NamedTuple):
@@ -27,14 +32,23 @@ class Barcode(NamedTuple):
         num_bars. If it is negative, all bars are NaN. -1: the matrices were
         not valid. Below -1: there were -count generators, more than the
         engine's capacity; raise that.
+      status: [...] int32, what the count says: OK (0), INVALID (1): the
+        matrices were not valid, or NO_CAPACITY (2).
     """
     births: jax.Array
     deaths: jax.Array
-    count: jax.Array
+    count: jax.Array  # type: ignore[assignment]  # not tuple's
+
+    @property
+    def status(self) -> jax.Array:
+        failed = jnp.where(self.count == -1, INVALID, NO_CAPACITY)
+        return jnp.where(self.count < 0, failed, OK).astype(jnp.int32)
 
 
-def relative_barcode(lower, upper, *, mask=None, num_bars=50, engine='auto',
-                     capacity=None):
+def relative_barcode(lower: ArrayLike, upper: ArrayLike, *,
+                     mask: ArrayLike | None = None, num_bars: int | None = 50,
+                     engine: str = 'auto',
+                     capacity: int | None = None) -> Barcode:
     """Persistent homology of degree 1 of the pair (Rips(lower), Rips(upper)).
 
     An edge {i, j} is born at lower[i, j] as a class, triangles relate edges,
@@ -96,7 +110,9 @@ def relative_barcode(lower, upper, *, mask=None, num_bars=50, engine='auto',
     return Barcode(*(x[0] for x in bars))
 
 
-def barcodes_of(matrices, pairs, mask, num_bars, engine):
+def barcodes_of(matrices: Sequence[jax.Array],
+                pairs: tuple[tuple[int, int], ...], mask: jax.Array,
+                num_bars: int | None, engine: primitive.Engine) -> Barcode:
     """The Barcode [pairs, ...]. Args: see primitive.pair_entries."""
     if num_bars is not None:
         num_bars = validity.check_count('num_bars', num_bars)
@@ -205,7 +221,9 @@ def _take(matrix, edges):
     return [a + (b - a) / 2 for a, b in zip(values[::2], values[1::2])]
 
 
-def as_pair(first, second, names=('lower', 'upper'), rank=None):
+def as_pair(first: ArrayLike, second: ArrayLike,
+            names: tuple[str, str] = ('lower', 'upper'),
+            rank: int | None = None) -> list[jax.Array]:
     """Both as float32 arrays of one shape [..., n, n]."""
     pair = [_flushed(validity.as_distances(name, matrix, rank))
             for name, matrix in zip(names, (first, second))]

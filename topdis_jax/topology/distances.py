@@ -6,7 +6,9 @@ import math
 import jax
 from jax import lax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
+from topdis_jax.collectives import AxisName
 from topdis_jax import collectives
 
 from topdis_jax.topology import validity
@@ -17,7 +19,8 @@ _SMALLEST_SCALE = 1e-5
 _NEGLIGIBLE = 1e-30
 
 
-def pairwise_distances(x, *, axis_name=None):
+def pairwise_distances(x: ArrayLike, *,
+                       axis_name: AxisName = None) -> jax.Array:
     """Euclidean distances between the rows of a batch.
 
     Differences are taken before they are squared, so that near rows lose no
@@ -149,7 +152,9 @@ def _squares_by_coordinate(x, rows, unroll=32):
     return lax.scan(add, zeros, (x.T, rows.T), unroll=unroll)[0]
 
 
-def scale_by_quantile(dist, *, mask=None, quantile=0.9, floor=0.05):
+def scale_by_quantile(dist: ArrayLike, *, mask: ArrayLike | None = None,
+                      quantile: ArrayLike = 0.9,
+                      floor: ArrayLike = 0.05) -> jax.Array:
     """Divides distances by one of their quantiles.
 
         scale = max(quantile of the entries, floor * largest entry)

@@ -4,9 +4,14 @@ Source: Barannikov et al., Representation Topology Divergence, ICML 2022, and
 Balabin et al., Disentanglement Learning via Topology, ICML 2024.
 """
 
+from collections.abc import Sequence
+
+import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from topdis_jax import collectives
+from topdis_jax.collectives import AxisName
 from topdis_jax.topology import barcode, validity
 from topdis_jax.topology.distances import scale_by_quantile
 from topdis_jax.topology.engines import primitive
@@ -14,9 +19,11 @@ from topdis_jax.topology.engines import primitive
 FORMS = ('min', 'max')
 
 
-def rtd(dist_x, dist_y, *, mask=None, num_bars=50, power=1, forms=FORMS,
-        symmetric=True, quantile=None, engine='auto', capacity=None,
-        axis_name=None):
+def rtd(dist_x: ArrayLike, dist_y: ArrayLike, *, mask: ArrayLike | None = None,
+        num_bars: int | None = 50, power: ArrayLike = 1,
+        forms: str | Sequence[str] = FORMS, symmetric: bool = True,
+        quantile: ArrayLike | None = None, engine: str = 'auto',
+        capacity: int | None = None, axis_name: AxisName = None) -> jax.Array:
     """Representation topology divergence of two clouds in correspondence.
 
     The sum over forms and directions of sum |death - birth|^power over the
@@ -76,8 +83,10 @@ def rtd(dist_x, dist_y, *, mask=None, num_bars=50, power=1, forms=FORMS,
         axis_name=axis_name)
 
 
-def rtd_or_nan(dist_x, dist_y, mask, *, num_bars, power, forms, engine,
-               capacity, axis_name, symmetric=True):
+def rtd_or_nan(dist_x: jax.Array, dist_y: jax.Array, mask: jax.Array, *,
+               num_bars: int | None, power: ArrayLike,
+               forms: str | Sequence[str], engine: str, capacity: int | None,
+               axis_name: AxisName, symmetric: bool = True) -> jax.Array:
     """`rtd` of float32 matrices [n, n] and a bool mask [n].
 
     Distances that are not valid give NaN even where they are not traced.

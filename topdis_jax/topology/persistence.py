@@ -1,7 +1,7 @@
 """Persistent relative homology on the host: NumPy in and out, no JAX."""
 
-from topdis_jax.topology.engines.host import Bars
 from topdis_jax.topology.engines.host import barcode_entries
+from topdis_jax.topology.engines.host import Bars
 from topdis_jax.topology.engines.host import Entries
 from topdis_jax.topology.engines.host import relative_h1
 

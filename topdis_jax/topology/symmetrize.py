@@ -1,12 +1,15 @@
 """Repair of distance matrices that differ from valid ones by rounding."""
 
+import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 import numpy as np
 
 from topdis_jax.topology import validity
 
 
-def symmetrize(dist, *, mask=None, tolerance=1e-3):
+def symmetrize(dist: ArrayLike, *, mask: ArrayLike | None = None,
+               tolerance: ArrayLike = 0.001) -> jax.Array:
     """Repairs the rounding errors of a matrix of distances.
 
     Barcodes need distances that are exactly symmetric, with a zero diagonal

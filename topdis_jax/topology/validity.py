@@ -4,21 +4,25 @@ A value is known unless it is traced (under jit, grad, vmap). A known value
 that is not valid raises. A traced one cannot: it gives NaN instead.
 """
 
+from collections.abc import Callable, Mapping
 import operator
+from typing import Any, NoReturn
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 import numpy as np
 
 from topdis_jax import collectives
 
 
-def is_traced(*values):
+def is_traced(*values: Any) -> bool:
     """Whether any of the values is a tracer, so that it cannot be looked at."""
     return any(isinstance(value, jax.core.Tracer) for value in values)
 
 
-def check_option(name, value, valid, expected):
+def check_option(name: str, value: Any, valid: Callable[[Any], Any],
+                 expected: str) -> Any:
     """A scalar option whose valid values are a range.
 
     Args:
@@ -44,7 +48,7 @@ def check_option(name, value, valid, expected):
     return value
 
 
-def check_count(name, value, least=1):
+def check_count(name: str, value: Any, least: int = 1) -> int:
     """A static whole number, as an int.
 
     Raises:
@@ -63,7 +67,8 @@ def check_count(name, value, least=1):
     return whole
 
 
-def as_distances(name, matrix, rank=None):
+def as_distances(name: str, matrix: ArrayLike,
+                 rank: int | None = None) -> jax.Array:
     """The matrix as float32 [..., n, n].
 
     Raises:
@@ -79,7 +84,7 @@ def as_distances(name, matrix, rank=None):
     return matrix.astype(jnp.float32)
 
 
-def as_mask(mask, matrix):
+def as_mask(mask: ArrayLike | None, matrix: jax.Array) -> jax.Array:
     """The mask as bool [..., n], broadcast to the batch of matrix [..., n, n].
 
     Raises:
@@ -100,7 +105,8 @@ def as_mask(mask, matrix):
     return jnp.broadcast_to(mask, shape)
 
 
-def check_square(name, matrix, rank=None):
+def check_square(name: str, matrix: ArrayLike,
+                 rank: int | None = None) -> None:
     """Raises ValueError unless matrix is [..., n, n] (of the given rank)."""
     shape = jnp.shape(matrix)
     square = len(shape) >= 2 and shape[-1] == shape[-2]
@@ -110,8 +116,10 @@ def check_square(name, matrix, rank=None):
             f'{name} must have shape {expected}, received {shape}')
 
 
-def check_concrete(first, second, *, mask=None, names=('lower', 'upper'),
-                   ordered=False):
+def check_concrete(first: ArrayLike, second: ArrayLike, *,
+                   mask: ArrayLike | None = None,
+                   names: tuple[str, str] = ('lower', 'upper'),
+                   ordered: bool = False) -> None:
     """Raises the ValueError that names the first entry that is not valid.
 
     A matrix that is traced is not looked at; nothing is if the mask is. Looks
@@ -161,7 +169,7 @@ def _all_valid(matrix):
             and np.array_equal(matrix, np.swapaxes(matrix, -1, -2)))
 
 
-def explain(matrices, ordered):
+def explain(matrices: Mapping[str, np.ndarray], ordered: bool) -> NoReturn:
     """Raises the ValueError that names the first entry that is not valid.
 
     Entries are compared in float32, as by the engine, and named as received.

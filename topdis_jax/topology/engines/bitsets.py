@@ -1,11 +1,13 @@
 """Sets as bits of 32-bit words, which XLA handles as arrays."""
 
 from jax import lax
+import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 import numpy as np
 
 
-def pack(members):
+def pack(members: jax.Array) -> jax.Array:
     """[..., m] bool -> [..., ceil(m / 32)] uint32, member b as bit b % 32."""
     *batch, m = members.shape
     words = -(-m // 32)
@@ -16,7 +18,7 @@ def pack(members):
                    axis=-1, dtype=jnp.uint32)
 
 
-def pack_first(members):
+def pack_first(members: jax.Array) -> jax.Array:
     """[m, ...] bool, m a multiple of 32 -> [m / 32, ...] uint32."""
     m, *rest = members.shape
     powers = (np.uint32(1) << np.arange(32, dtype=np.uint32)).reshape(
@@ -25,31 +27,31 @@ def pack_first(members):
                    axis=1, dtype=jnp.uint32)
 
 
-def single(member, words):
+def single(member: jax.Array, words: int) -> jax.Array:
     """int32 [...] -> [words, ...] uint32: one member; none if negative."""
     word = jnp.arange(words).reshape(words, *[1] * jnp.ndim(member))
     bit = jnp.left_shift(jnp.uint32(1), (member & 31).astype(jnp.uint32))
     return jnp.where(word == (member >> 5)[None], bit[None], 0)
 
 
-def any_of(sets):
+def any_of(sets: jax.Array) -> jax.Array:
     """[words, ...] -> [...] bool: which sets are not empty."""
     return lax.reduce(sets, np.uint32(0), lax.bitwise_or, (0,)) != 0
 
 
-def count(sets):
+def count(sets: jax.Array) -> jax.Array:
     """[..., words] -> [...] int32 members."""
     return jnp.sum(lax.population_count(sets), axis=-1, dtype=jnp.int32)
 
 
-def highest(members):
+def highest(members: jax.Array) -> jax.Array:
     """[words] -> [] int32: the last member, -1 if there is none."""
     word = jnp.arange(members.shape[0])
     last = 32 * word + 31 - lax.clz(members).astype(jnp.int32)
     return jnp.max(jnp.where(members != 0, last, -1))
 
 
-def find(sets, place, m):
+def find(sets: jax.Array, place: jax.Array, m: int) -> jax.Array:
     """The member of each set [r, words] that `place` [r] others precede.
 
     Members are 0 .. m - 1. Returns [r] int32, at most m - 1.
@@ -61,7 +63,7 @@ def find(sets, place, m):
     return jnp.minimum(jnp.sum(ranks <= place[:, None], axis=-1), m - 1)
 
 
-def first_reaching(totals, targets):
+def first_reaching(totals: jax.Array, targets: jax.Array) -> jax.Array:
     """The first place of totals [m] that is at least each of targets [r].
 
     Args:
@@ -84,7 +86,7 @@ def first_reaching(totals, targets):
     return lax.fori_loop(0, steps, refine, start)
 
 
-def at(sums, edge):
+def at(sums: jax.Array, edge: ArrayLike) -> jax.Array:
     """sums[:, edge], where what is beyond the last is zero.
 
     Indices for each word: with whole columns, a CPU's compiler puts words last

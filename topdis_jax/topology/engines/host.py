@@ -16,14 +16,16 @@ takes its place: triangles and caps in the order of their values, but only
 those that do not follow from earlier ones. `kernels` has both.
 """
 
+from collections.abc import Callable
 import concurrent.futures
 import functools
 import math
 import os
 import sys
 import threading
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from jax.typing import ArrayLike
 import numba
 from numba.core import event
 import numpy as np
@@ -53,7 +55,7 @@ class Entries(NamedTuple):
     birth_edges: np.ndarray
     death_edges: np.ndarray
     capped: np.ndarray
-    count: np.ndarray
+    count: np.ndarray  # type: ignore[assignment]  # not tuple's
 
 
 class Bars(NamedTuple):
@@ -65,7 +67,7 @@ class Bars(NamedTuple):
     capped: np.ndarray
 
 
-def relative_h1(lower, upper):
+def relative_h1(lower: ArrayLike, upper: ArrayLike) -> Bars:
     """All bars of the pair (Rips(lower), Rips(upper)) in degree 1, over Z/2.
 
     >>> lower = np.array([[0., 1.], [1., 0.]])
@@ -94,15 +96,16 @@ def relative_h1(lower, upper):
     if received[0].shape != received[1].shape:
         raise ValueError('lower and upper must have one shape, received '
                          f'{received[0].shape} and {received[1].shape}')
-    args = [*map(_one_item, received), _all_points(len(received[0]))]
+    items = _one_item(received[0]), _one_item(received[1])
+    mask = _all_points(len(received[0]))
     places = 4 * len(received[0]) + 16  # seldom too few
-    entries, values = _all_entries(*args, places, with_values=True)
+    entries, values = _all_entries(*items, mask, places, with_values=True)
     count = int(entries.count[0])
     if count < 0:
         validity.explain(dict(zip(('lower', 'upper'), received)),
                          ordered=True)
     if count > places:
-        entries, values = _all_entries(*args, count, with_values=True)
+        entries, values = _all_entries(*items, mask, count, with_values=True)
     values = values[0, :count]
     return Bars(values[:, 0], values[:, 1], entries.birth_edges[0, :count],
                 entries.death_edges[0, :count], entries.capped[0, :count])
@@ -123,7 +126,9 @@ def _all_points(n):
     return mask
 
 
-def barcode_entries(lower, upper, mask, num_bars, threads=None):
+def barcode_entries(lower: np.ndarray, upper: np.ndarray,
+                    mask: np.ndarray | None, num_bars: int,
+                    threads: int | None = None) -> Entries:
     """The entries of many barcodes, shared out over threads.
 
     Never raises on values: this is what a compiled step calls. Consecutive
@@ -236,7 +241,7 @@ def _share_out(run, items, threads):
             helper.result()
 
 
-def cores():
+def cores() -> int:
     """How many cores this process may use."""
     if hasattr(os, 'sched_getaffinity'):
         return len(os.sched_getaffinity(0))
@@ -244,7 +249,7 @@ def cores():
 
 
 _lock = threading.RLock()
-_state = {}
+_state: dict[str, Any] = {}
 
 
 def _pool():
@@ -266,7 +271,7 @@ if hasattr(os, 'register_at_fork'):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-def warm_up():
+def warm_up() -> Callable:
     """Compiles the engine, or loads what an earlier process compiled.
 
     Called by the first barcode, if not before. What it compiles it says on
@@ -285,7 +290,7 @@ def _engine(cache):
     return engine
 
 
-def compiled(make):
+def compiled(make: Callable[..., Any]) -> Any:
     """make(cache=True), or False where compiled code cannot be kept."""
     with event.install_listener('numba:compile', _announcer):
         try:

@@ -4,9 +4,11 @@
 copies, and no thread that waits for another one's Python.
 """
 
+from collections.abc import Sequence
 import ctypes
 import functools
 import threading
+from typing import Any
 
 import jax
 from jax.interpreters import mlir
@@ -19,7 +21,8 @@ _NAME = 'topdis_jax_barcodes'
 _lock = threading.Lock()
 
 
-def lower(ctx, operands):
+def lower(ctx: mlir.LoweringRuleContext,
+          operands: Sequence[Any]) -> Sequence[Any]:
     """The custom call, as a lowering rule has it.
 
     Args:
@@ -37,7 +40,7 @@ def lower(ctx, operands):
                                        mlir.ir_constant(threads))
 
 
-def warm_up():
+def warm_up() -> Any:
     """Compiles the engine, or loads it, and makes it known to XLA."""
     with _lock:  # of two engines, one would be freed and still be called
         return _registered()

@@ -5,6 +5,7 @@ known when JAX lowers it and not when it is traced. Barcodes are therefore a
 JAX primitive, and the choice is its lowering rule.
 """
 
+from collections.abc import Sequence
 import dataclasses
 import functools
 import math
@@ -43,7 +44,7 @@ class Engine:
         return Entries(*(x[0] for x in found))
 
 
-def choose(engine, n, capacity):
+def choose(engine: str, n: int, capacity: int | None) -> Engine:
     """The Engine that computes barcodes.
 
     Args: see `barcode.relative_barcode`; n points of a cloud.
@@ -59,7 +60,7 @@ def choose(engine, n, capacity):
     return Engine(engine, capacity)
 
 
-def resolve_engine(engine, n):
+def resolve_engine(engine: str, n: int) -> str:
     """'host' or 'xla': what n points get on the default platform."""
     how = _means(engine, n, (jax.default_backend(),))
     return 'xla' if how == 'xla' else 'host'
@@ -93,7 +94,9 @@ def _means(engine, n, platforms, exported=False):
     return 'xla' if engine == 'auto' and n <= _XLA_POINTS else 'callback'
 
 
-def pair_entries(matrices, pairs, mask, num_bars, engine):
+def pair_entries(matrices: Sequence[jax.Array],
+                 pairs: Sequence[tuple[int, int]], mask: jax.Array,
+                 num_bars: int, engine: Engine) -> Entries:
     """Where the bars of some pairs of matrices begin and end.
 
     Args:

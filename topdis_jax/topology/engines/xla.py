@@ -40,7 +40,7 @@ from topdis_jax.topology.engines.host import Entries
 MAX_POINTS = 1024  # n ** 3 must be less than 2 ** 31
 
 
-def default_capacity(n):
+def default_capacity(n: int) -> int:
     """Places for generators if none are given: never too few up to n = 16.
 
     Clouds in 3 to 1000 dimensions, n to 256, took at most 2.9 n.
@@ -48,7 +48,7 @@ def default_capacity(n):
     return max(32, 4 * n)
 
 
-def check(n, capacity):
+def check(n: int, capacity: int | None) -> None:
     """Raises ValueError where barcode_entries does."""
     if n > MAX_POINTS:
         raise ValueError(f"received {n} points; engine 'xla' takes at most "
@@ -57,7 +57,8 @@ def check(n, capacity):
         raise ValueError(f'capacity must be at least 1, received {capacity}')
 
 
-def barcode_entries(lower, upper, mask, num_bars, capacity=None):
+def barcode_entries(lower: jax.Array, upper: jax.Array, mask: jax.Array,
+                    num_bars: int, capacity: int | None = None) -> Entries:
     """The entries of many barcodes, in one loop for all of them.
 
     Works under jit, vmap (which makes one larger batch), scan, pmap and

@@ -3,8 +3,9 @@
 The first half of `xla`, which has the notation.
 """
 
+from collections.abc import Callable
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 from jax import lax
@@ -18,7 +19,7 @@ _BLOCK = 1 << 21  # triangles looked at at once: bounds the memory
 
 
 @functools.lru_cache(maxsize=8)
-def edges_of(n):
+def edges_of(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(i, j, edge): the ends [E] of edges, and the edge of two ends [n, m].
 
     It is E on the diagonal and for vertices from n on: m is the next multiple
@@ -48,7 +49,7 @@ class Order(NamedTuple):
     values: jax.Array
     events: jax.Array
     generators: jax.Array
-    count: jax.Array
+    count: jax.Array  # type: ignore[assignment]  # not tuple's
     youngest: jax.Array
     at_cap: jax.Array
     at_birth: jax.Array
@@ -66,7 +67,8 @@ class Parts(NamedTuple):
     second: jax.Array
 
 
-def prepare(words, lower, upper, mask):
+def prepare(words: int, lower: jax.Array, upper: jax.Array,
+            mask: jax.Array) -> tuple[Order, Parts]:
     """(Order, Parts) of one barcode."""
     n = lower.shape[0]
     i, j, edge = edges_of(n)
@@ -119,7 +121,7 @@ def _triangles(rank):
     return youngest, least % m, least // m < rank[i, j]
 
 
-def map_rows(function, rows):
+def map_rows(function: Callable, rows: Any) -> Any:
     """vmap over rows of [n, ...], as many at once as memory should hold."""
     n = jax.tree.leaves(rows)[0].shape[0]
     block = max(1, _BLOCK // n ** 2)
@@ -128,7 +130,7 @@ def map_rows(function, rows):
     return lax.map(function, rows, batch_size=block)
 
 
-def rows_first(matrices):
+def rows_first(matrices: jax.Array) -> jax.Array:
     """[words, n, m] -> [n, words, m]"""
     return matrices.transpose(1, 0, 2)
 
