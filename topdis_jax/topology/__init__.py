@@ -3,6 +3,7 @@
 from topdis_jax.topology import persistence
 from topdis_jax.topology.barcode import Barcode
 from topdis_jax.topology.barcode import relative_barcode
+from topdis_jax.topology.barcode import rips_barcode
 from topdis_jax.topology.distances import pairwise_distances
 from topdis_jax.topology.distances import scale_by_quantile
 from topdis_jax.topology.divergences import rtd
@@ -13,6 +14,7 @@ __all__ = (
     'pairwise_distances',
     'persistence',
     'relative_barcode',
+    'rips_barcode',
     'rtd',
     'scale_by_quantile',
     'symmetrize',

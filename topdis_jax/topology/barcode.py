@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 import numpy as np
 
-from topdis_jax.topology import validity
+from topdis_jax.topology import spanning_tree, validity
 from topdis_jax.topology.engines import primitive
 
 
@@ -108,6 +108,98 @@ def relative_barcode(lower: ArrayLike, upper: ArrayLike, *,
     engine = primitive.choose(engine, lower.shape[-1], capacity)
     bars = barcodes_of((lower, upper), ((0, 1),), whole_mask, num_bars, engine)
     return Barcode(*(x[0] for x in bars))
+
+
+def rips_barcode(dist: ArrayLike, *, mask: ArrayLike | None = None,
+                 num_bars: int | None = None, engine: str = 'auto',
+                 capacity: int | None = None) -> tuple[Barcode, Barcode]:
+    """Vietoris-Rips persistent homology of one cloud, degrees 0 and 1.
+
+    Over Z/2. Degree 0: all points are born at 0; components merge at the
+    weights of a minimum spanning tree. One bar of degree 0 never ends: it is
+    left out. Degree 1: all bars end.
+
+    Degree 1 is relative homology, so that it has the engines, gradients and
+    transforms of `relative_barcode`. With F_t the edges up to t of a minimum
+    spanning tree F, F_t has no cycles and the components of Rips_t; hence
+    H_1(Rips_t) = H_1(Rips_t, F_t) by the long exact sequence of the pair.
+
+    >>> square = np.array([[0, 1, 2, 1], [1, 0, 1, 2], [2, 1, 0, 1.],
+    ...                    [1, 2, 1, 0]])
+    >>> h0, h1 = rips_barcode(square)
+    >>> h0.deaths, h1.births[:2], h1.deaths[:2]
+    (Array([1., 1., 1.], dtype=float32), Array([1., 0.], dtype=float32), \
+Array([2., 0.], dtype=float32))
+
+    Args:
+      dist: [..., n, n] float32, symmetric, zero diagonal, not negative. No
+        triangle inequality is needed.
+      mask: [..., n] bool, the points that take part (all if None). The result
+        is that of the matrix restricted to these points.
+      num_bars: bars that are returned of each degree, the longest. None for
+        all, see `relative_barcode`.
+      engine, capacity: see `relative_barcode`.
+
+    Returns:
+      (Barcode of degree 0, Barcode of degree 1), NaN for traced values that
+      are not valid. Degree 0 has n - 1 places if num_bars is None. Bars of
+      length 0, of coinciding points, are in no count.
+
+    Raises:
+      ValueError: wrong shapes or options, or values that are not valid and
+        not traced. TypeError: not floating.
+    """
+    given = dist
+    dist = _flushed(validity.as_distances('dist', dist))
+    whole_mask = validity.as_mask(mask, dist)
+    validity.check_concrete(given, given, mask=mask, names=('dist', 'dist'))
+    chosen = primitive.choose(engine, dist.shape[-1], capacity)
+    edges = spanning_tree.spanning_tree(dist, mask=whole_mask)
+    upper = _upper_of_tree(lax.stop_gradient(dist), edges)
+    bars = barcodes_of((dist, upper), ((0, 1),), whole_mask, num_bars, chosen)
+    degree_1 = Barcode(*(x[0] for x in bars))
+    return _degree_0(dist, edges, whole_mask, num_bars,
+                     degree_1.count == -1), degree_1
+
+
+def _upper_of_tree(dist, edges):
+    """dist at the edges of a spanning tree, and more than all of it elsewhere.
+
+    A bar that ends there would be capped; none is, as the whole complex is a
+    simplex in the end.
+    """
+    n = dist.shape[-1]
+    vertices = jnp.arange(n)
+    # Of tree edges, as sums over one-hot rows: no scatter.
+    i, j = (jnp.asarray(edges[..., k, None] == vertices, jnp.float32)
+            for k in (0, 1))
+    is_edge = jnp.einsum('...ei,...ej->...ij', i, j) > 0
+    is_edge = is_edge | jnp.swapaxes(is_edge, -1, -2)
+    largest = jnp.max(dist, axis=(-2, -1), keepdims=True, initial=0.0)
+    above = jnp.minimum(largest, 1e38) * 2 + 1
+    upper = jnp.where(is_edge, dist, jnp.maximum(above, largest))
+    return jnp.where(jnp.eye(n, dtype=bool), 0.0, upper)
+
+
+def _degree_0(dist, edges, mask, num_bars, invalid):
+    """The Barcode of degree 0 by the edges of a spanning tree, ascending."""
+    count = jnp.sum(mask, axis=-1, keepdims=True) - 1
+    places = edges.shape[-2] if num_bars is None else num_bars
+    place = jnp.arange(places)
+    used = place < count
+    # The longest first; of a tree with room for more edges, those in use.
+    at = jnp.where(used, count - 1 - place, 0)
+    if edges.shape[-2] == 0:
+        deaths = jnp.zeros((*mask.shape[:-1], places), jnp.float32)
+    else:
+        longest = jnp.take_along_axis(edges, at[..., None], axis=-2)
+        deaths = spanning_tree.weights_at(dist, longest)
+    deaths = jnp.where(used, deaths, 0.0)
+    deaths = jnp.where(invalid[..., None], jnp.nan, deaths)
+    births = jnp.where(invalid[..., None], jnp.nan, jnp.zeros_like(deaths))
+    weights = spanning_tree.weights_at(lax.stop_gradient(dist), edges)
+    positive = jnp.sum(weights > 0, axis=-1).astype(jnp.int32)
+    return Barcode(births, deaths, jnp.where(invalid, -1, positive))
 
 
 def barcodes_of(matrices: Sequence[jax.Array],
