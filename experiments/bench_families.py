@@ -37,6 +37,8 @@ def define_flags():
     """Here, and not at the import, for other benchmarks define some too."""
     flags.DEFINE_multi_integer('points', [64, 256], 'Points of a cloud.')
     flags.DEFINE_bool('columns', True, 'Whether to time columns alone.')
+    flags.DEFINE_list('peers', None, 'Programs beside the engine; all that '
+                      'are installed if not given.')
 
 
 def _columns_alone(lower, upper):
@@ -112,7 +114,9 @@ def line(row, names):
 
 def main(_):
     host.warm_up()
-    names = [*programs(), *[_COLUMNS] * FLAGS.columns]
+    peers = [name for name in programs() if name != ENGINE]
+    names = [ENGINE, *(peers if FLAGS.peers is None else FLAGS.peers),
+             *[_COLUMNS] * FLAGS.columns]
     print('four barcodes, ms on one thread (times the engine\'s)')
     print(f'{"n":>5} {"shape":>16} {"second":>12}'
           + ''.join(f'{name:>22}' for name in names))
