@@ -10,12 +10,12 @@ import functools
 from typing import NamedTuple
 
 import jax
-from jax import lax
+from jax import export, lax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 import numpy as np
 
-from topdis_jax.topology import spanning_tree, validity
+from topdis_jax.topology import trees, validity
 from topdis_jax.topology.engines import primitive
 
 
@@ -43,6 +43,11 @@ class Barcode(NamedTuple):
     def status(self) -> jax.Array:
         failed = jnp.where(self.count == -1, INVALID, NO_CAPACITY)
         return jnp.where(self.count < 0, failed, OK).astype(jnp.int32)
+
+
+# So that a function that returns one can be exported and loaded.
+export.register_namedtuple_serialization(
+    Barcode, serialized_name='topdis_jax.topology.Barcode')
 
 
 def relative_barcode(lower: ArrayLike, upper: ArrayLike, *,
@@ -154,7 +159,9 @@ Array([2., 0.], dtype=float32))
     whole_mask = validity.as_mask(mask, dist)
     validity.check_concrete(given, given, mask=mask, names=('dist', 'dist'))
     chosen = primitive.choose(engine, dist.shape[-1], capacity)
-    edges = spanning_tree.spanning_tree(dist, mask=whole_mask)
+    dist = jnp.where(whole_mask[..., :, None] & whole_mask[..., None, :],
+                     dist, 0.0)
+    edges = trees.spanning_tree(dist, mask=whole_mask)
     upper = _upper_of_tree(lax.stop_gradient(dist), edges)
     bars = barcodes_of((dist, upper), ((0, 1),), whole_mask, num_bars, chosen)
     degree_1 = Barcode(*(x[0] for x in bars))
@@ -168,24 +175,19 @@ def _upper_of_tree(dist, edges):
     A bar that ends there would be capped; none is, as the whole complex is a
     simplex in the end.
     """
-    n = dist.shape[-1]
-    vertices = jnp.arange(n)
-    # Of tree edges, as sums over one-hot rows: no scatter.
-    i, j = (jnp.asarray(edges[..., k, None] == vertices, jnp.float32)
-            for k in (0, 1))
-    is_edge = jnp.einsum('...ei,...ej->...ij', i, j) > 0
-    is_edge = is_edge | jnp.swapaxes(is_edge, -1, -2)
     largest = jnp.max(dist, axis=(-2, -1), keepdims=True, initial=0.0)
     above = jnp.minimum(largest, 1e38) * 2 + 1
-    upper = jnp.where(is_edge, dist, jnp.maximum(above, largest))
-    return jnp.where(jnp.eye(n, dtype=bool), 0.0, upper)
+    upper = jnp.where(trees.adjacency(edges, dist.shape[-1]), dist,
+                      jnp.maximum(above, largest))
+    on_diagonal = jnp.eye(dist.shape[-1], dtype=bool)
+    return jnp.where(jnp.broadcast_to(on_diagonal, dist.shape), 0.0, upper)
 
 
 def _degree_0(dist, edges, mask, num_bars, invalid):
     """The Barcode of degree 0 by the edges of a spanning tree, ascending."""
     count = jnp.sum(mask, axis=-1, keepdims=True) - 1
     places = edges.shape[-2] if num_bars is None else num_bars
-    place = jnp.arange(places)
+    place = jnp.broadcast_to(jnp.arange(places), (*count.shape[:-1], places))
     used = place < count
     # The longest first; of a tree with room for more edges, those in use.
     at = jnp.where(used, count - 1 - place, 0)
@@ -193,11 +195,11 @@ def _degree_0(dist, edges, mask, num_bars, invalid):
         deaths = jnp.zeros((*mask.shape[:-1], places), jnp.float32)
     else:
         longest = jnp.take_along_axis(edges, at[..., None], axis=-2)
-        deaths = spanning_tree.weights_at(dist, longest)
+        deaths = trees.weights_at(dist, longest)
     deaths = jnp.where(used, deaths, 0.0)
     deaths = jnp.where(invalid[..., None], jnp.nan, deaths)
     births = jnp.where(invalid[..., None], jnp.nan, jnp.zeros_like(deaths))
-    weights = spanning_tree.weights_at(lax.stop_gradient(dist), edges)
+    weights = trees.weights_at(lax.stop_gradient(dist), edges)
     positive = jnp.sum(weights > 0, axis=-1).astype(jnp.int32)
     return Barcode(births, deaths, jnp.where(invalid, -1, positive))
 

@@ -169,6 +169,13 @@ def _all_valid(matrix):
             and np.array_equal(matrix, np.swapaxes(matrix, -1, -2)))
 
 
+def all_valid(matrix: jax.Array) -> jax.Array:
+    """Whether [n, n] float32 is a matrix of distances, [] bool; traceable."""
+    # NaN fails the first comparison, infinity the second.
+    good = (matrix >= 0) & (matrix < jnp.inf) & (matrix == matrix.T)
+    return jnp.all(good) & jnp.all(jnp.diagonal(matrix) == 0)
+
+
 def explain(matrices: Mapping[str, np.ndarray], ordered: bool) -> NoReturn:
     """Raises the ValueError that names the first entry that is not valid.
 

@@ -1,6 +1,5 @@
 """Minimum spanning trees and minimax paths of distance matrices, in JAX."""
 
-import functools
 from typing import NamedTuple
 
 import jax
@@ -27,8 +26,7 @@ def spanning_tree(dist: ArrayLike, *,
       [..., n - 1, 2] int32, edges (i, j) with i < j in ascending order of
       weight. With m points in the mask, the first m - 1 are the tree; (0, 0)
       fills the rest. Where distances are equal, several trees are minimal and
-      this is one of them; the sorted weights are the same for all. The tree
-      is constant to autodiff: `weights_at(dist, edges)` is differentiable.
+      this is one of them; the sorted weights are the same for all.
 
     Raises:
       ValueError: wrong shapes. TypeError: not floating.
@@ -50,13 +48,38 @@ def minimax_paths(dist: ArrayLike, *,
 
     Returns:
       [..., n, n] float32, with a zero diagonal. Entries of points that do not
-      take part are infinite. Constant to autodiff.
+      take part are infinite. Each other entry is the weight of an edge of the
+      spanning tree, and its gradient goes there.
 
     Raises:
       ValueError: wrong shapes. TypeError: not floating.
     """
     dist = validity.as_distances('dist', dist)
-    return _over_batch(_minimax, dist, validity.as_mask(mask, dist))
+    mask = validity.as_mask(mask, dist)
+    edges, longest = tree_paths(dist, mask)
+    n = dist.shape[-1]
+    if n < 2:
+        return jnp.where(mask[..., None] & mask[..., None, :], 0.0, jnp.inf)
+    kept = mask[..., :, None] & mask[..., None, :]
+    weights = weights_at(jnp.where(kept, dist, 0.0), edges)
+    at = jnp.maximum(longest, 0).reshape(*longest.shape[:-2], n * n)
+    paths = jnp.take_along_axis(weights, at, axis=-1).reshape(longest.shape)
+    return jnp.where(kept, jnp.where(longest < 0, 0.0, paths), jnp.inf)
+
+
+def tree_paths(dist: jax.Array,
+               mask: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """A minimum spanning tree and the longest edge of each path in it.
+
+    Args:
+      dist: [..., n, n] float32.
+      mask: [..., n] bool.
+
+    Returns:
+      (edges [..., n - 1, 2] as `spanning_tree`, [..., n, n] int32: which of
+      the edges is the longest between two points; -1 on the diagonal).
+    """
+    return _over_batch(_tree_paths, dist, mask)
 
 
 def weights_at(dist: jax.Array, edges: jax.Array) -> jax.Array:
@@ -72,6 +95,20 @@ def weights_at(dist: jax.Array, edges: jax.Array) -> jax.Array:
                                (edges[..., 1], edges[..., 0])))
     # As a + (b - a) / 2, a mean of large numbers does not overflow.
     return one + (other - one) / 2
+
+
+def adjacency(edges: jax.Array, n: int) -> jax.Array:
+    """Whether edges [..., e, 2] join two of n points: [..., n, n] bool.
+
+    The diagonal is not defined.
+    """
+    def of_one(edges):
+        i, j = edges.T
+        return jnp.zeros((n, n), bool).at[i, j].set(True).at[j, i].set(True)
+
+    for _ in range(edges.ndim - 2):
+        of_one = jax.vmap(of_one)
+    return of_one(edges)
 
 
 def _over_batch(function, dist, mask):
@@ -137,28 +174,34 @@ def _prim(dist, mask):
 def _sorted_edges(dist, mask):
     if mask.shape[0] < 2:
         return jnp.zeros((0, 2), jnp.int32)
-    new, parent, weights = _prim(dist, mask)
+    return _in_order(*_prim(dist, mask))[0]
+
+
+def _in_order(new, parent, weights):
+    """(edges in ascending order, the order [n - 1])."""
     low, high = jnp.minimum(new, parent), jnp.maximum(new, parent)
     order = jnp.lexsort((high, low, weights))
     edges = jnp.stack([low, high], axis=-1)[order]
-    return jnp.where(weights[order][:, None] < jnp.inf, edges, 0)
+    return jnp.where(weights[order][:, None] < jnp.inf, edges, 0), order
 
 
-def _minimax(dist, mask):
-    """In the order in which Prim's algorithm finds vertices, the path from
-    one to a later one is as long as the greatest weight of those between."""
+def _tree_paths(dist, mask):
+    """In the order in which Prim's algorithm finds vertices, the longest edge
+    from one to a later one is the longest of the edges found in between."""
     n = mask.shape[0]
     if n < 2:
-        return jnp.zeros((n, n), jnp.float32)
-    new, _, weights = _prim(dist, mask)
-    found = jnp.arange(n) < jnp.sum(mask)
-    order = jnp.where(found, jnp.concatenate(
-        [jnp.argmax(mask).astype(jnp.int32)[None], new]), n)
-    # Places of vertices in that order; those that do not take part come last.
-    rank = jnp.full(n, n - 1, jnp.int32).at[order].set(
-        jnp.arange(n, dtype=jnp.int32), mode='drop')
-    later = jnp.arange(n)[None, :] > jnp.arange(n)[:, None]
-    weights = jnp.concatenate([jnp.zeros(1), weights])
-    paths = lax.cummax(jnp.where(later, weights[None, :], 0.0), axis=1)
-    paths = jnp.maximum(paths, paths.T)[rank[:, None], rank[None, :]]
-    return jnp.where(mask[:, None] & mask[None, :], paths, jnp.inf)
+        return jnp.zeros((0, 2), jnp.int32), jnp.full((n, n), -1, jnp.int32)
+    new, parent, weights = _prim(dist, mask)
+    edges, order = _in_order(new, parent, weights)
+    places = jnp.arange(n, dtype=jnp.int32)
+    rank = jnp.zeros(n - 1, jnp.int32).at[order].set(places[:-1])
+    # When each vertex was found. Those that do not take part: never.
+    first = jnp.argmax(mask).astype(jnp.int32)
+    vertices = jnp.concatenate([first[None], new])
+    found = jnp.where(places < jnp.sum(mask), vertices, n)
+    time = jnp.full(n, n - 1, jnp.int32).at[found].set(places, mode='drop')
+    later = places[None, :] > places[:, None]
+    longest = lax.cummax(jnp.where(
+        later, jnp.concatenate([-jnp.ones(1, jnp.int32), rank]), -1), axis=1)
+    longest = jnp.maximum(longest, longest.T)
+    return edges, longest[time[:, None], time[None, :]]
