@@ -37,6 +37,6 @@ def pytest_configure(config):
     """
     if getattr(config.option, 'numprocesses', None):
         subprocess.Popen([sys.executable, '-c', (
-            'from topdis_jax.topology import native, persistence; '
+            'from topdis_jax.topology.engines import host, native; '
             'host.warm_up(); native.warm_up()')],
             stderr=subprocess.DEVNULL)

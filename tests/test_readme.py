@@ -13,13 +13,25 @@ def _readme():
         return file.read()
 
 
-def test_the_example_runs_as_printed():
-    (code,) = re.findall(r'```python\n(.*?)```', _readme(), re.DOTALL)
+def _blocks():
+    return re.findall(r'```python\n(.*?)```', _readme(), re.DOTALL)
+
+
+def _printed(code):
     done = subprocess.run([sys.executable, '-c', code], capture_output=True,
                           text=True)
     assert done.returncode == 0, done.stderr
-    loss = float(re.fullmatch(r'TopDis (\S+)\n', done.stdout).group(1))
-    assert 0 < loss < 100
+    return done.stdout
+
+
+def test_the_example_runs_as_printed():
+    found = re.fullmatch(r'TopDis (\S+)\n', _printed(_blocks()[0]))
+    assert 0 < float(found.group(1)) < 100
+
+
+def test_all_other_blocks_run_as_printed():
+    for code in _blocks()[1:]:
+        assert re.search(r'\d', _printed(code)), code
 
 
 def test_files_that_it_names_are_there():

@@ -19,7 +19,8 @@ from topdis_jax.data import prepared, published, readers
 from topdis_jax.data.errors import DataError
 
 
-class _Grid(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+class _Grid(tfds.core.GeneratorBasedBuilder,  # type: ignore[call-arg]
+            skip_registration=True):
     VERSION = tfds.core.Version('1.0.0')
     # TFDS would look for a file of checksums, with a package that it does not
     # require. The archives have checksums of their own.
