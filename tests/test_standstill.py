@@ -6,8 +6,10 @@ as there are cores: nothing here may give it more.
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from tests import quick
 _STEPS = """
 import functools
 import sys
+import time
 import jax
 from jax.sharding import Mesh, PartitionSpec as P
 import jax.numpy as jnp
@@ -66,3 +69,25 @@ def test_no_step_stands_still(n, calls, cores):
     values = np.array(done.stdout.split(), float)
     assert len(values) == 3 and values[0] > 0
     np.testing.assert_allclose(values, values[0], rtol=1e-4)
+
+
+def test_ctrl_c_while_the_engine_compiles(tmp_path):
+    """The program ends there. A compiler would swallow the exception."""
+    env = quick.environment(NUMBA_CACHE_DIR=str(tmp_path))
+    program = subprocess.Popen(
+        [sys.executable, '-c', 'import jax, numpy as np\n'
+         'from topdis_jax import topology\n'
+         'dist = 1 - np.eye(4, dtype=np.float32)\n'
+         'jax.jit(topology.rtd)(dist, 2 * dist)\nprint("went on")'],
+        env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        for line in program.stderr:
+            if 'compiling' in line:
+                break
+        time.sleep(2)
+        program.send_signal(signal.SIGINT)
+        printed, errors = program.communicate(timeout=60)
+    finally:
+        program.kill()
+    assert program.returncode and 'went on' not in printed
+    assert 'KeyboardInterrupt' in errors and 'Exception ignored' not in errors

@@ -23,6 +23,7 @@ import math
 import os
 import sys
 import threading
+import time
 from typing import Any, NamedTuple
 
 from jax.typing import ArrayLike
@@ -39,6 +40,8 @@ from topdis_jax.topology.engines import kernels
 _THREAD_ENTRIES = 8192
 # From so many points on, a barcode may take longer than one waits for Ctrl-C.
 _LONG_POINTS = 1024
+# Seconds between two signs of life of a compilation.
+_SIGN_OF_LIFE = 2.5
 
 
 class Entries(NamedTuple):
@@ -292,7 +295,7 @@ def _engine(cache):
 
 def compiled(make: Callable[..., Any]) -> Any:
     """make(cache=True), or False where compiled code cannot be kept."""
-    with event.install_listener('numba:compile', _announcer):
+    def compile_and_keep():
         try:
             return make(cache=True)
         except (RuntimeError, OSError) as error:
@@ -301,6 +304,35 @@ def compiled(make: Callable[..., Any]) -> Any:
                  'process compiles it anew; set NUMBA_CACHE_DIR to a writable '
                  'folder')
             return make(cache=False)
+
+    with event.install_listener('numba:compile', _announcer):
+        if threading.current_thread() is threading.main_thread():
+            return _interruptible(compile_and_keep)
+        return compile_and_keep()
+
+
+def _interruptible(function):
+    """function() in another thread, with a sign of life, while this one waits.
+
+    A compiler that is at work in the main thread loses Ctrl-C: the exception
+    is raised in a callback of C, which ignores it.
+    """
+    future: concurrent.futures.Future = concurrent.futures.Future()
+
+    def work():
+        try:
+            future.set_result(function())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=work, daemon=True).start()
+    while True:
+        try:
+            return future.result(_SIGN_OF_LIFE)
+        except concurrent.futures.TimeoutError:
+            if future.done():
+                raise
+            _announcer.go_on()
 
 
 class _Announcer(event.Listener):
@@ -311,11 +343,16 @@ class _Announcer(event.Listener):
 
     def on_start(self, event):
         if not self._said:
-            self._said = True
+            self._said, self._began = True, time.monotonic()
             _say('compiling the persistence engine, once (about 15 s) ...')
 
     def on_end(self, event):
         pass
+
+    def go_on(self):
+        """Says that a compilation has not ended yet."""
+        if self._said:
+            _say(f'... {time.monotonic() - self._began:.0f} s')
 
 
 _announcer = _Announcer()
