@@ -41,6 +41,7 @@ def told():
     """Ends the program with a message; after a signal with its status."""
     # What goes wrong while saving is raised; its traceback is no news.
     logging.getLogger('absl').addFilter(_not_of_orbax)
+    sys.unraisablehook = _hook
     try:
         yield
     except _USER_ERRORS as error:
@@ -53,6 +54,17 @@ def told():
 
 def _not_of_orbax(record):
     return 'orbax' not in record.pathname
+
+
+def _hook(raised):
+    """sys.unraisablehook, but for what a save or restore that failed leaves.
+
+    The reads and writes that it had under way report to its event loop, which
+    is closed by then, each with a traceback.
+    """
+    if not (isinstance(raised.exc_value, RuntimeError)
+            and 'Event loop is closed' in str(raised.exc_value)):
+        sys.__unraisablehook__(raised)
 
 
 def print_scores(folder, scores):

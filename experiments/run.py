@@ -20,7 +20,8 @@ from topdis_jax import plots
 from topdis_jax.data import correlation, sources
 from topdis_jax.metrics import evaluate
 from topdis_jax.topology import native
-from topdis_jax.training import lock, loop, processes, settings, workfolder
+from topdis_jax.training import lock, loop, memory, processes, settings
+from topdis_jax.training import workfolder
 
 _CONFIG = config_flags.DEFINE_config_file(
     'config', None, flags_parser.config_help(), lock_config=True)
@@ -78,6 +79,7 @@ def run(config, folder):
     dataset = sources.load(config.data.name, root=config.data.root or None,
                            source=config.data.source)
     settings.check_dataset(config, dataset)
+    memory.check(config, dataset.image_shape)
     with processes.first_prepares(
             lambda: _prepared(config, folder, dataset)):
         return _train(config, folder, dataset)
@@ -91,7 +93,8 @@ def _prepared(config, folder, dataset):
     workfolder.check(folder, plain)
     with lock.locked(folder):
         workfolder.prepare(folder, plain)
-        print(f'Work folder: {folder}', file=sys.stderr)
+        for line in [f'Work folder: {folder}', *settings.warnings(config)]:
+            print(line, file=sys.stderr)
         _draw_correlation(folder, config, dataset)
         yield
 
