@@ -58,7 +58,8 @@ class Bar(tqdm.tqdm):
         if self._lines and not self.disable:
             if self.leave:
                 self.display()
-            self.leave = False  # tqdm would write the row again
+            # As if it had shown nothing: tqdm would write the row again.
+            self.delay = float('inf')
         super().close()
 
     def __str__(self):
