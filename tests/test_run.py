@@ -192,7 +192,7 @@ def test_a_default_work_folder(tmp_path):
     assert lines[-1] == (
         f'In {folder}: scores in scores.json, pictures in loss_curves.png, '
         'reconstructions.png, traversals.gif, traversals.png')
-    for what in ('step without', 'step with'):
+    for what in ('step without the', 'step with the'):
         assert sum(line.startswith(f'Compiling the training {what}')
                    for line in lines) == 1
     assert any(line.startswith('Plotting the pictures ...') for line in lines)
