@@ -2,15 +2,21 @@
 
 import contextlib
 import logging
+import os
 import sys
 
 from absl import app
 from absl import logging as absl_logging
 
+from experiments import flags_parser
 from topdis_jax.data import sources
 from topdis_jax.metrics import evaluate
 from topdis_jax.training import checkpoints, interrupts, loop
 from topdis_jax.training import processes, settings, workfolder
+
+# Before Matplotlib is imported: what it says of a cache folder that it cannot
+# write to would come before our own message.
+logging.getLogger('matplotlib').setLevel(logging.ERROR)
 
 # What a user can put right: told in one message, without a traceback.
 _USER_ERRORS = (settings.SettingsError, sources.DataError,
@@ -19,16 +25,15 @@ _USER_ERRORS = (settings.SettingsError, sources.DataError,
                 processes.ElsewhereError)
 
 
-def start(main, flags_parser=app.parse_flags_with_usage):
+def start(main, parser=flags_parser.plain):
     """Runs main() as a program, within told(), once flags are parsed."""
     def checked(argv):
-        if len(argv) > 1:
-            raise app.UsageError(f'unexpected argument {argv[1]!r}')
+        del argv  # the parser has refused all but flags
         with told():
             main()
 
     absl_logging.set_verbosity(absl_logging.WARNING)
-    app.run(checked, flags_parser=flags_parser)
+    app.run(checked, flags_parser=parser)
 
 
 @contextlib.contextmanager
@@ -36,6 +41,7 @@ def told():
     """Ends the program with a message; after a signal with its status."""
     # What goes wrong while saving is raised; its traceback is no news.
     logging.getLogger('absl').addFilter(_not_of_orbax)
+    sys.unraisablehook = _hook
     try:
         yield
     except _USER_ERRORS as error:
@@ -50,28 +56,15 @@ def _not_of_orbax(record):
     return 'orbax' not in record.pathname
 
 
-def flags_parser(config, key):
-    """For start: one message for a key or a file that is not there.
+def _hook(raised):
+    """sys.unraisablehook, but for what a save or restore that failed leaves.
 
-    Args:
-      config: the flag of a configuration file.
-      key: one that every such file has, and no other.
+    The reads and writes that it had under way report to its event loop, which
+    is closed by then, each with a traceback.
     """
-    def parse(argv):
-        try:
-            rest = app.parse_flags_with_usage(argv)
-            fits = key in config.value  # what cannot be read raises here
-        except (AttributeError, ImportError, KeyError, OSError,
-                TypeError) as error:
-            sys.exit(f'Error in --config: {error}')
-        if not fits:
-            sys.exit(f'Error in --config: this program needs {key!r}, which '
-                     'the file does not have; experiments.run takes the '
-                     'configuration of a run, experiments.study takes '
-                     'experiments/configs/study.py')
-        return rest
-
-    return parse
+    if not (isinstance(raised.exc_value, RuntimeError)
+            and 'Event loop is closed' in str(raised.exc_value)):
+        sys.__unraisablehook__(raised)
 
 
 def print_scores(folder, scores):
@@ -80,3 +73,14 @@ def print_scores(folder, scores):
     for name, value in scores.items():
         print(f'  {name:<{width}}{value:.4f}' if isinstance(value, float)
               else f'  {name:<{width}}{value}')
+
+
+def print_files(folder):
+    """One line that names the scores' file and the pictures of a run.
+
+    On stderr: stdout has the scores alone, for programs that read them.
+    """
+    pictures = sorted(name for name in os.listdir(folder)
+                      if name.endswith(('.png', '.gif')))
+    print(f'In {folder}: scores in scores.json, pictures in '
+          f'{", ".join(pictures)}', file=sys.stderr)

@@ -1,7 +1,7 @@
-"""Trains a VAE, scores it and draws its latents.
+"""Trains a VAE, scores it and plots its latents.
 
-    python -m experiments.run --config=experiments/configs/NAME.py[:FAMILY] \
-        --workdir=DIR [--config.key=value ...]
+Command: python -m experiments.run --config=experiments/configs/NAME.py[:FAMILY]
+[--workdir=DIR] [--config.KEY=VALUE ...]
 
 The same command again goes on from the last checkpoint.
 """
@@ -9,23 +9,25 @@ The same command again goes on from the last checkpoint.
 import contextlib
 import json
 import os
+import sys
 
 from absl import flags
 import jax
 from ml_collections import config_flags
 
-from experiments import console
+from experiments import console, flags_parser
 from topdis_jax import plots
 from topdis_jax.data import correlation, sources
 from topdis_jax.metrics import evaluate
 from topdis_jax.topology.engines import native
-from topdis_jax.training import lock, loop, processes, settings, workfolder
+from topdis_jax.training import lock, loop, memory, processes, settings
+from topdis_jax.training import workfolder
 
 _CONFIG = config_flags.DEFINE_config_file(
-    'config', None, 'Configuration file; a family may follow a colon.',
-    lock_config=True)
+    'config', None, flags_parser.config_help(), lock_config=True)
 _WORKDIR = flags.DEFINE_string(
-    'workdir', None, 'Folder of the run; created if it does not exist.')
+    'workdir', None, 'Folder of the run; created if it does not exist. If '
+    'left out, runs/CONFIG-FAMILY-seedSEED.')
 _COORDINATOR = flags.DEFINE_string(
     'coordinator', None, 'host:port of process 0, for a run in several '
     "processes; 'auto' where the environment has it, as on TPU pods.")
@@ -38,9 +40,20 @@ def main():
         if _join():
             stack.enter_context(processes.ending_together())
             stack.enter_context(console.told())
-        scores = run(_CONFIG.value, _WORKDIR.value)
+        folder = _WORKDIR.value or _default_folder()
+        scores = run(_CONFIG.value, folder)
     if processes.is_first():
-        console.print_scores(_WORKDIR.value, scores)
+        console.print_scores(folder, scores)
+        console.print_files(folder)
+
+
+def _default_folder():
+    """runs/CONFIG-FAMILY-seedSEED."""
+    path = config_flags.get_config_filename(flags.FLAGS['config'])
+    name = os.path.basename(path.split(':')[0]).removesuffix('.py')
+    config = _CONFIG.value
+    return os.path.join(
+        'runs', f'{name}-{config.model.family}-seed{config.seed}')
 
 
 def _join():
@@ -66,6 +79,7 @@ def run(config, folder):
     dataset = sources.load(config.data.name, root=config.data.root or None,
                            source=config.data.source)
     settings.check_dataset(config, dataset)
+    memory.check(config, dataset.image_shape)
     with processes.first_prepares(
             lambda: _prepared(config, folder, dataset)):
         return _train(config, folder, dataset)
@@ -79,6 +93,8 @@ def _prepared(config, folder, dataset):
     workfolder.check(folder, plain)
     with lock.locked(folder):
         workfolder.prepare(folder, plain)
+        for line in [f'Work folder: {folder}', *settings.warnings(config)]:
+            print(line, file=sys.stderr)
         _draw_correlation(folder, config, dataset)
         yield
 
@@ -105,5 +121,5 @@ def _draw_correlation(folder, config, dataset):
 
 
 if __name__ == '__main__':
-    flags.mark_flags_as_required(['config', 'workdir'])
-    console.start(main, console.flags_parser(_CONFIG, 'seed'))
+    console.start(main, flags_parser.with_config(
+        _CONFIG, 'seed', flags_parser.config_names()))

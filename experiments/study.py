@@ -13,7 +13,7 @@ import sys
 from absl import flags
 from ml_collections import config_flags
 
-from experiments import console, study_runs
+from experiments import console, flags_parser, study_runs
 
 _CONFIG = config_flags.DEFINE_config_file(
     'config', None, 'Configuration file of the study.', lock_config=True)
@@ -32,5 +32,5 @@ def main():
 
 
 if __name__ == '__main__':
-    flags.mark_flags_as_required(['config', 'workdir'])
-    console.start(main, console.flags_parser(_CONFIG, 'seeds'))
+    flags.mark_flag_as_required('workdir')
+    console.start(main, flags_parser.with_config(_CONFIG, 'seeds', ['study']))

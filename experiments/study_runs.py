@@ -8,9 +8,8 @@ import sys
 import threading
 import time
 
-from tqdm import tqdm
-
 from experiments import grid
+from topdis_jax import progress
 from topdis_jax.data import sources
 from topdis_jax.metrics import evaluate
 from topdis_jax.training import interrupts, lock, settings
@@ -43,8 +42,8 @@ def run(config, workdir, jobs=None):
         left = [cell for cell in cells
                 if not grid.is_finished(config, cell, workdir)]
         runner = Runner(config, workdir, shares(jobs or len(_cores())), held)
-        with tqdm(total=len(cells), initial=len(cells) - len(left),
-                  desc='Study', unit='cell', dynamic_ncols=True) as bar:
+        with progress.Bar(total=len(cells), initial=len(cells) - len(left),
+                          desc='Study', unit='cell') as bar:
             return _run_all(runner, left, bar)
 
 
@@ -67,7 +66,7 @@ def _run_all(runner, cells, bar):
                 message = future.result()
                 if message is not None:
                     failed.append((futures[future], message))
-                    bar.set_postfix(failed=len(failed))
+                    bar.show({'failed': len(failed)})
                 bar.update()
         except BaseException:
             bar.write('Stopping: the runs under way save their states; the '

@@ -18,6 +18,7 @@ def config(**changes):
     config.overrides.beta_vae.objective.beta = 4.0
     config.overrides.beta_tcvae.objective.beta = 6.0
     config.run.train.steps = 7
+    config.run.topdis.delay = 2
     config.run.eval.scores = ('mig', 'dci_2000')
     for key, value in changes.items():
         config[key] = value

@@ -94,3 +94,18 @@ def test_dava_capacity_rises_while_the_discriminator_is_fooled():
     assert losses.dava_capacity(step) == 0
     assert losses.dava_capacity(jnp.asarray(6_400_000.0)) == 4
     assert losses.dava_capacity(jnp.asarray(1e9)) == 8
+
+
+@pytest.mark.parametrize('gains', [(0.01, -0.001), (0.02, -0.004)])
+def test_from_its_largest_start_on_the_controller_freezes(gains):
+    most = control.largest_start(*gains)
+    assert most == pytest.approx(-gains[0] / gains[1])
+    for start, frozen in ((most + 0.1, True), (most - 0.1, False)):
+        state, weights = losses.pi_init(), []
+        # Afterwards the KL is as far above the set point as may be.
+        for kl in [0.0] + 50 * [1000.0]:
+            weight, state = losses.pi_controller(
+                state, kl, start, proportional=gains[0], integral=gains[1])
+            weights.append(float(weight))
+        assert (max(weights) == 1) == frozen
+    assert control.largest_start(0.01, 0.0) == math.inf

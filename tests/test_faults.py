@@ -184,6 +184,36 @@ def test_disk_full_while_saving(tmp_path, train, at_step, capfd):
         _check_goes_on(message, tmp_path / 'run', train, patch, saved=4)
 
 
+_LEFT = """
+import asyncio, errno, os, sys
+from experiments import console
+from topdis_jax.training import checkpoints
+
+class Left:
+    def __del__(self):  # as what a save has under way reports to its loop
+        loop = asyncio.new_event_loop()
+        loop.close()
+        loop.call_soon_threadsafe(print)
+
+with console.told():
+    with checkpoints._told('FOLDER', 'save'):
+        for _ in range(5):
+            Left()
+        raise ValueError('RESOURCE_EXHAUSTED: Error writing "x/0": '
+                         + os.strerror(errno.ENOSPC) + ' [source locations]')
+"""
+
+
+def test_a_full_disk_is_told_without_what_the_save_left_under_way():
+    done = subprocess.run([sys.executable, '-c', _LEFT], text=True, cwd=ROOT,
+                          capture_output=True)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        'Error: cannot save checkpoints in FOLDER: the disk is full (No space '
+        'left on device)', 'Those before are intact: once this is put right, '
+        'the same command goes on from the last of them.']
+
+
 def test_disk_full_while_drawing(tmp_path, train):
     message = _told(train, tmp_path, _full)
     assert 'No space left' in message

@@ -110,5 +110,27 @@ def test_own_folder_with_faults(tmp_path):
     with pytest.raises(DataError, match='no pictures'):
         sources.load('own', root=str(folder))
     (folder / 'a.png').write_bytes(b'text')
-    with pytest.raises(DataError, match='a.png is not a picture'):
+    with pytest.raises(DataError, match='a.png is not a picture.*: it is '
+                       'damaged or of an unknown format$'):
         sources.load('own', root=str(folder))
+
+
+@pytest.mark.parametrize('name,match', [
+    ('a.png', 'a single picture: give the folder'),
+    ('notes.md', r'can be read here: an .npz with images, a .npy'),
+    ('a.zip', 'get it again')])
+def test_own_file_that_is_no_archive(tmp_path, name, match):
+    (tmp_path / name).write_bytes(b'text')
+    with pytest.raises(DataError, match=match):
+        sources.load('own', root=str(tmp_path / name))
+
+
+def test_own_npy(tmp_path):
+    images = np.arange(4 * 8 * 8, dtype=np.uint8).reshape(4, 8, 8)
+    np.save(tmp_path / 'a.npy', images)
+    data = sources.load('own', root=str(tmp_path / 'a.npy'))
+    np.testing.assert_array_equal(data.images[..., 0], images)
+    assert data.factor_sizes == ()
+    np.save(tmp_path / 'a.npy', images / 255)
+    with pytest.raises(DataError, match='uint8.*float64'):
+        sources.load('own', root=str(tmp_path / 'a.npy'))

@@ -109,3 +109,47 @@ def test_labels_stand_in_the_middle_of_their_cells():
     plots._label_columns(axes, pictures, 'abc')
     np.testing.assert_array_equal(axes.get_yticks(), [47.5, 147.5])
     np.testing.assert_array_equal(axes.get_xticks(), [23.5, 75.5, 127.5])
+
+
+def test_a_running_mean_of_constant_values_is_that_constant():
+    means = plots._running_mean(np.full(7, 2.0), 5)
+    np.testing.assert_allclose(means, 2.0)
+    np.testing.assert_allclose(
+        plots._running_mean(np.arange(5.0), 3), [0.5, 1, 2, 3, 3.5])
+
+
+def test_the_curve_of_topdis_is_smoothed_and_says_so():
+    values = np.tile([0.1, 1.5], 50)
+    axes = Figure().add_subplot()
+    plots._curve(axes, np.arange(100), values, smooth=True)
+    raw, smooth = axes.get_lines()
+    assert raw.get_alpha() < 0.5
+    np.testing.assert_array_equal(raw.get_ydata(), values)
+    assert np.ptp(smooth.get_ydata()[10:-10]) < 0.1
+    texts = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert texts[1] == 'mean of 21 logged values' and 'latent' in texts[0]
+
+
+@pytest.mark.parametrize('names', range(1, 7))
+def test_no_panel_is_empty(tmp_path, monkeypatch, names):
+    figures = []
+    monkeypatch.setattr(plots, 'save', lambda figure, path: figures.append(
+        figure))
+    known = list(plots._TERMS)[:names]
+    # One row alone, and a term of which no value is finite.
+    plots.loss_curves(tmp_path / 'l.png', [
+        {'step': 5, 'discriminator': float('nan'),
+         **dict.fromkeys(known, 1.0)}])
+    panels = figures[0].get_axes()
+    assert len(panels) == names
+    for axes in panels:
+        (line,) = axes.get_lines()
+        assert line.get_marker() == 'o'  # a single value has no line
+    width = max(axes.get_subplotspec().get_gridspec().ncols
+                for axes in panels)
+    spans = {}
+    for axes in panels:
+        place = axes.get_subplotspec()
+        spans.setdefault(place.rowspan.start, []).extend(place.colspan)
+    for columns in spans.values():  # each line of panels is full
+        assert columns == list(range(width))

@@ -14,9 +14,11 @@ from experiments import run
 from experiments.configs import base
 from tests import published_cases as cases, quick
 from topdis_jax.data import sources
-from topdis_jax.training import workfolder
+from topdis_jax.training import families, workfolder
 
 CONFIG = '--config=experiments/configs/sprites.py'
+NAMES = ('celeba', 'dsprites', 'faces3d', 'mpi3d', 'scenes', 'shapes3d',
+         'sprites')
 ROOT = os.path.dirname(os.path.dirname(__file__))
 SMALL = ['--config.train.batch_size=16', '--config.model.hidden=(8,)',
          '--config.model.latents=3',  # each of which is drawn
@@ -46,16 +48,36 @@ def _refused(tmp_path, *args, **options):
 
 
 @pytest.mark.parametrize('args,expected', [
-    ([CONFIG, '--config.train.stepz=5'], ['stepz', 'steps']),
-    ([CONFIG, '--config.train.steps=many'], ['steps', 'many']),
+    ([CONFIG, '--config.train.stepz=5'], [
+        "--config.train.stepz: there is no key 'train.stepz'. Did you mean "
+        'train.steps? All keys', 'experiments/configs/base.py']),
+    ([CONFIG, '--config.steps=5'], ['Did you mean train.steps?']),
+    ([CONFIG, '--config.train.steps=1e6'],
+     ["--config.train.steps=1e6: must be a whole number, received '1e6'"]),
+    ([CONFIG, '--config.train.learning_rate=many'], ['must be a number']),
+    ([CONFIG, '--config.topdis.sample=maybe'], ['must be true or false']),
     ([CONFIG + ':gan'], ['gan', 'beta_vae']),
-    (['--config=experiments/configs/none.py'], ['none.py']),
+    (['--config=experiments/configs/none.py'],
+     ['--config=experiments/configs/none.py is not there', 'sprites']),
+    (['--config=mpi3d'], ['is not there. Did you mean '
+                          'experiments/configs/mpi3d.py?']),
+    (['--config', 'experiments/configs'], ['is a folder']),
+    (['--config=README.md'], ['is not a Python file']),
+    ([], ['--config is missing', 'experiments/configs/NAME.py']),
+    ([CONFIG, 'more'], ["unexpected argument 'more'"]),
     ([CONFIG, '--config.data.name=spritez'], ['spritez', 'sprites']),
     ([CONFIG, '--config.eval.scores=("mgi",)'], ['mgi', 'mig']),
-], ids=['key', 'type', 'family', 'file', 'data', 'score'])
+    ([CONFIG, '--config.train.steps=2000'], ['2000 and 2000']),
+    ([CONFIG, '--config.train.batch_size=50000'], ['at most 46340']),
+    ([CONFIG, '--config.train.batch_size=46000'],
+     ['takes at least', 'GiB', '46000 x 46000']),
+], ids=['key', 'section', 'whole', 'number', 'switch', 'family', 'file',
+        'name', 'folder', 'text', 'none', 'argument', 'data', 'score',
+        'delay', 'points', 'memory'])
 def test_bad_configurations(tmp_path, args, expected):
     message = _refused(tmp_path, *args)
     assert all(word in message for word in expected), message
+    assert message.startswith('Error: ') and message.count('\n') == 1
 
 
 def test_batch_that_devices_cannot_share(tmp_path):
@@ -110,9 +132,71 @@ def test_every_data_set_can_be_trained_on(tmp_path, monkeypatch, name):
     assert ('mig' in scores) == (name != 'celeba')
 
 
-def test_flags_are_required():
-    done = _run(CONFIG)
-    assert done.returncode != 0 and 'workdir' in done.stdout + done.stderr
+def _at(tmp_path, *args, **environment):
+    """The same in a folder without data, cache or TFDS."""
+    return subprocess.run(
+        _command(*args), capture_output=True, text=True, cwd=tmp_path,
+        timeout=300, env=quick.environment(
+            PYTHONPATH=ROOT, TFDS_DATA_DIR=str(tmp_path), **{
+                'XDG_CACHE_HOME': str(tmp_path / 'cache'), **environment}))
+
+
+def test_without_data_one_message_names_the_ways_to_have_it(tmp_path):
+    config = os.path.join(ROOT, 'experiments', 'configs', 'mpi3d.py')
+    begin = time.monotonic()
+    done = _at(tmp_path, f'--config={config}')
+    seconds = time.monotonic() - begin
+    assert done.returncode == 1 and done.stdout == ''
+    first, *ways = done.stderr.splitlines()
+    assert first.startswith('Error: the data set mpi3d_complex is not on')
+    # 460800 x 64 x 64 x 3 bytes.
+    assert 'take 5.3 GiB' in first
+    assert [way[:5] for way in ways] == ['  1. ', '  2. ', '  3. ']
+    assert not os.path.exists(tmp_path / 'runs')
+    begin = time.monotonic()
+    subprocess.run([sys.executable, '-c', 'import experiments.run'],
+                   cwd=ROOT, check=True, env=quick.environment())
+    assert seconds - (time.monotonic() - begin) < 5
+
+
+def test_a_cache_that_cannot_be_written_to_is_one_message(tmp_path):
+    (tmp_path / 'file').write_text('')
+    config = os.path.join(ROOT, 'experiments', 'configs', 'sprites.py')
+    done = _at(tmp_path, f'--config={config}', '--config.train.steps=2001',
+               XDG_CACHE_HOME=str(tmp_path / 'file'),
+               MPLCONFIGDIR=str(tmp_path / 'file'))
+    assert done.returncode == 1
+    assert done.stderr.startswith('Error: cannot write the data set')
+    assert done.stderr.count('\n') == 1
+
+
+def test_the_help_names_what_there_is():
+    done = _run('--help')
+    words = ' '.join(done.stdout.split())
+    for name in (*NAMES, *families.FAMILIES, 'experiments/configs/base.py',
+                 'runs/CONFIG-FAMILY-seedSEED'):
+        assert name in words, name
+    assert 'study' not in words
+
+
+def test_a_default_work_folder(tmp_path):
+    config = os.path.join(ROOT, 'experiments', 'configs', 'sprites.py')
+    done = _at(tmp_path, f'--config={config}:vae', '--config.seed=3', *SMALL,
+               '--config.train.steps=4', '--config.train.eval_every=0',
+               XDG_CACHE_HOME=os.environ.get('XDG_CACHE_HOME', ''))
+    assert done.returncode == 0, done.stderr
+    folder = 'runs/sprites-vae-seed3'
+    lines = done.stderr.splitlines()
+    assert f'Work folder: {folder}' in lines
+    assert (tmp_path / folder / 'scores.json').exists()
+    assert lines[-1] == (
+        f'In {folder}: scores in scores.json, pictures in loss_curves.png, '
+        'reconstructions.png, traversals.gif, traversals.png')
+    for what in ('step without the', 'step with the'):
+        assert sum(line.startswith(f'Compiling the training {what}')
+                   for line in lines) == 1
+    assert any(line.startswith('Plotting the pictures ...') for line in lines)
+    assert '\r' not in done.stderr
 
 
 def test_folder_of_another_configuration(tmp_path):

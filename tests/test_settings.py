@@ -3,6 +3,7 @@
 import glob
 import importlib
 import os
+import re
 
 import numpy as np
 import pytest
@@ -123,3 +124,46 @@ def test_correlation_of_factors_that_are_not_there():
     config.data.correlation = (('x', 'z', 0.2),)
     with pytest.raises(DataError, match="'z'"):
         settings.check_dataset(config, _dataset(64, 64, 1))
+
+
+@pytest.mark.parametrize('delay,steps,refused', [
+    (100_000, 2000, True), (2000, 2000, True), (1999, 2000, False)])
+def test_a_loss_that_would_never_be_turned_on(delay, steps, refused):
+    config = base.get_config()
+    config.topdis.delay, config.train.steps = delay, steps
+    if refused:
+        with pytest.raises(settings.SettingsError,
+                           match=f'{delay} and {steps}.*topdis.delay=0'):
+            settings.check(config, devices=1)
+        config.topdis.weight = 0.0
+    settings.check(config, devices=1)
+
+
+def test_the_example_of_the_base_file_can_be_run():
+    config = base.get_config()
+    flags = re.findall(r'--config\.(\S+?)=(\d+)', base.get_config.__doc__)
+    assert flags
+    config.update_from_flattened_dict(
+        {key: int(value) for key, value in flags})
+    settings.check(config, devices=1)
+
+
+def test_batches_whose_distances_cannot_be_indexed():
+    config = base.get_config()
+    config.train.batch_size = 50_000
+    with pytest.raises(settings.SettingsError, match='46340.*50000'):
+        settings.check(config, devices=1)
+
+
+def test_a_controller_that_would_freeze_is_warned_about():
+    config = base.get_config('control_vae')
+    config.objective.kl_start = 9.9
+    assert settings.warnings(config) == []
+    config.objective.kl_start = 12.0
+    (line,) = settings.warnings(config)
+    assert '12 nats' in line and ' 10 nats' in line
+    config.objective.kl_stop = 9.0  # where the set point stops at once
+    assert settings.warnings(config) == []
+    config.objective.kl_stop = 18.0
+    config.model.family = 'vae'
+    assert settings.warnings(config) == []

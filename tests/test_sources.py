@@ -52,7 +52,8 @@ def test_unknown_names():
 def test_unwritable_cache_is_a_data_error(tmp_path, monkeypatch):
     (tmp_path / 'file').write_text('')
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'file'))
-    with pytest.raises(sources.DataError, match='XDG_CACHE_HOME'):
+    with pytest.raises(sources.DataError, match='^cannot write.*/file/topdis'
+                       r'.*XDG_CACHE_HOME.* with 61 MiB free$'):
         sources.load('sprites_small')
 
 
@@ -61,6 +62,9 @@ def test_three_ways_to_have_a_data_set():
         sources.load('dsprites')
     first, *ways = str(error.value).split('\n')
     assert 'dsprites is not on this machine' in first
+    # 737280 x 64 x 64 bytes.
+    assert '737280 images of 64 x 64 x 1, which take 2.8 GiB' in first
+    assert 'are free there' in first
     for way, part in zip(ways, ('dsprites-dataset', 'tfds build dsprites',
                                 'sprites_small'), strict=True):
         assert part in way
@@ -110,3 +114,13 @@ def test_a_file_that_is_named_comes_before_the_cache(tmp_path, monkeypatch,
     # The file in the current folder is not named: what was made last is taken.
     np.testing.assert_array_equal(sources.load('mpi3d_toy').images,
                                   other.images)
+
+
+def test_a_path_that_is_not_there_is_told_so(tmp_path):
+    missing = str(tmp_path / 'missing')
+    with pytest.raises(sources.DataError, match=f'{missing} is not there$'):
+        sources.load('own', root=missing)
+    with pytest.raises(sources.DataError, match='none is given'):
+        sources.load('own')
+    with pytest.raises(sources.DataError, match=f'as there is no {missing}'):
+        sources.load('mpi3d_toy', root=missing)

@@ -6,7 +6,8 @@ import ml_collections
 def get_config(family='vae'):
     """A small run; `family` is what follows the colon of --config=FILE:FAMILY.
 
-    Any key can be set on the command line: --config.train.steps=2000.
+    Any key can be set on the command line, as in a first, short run:
+    --config.train.steps=2000 --config.topdis.delay=1000.
     """
     config = ml_collections.ConfigDict()
     config.seed = 0
@@ -50,7 +51,8 @@ def get_config(family='vae'):
     # beta_tcvae: 'weighted' or 'stratified' sampling of the aggregate.
     config.objective.tc_estimator = 'weighted'
     # control_vae: gains of the controller, and its set point of the KL (nats),
-    # which rises by kl_rise every kl_rise_every steps.
+    # which rises by kl_rise every kl_rise_every steps. From a kl_start of
+    # proportional / -integral (10 nats) on, the weight of the KL stays at 1.
     config.objective.proportional = 0.01
     config.objective.integral = -0.001
     config.objective.kl_start = 0.5
@@ -81,7 +83,7 @@ def get_config(family='vae'):
     config.topdis = ml_collections.ConfigDict()
     # Weight of the topological loss; 0 turns it off.
     config.topdis.weight = 5.0
-    # Steps before it is turned on.
+    # Steps before it is turned on; below train.steps.
     config.topdis.delay = 100_000
     # Probability by which codes are moved along a latent.
     config.topdis.shift = 0.125

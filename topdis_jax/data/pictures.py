@@ -48,6 +48,8 @@ def own(path):
     Raises:
       DataError: no pictures there.
     """
+    if os.path.isfile(path) and not zipfile.is_zipfile(path):
+        _refuse_file(path)
     names = _names(path, _SUFFIXES)
     if not names:
         raise DataError(f'{path} has no pictures ({", ".join(_SUFFIXES)})')
@@ -60,6 +62,17 @@ def own(path):
     return shape, functools.partial(
         _blocks, path, names, functools.partial(crop, pixels=pixels,
                                                 mode=mode))
+
+
+def _refuse_file(path):
+    """Raises DataError for a file that is no archive of pictures."""
+    if path.lower().endswith('.zip'):
+        raise damaged(path, 'File is not a zip file')
+    kind = ('a single picture: give the folder that it is in'
+            if path.lower().endswith(_SUFFIXES) else
+            'none of what can be read here: an .npz with images, a .npy of '
+            'images, a folder or a .zip of pictures')
+    raise DataError(f'{path} is {kind}')
 
 
 def crop_celeba(image):
@@ -144,9 +157,13 @@ def _blocks(path, names, crop_one):
 
 def _decode(path, name, read):
     """A picture as PIL.Image; its pixels may be read later."""
-    from PIL import Image, ImageOps
+    from PIL import Image, ImageOps, UnidentifiedImageError
     try:
         return ImageOps.exif_transpose(Image.open(io.BytesIO(read(name))))
+    except UnidentifiedImageError as error:
+        # Its own text is the address of the bytes in memory.
+        raise _bad(path, name, 'it is damaged or of an unknown format'
+                   ) from error
     except (OSError, ValueError, SyntaxError, zipfile.BadZipFile,
             Image.DecompressionBombError) as error:
         raise _bad(path, name, error) from error

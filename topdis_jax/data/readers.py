@@ -46,27 +46,31 @@ def read(name, published, path):
 
 
 def own(path):
-    """The stream of a user's own .npz or folder of pictures.
+    """The stream of a user's own .npz, .npy, or folder or .zip of pictures.
 
     The .npz has `images` [n, h, w] or [n, h, w, c] uint8, c 1 or 3, and, if
     the images are those of a full grid of factors, the last one fastest,
-    `factor_sizes` [k] integers and perhaps `factor_names` [k] strings.
+    `factor_sizes` [k] integers and perhaps `factor_names` [k] strings. The
+    .npy has the images alone.
 
     Raises:
       DataError: as in `read`.
     """
-    if not path.endswith('.npz'):
+    if not path.endswith(('.npz', '.npy')):
         shape, blocks = pictures.own(path)
         return Stream(shape, blocks)
-    shape, dtype = arrays.header(path, 'images')
+    key = 'images' if path.endswith('.npz') else None
+    shape, dtype = arrays.header(path, key)
     if (dtype != np.uint8 or len(shape) not in (3, 4) or 0 in shape
             or shape[3:] not in ((), (1,), (3,))):
         raise DataError(
             f'images of {path} must be [n, h, w] or [n, h, w, c] uint8, c 1 '
             f'or 3; received {list(shape)} {dtype}')
-    names, sizes = _own_factors(path, arrays.keys(path), shape[0])
+    names, sizes = (), ()
+    if key:
+        names, sizes = _own_factors(path, arrays.keys(path), shape[0])
     shape = shape if len(shape) == 4 else (*shape, 1)
-    return Stream(shape, functools.partial(arrays.blocks, path, 'images'),
+    return Stream(shape, functools.partial(arrays.blocks, path, key),
                   names, sizes)
 
 

@@ -111,9 +111,9 @@ def at_all_places(grid, drawn):
 
 def _draw(name, grid):
     """All images [places, places, h, w] at a time, in the order of the grid."""
-    import tqdm
+    from topdis_jax import progress
     sizes = len(SHAPES), _SCALES, grid.orientations
-    for values in tqdm.tqdm(
+    for values in progress.Bar(
             np.ndindex(*sizes), total=math.prod(sizes), unit='sprite',
-            desc=f'Rendering {name}, once', dynamic_ncols=True):
+            desc=f'Rendering {name}, once'):
         yield at_all_places(grid, sprite(grid, *values))

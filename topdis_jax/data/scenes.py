@@ -72,18 +72,16 @@ def load(name):
 
 def _draw(name, grid):
     """All images, those of three hues at a time, in the order of the grid."""
-    import tqdm
+    from topdis_jax import progress
     views = list(np.ndindex(*grid.factor_sizes[3:]))
-    drawn = np.stack([weights(grid, *view) for view in tqdm.tqdm(
-        views, unit='view', desc=f'Casting rays of {name}, once',
-        dynamic_ncols=True)])
+    drawn = np.stack([weights(grid, *view) for view in progress.Bar(
+        views, unit='view', desc=f'Casting rays of {name}, once')])
     hues = list(np.ndindex(*grid.factor_sizes[:3]))
-    with tqdm.tqdm(total=grid.shape[0], unit='image', unit_scale=True,
-                   desc=f'Rendering {name}, once',
-                   dynamic_ncols=True) as progress:
+    with progress.Bar(total=grid.shape[0], unit='image', unit_scale=True,
+                      desc=f'Rendering {name}, once') as bar:
         for values in hues:
             yield paint(grid, drawn, *values)
-            progress.update(len(views))
+            bar.update(len(views))
 
 
 def paint(grid, drawn, floor, wall, thing):

@@ -2,11 +2,12 @@
 
 import difflib
 import hashlib
+import math
 import os
 import sys
 
-from topdis_jax.data import convert, prepared, preparing, readers
-from topdis_jax.data import rendered, scenes
+from topdis_jax.data import cache, convert, prepared, preparing
+from topdis_jax.data import readers, rendered, scenes
 from topdis_jax.data.errors import DataError
 from topdis_jax.data.published import PUBLISHED
 
@@ -48,16 +49,24 @@ def load(name, *, root=None, source='auto'):
         if name in PUBLISHED:
             return _load_published(name, root, source)
     except OSError as error:
-        raise DataError(str(error)) from error
+        raise DataError(_told(error)) from error
     raise DataError(_unknown(name))
+
+
+def _told(error):
+    """What an OSError says, without its number."""
+    where = f': {error.filename}' if error.filename else ''
+    return f'{error.strerror or error}{where}'
 
 
 def _load_own(root):
     if not root or not os.path.exists(root):
         raise DataError(
             'config.data.name=own needs --config.data.root=PATH, of an .npz '
-            'with images and factor_sizes or of a folder of pictures; '
-            f'received {root or "none"!r}')
+            'with images and factor_sizes, of a .npy of images, or of a '
+            'folder or .zip of pictures; '
+            + (f'{os.path.abspath(root)} is not there' if root else
+               'none is given'))
     # One name for many data sets: each has its own place in the cache.
     place = hashlib.sha256(os.path.realpath(root).encode()).hexdigest()[:12]
     return convert.load(OWN, root, lambda: readers.own(root),
@@ -92,19 +101,34 @@ def _load_published(name, root, source):
 
 
 def _missing(name, published, root):
+    """What a data set is, what room it takes, and the ways to have it."""
     ways = [f'Its file: {_missing_file(published, root)}',
             preparing.way(name, published, root),
             'A stand-in: the rendered data sets '
             f'{", ".join(_RENDERED)} need no files '
             '(--config.data.name=NAME)']
     lines = '\n'.join(f'  {i}. {way}' for i, way in enumerate(ways, 1))
-    return f'the data set {name} is not on this machine. To have it:\n{lines}'
+    return (f'the data set {name} is not on this machine. {_size(published)}. '
+            f'To have it:\n{lines}')
+
+
+def _size(published):
+    """What the images take, in words."""
+    count, height, width, channels = published.shape
+    free = cache.free_space()
+    return (f'It has {count} images of {height} x {width} x {channels}, which '
+            f'take {cache.in_words(math.prod(published.shape))} in '
+            f'{cache.folder()}' + ('' if free is None else
+                                   f' ({cache.in_words(free)} are free there)')
+            + ', beside the file itself')
 
 
 def _missing_file(published, root):
     note = f' ({published.access})' if published.access else ''
-    return (f'{published.file}, which is not in '
-            f'{os.path.abspath(root or ".")}. Its page is {published.page}'
+    place = os.path.abspath(root or '.')
+    there = 'in' if os.path.exists(place) else 'there, as there is no'
+    return (f'{published.file}, which is not {there} '
+            f'{place}. Its page is {published.page}'
             f'{note}; get it from there and give its folder with '
             '--config.data.root=FOLDER')
 

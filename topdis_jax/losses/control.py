@@ -3,6 +3,7 @@
 Each is a NamedTuple of scalars that the caller keeps between steps.
 """
 
+import math
 from typing import NamedTuple
 
 import jax
@@ -62,6 +63,20 @@ def pi_controller(state: PIState, kl: ArrayLike, set_point: ArrayLike, *,
     i = jnp.where(state.output < 1, state.integral, grown)
     output = p + i
     return jnp.maximum(output, 1.0), PIState(i, output)
+
+
+def largest_start(proportional: float = 0.01,
+                  integral: float = -0.001) -> float:
+    """Error from which on `pi_controller` freezes at its first step, in nats.
+
+    P stays below 1 + proportional. So once I is -proportional or less, P + I
+    stays below 1, which is what keeps I where it is: the weight is 1 for good.
+    The first step makes I = integral * error.
+
+    Returns:
+      proportional / -integral; infinity if the integral is not negative.
+    """
+    return proportional / -integral if integral < 0 else math.inf
 
 
 def set_point(step: int | jax.Array, *, start: ArrayLike = 0.5,

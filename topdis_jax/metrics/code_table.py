@@ -115,7 +115,7 @@ def run_padded(function, batch, batch_size):
 
 
 def progress_bar(shown, total, description, unit='it'):
-    """A tqdm bar that vanishes when done, or a silent one."""
-    from tqdm import auto
-    return auto.tqdm(total=total, desc=description, unit=unit, leave=False,
-                     disable=not shown, dynamic_ncols=True)
+    """A bar that vanishes when done, or a silent one."""
+    from topdis_jax import progress
+    return progress.Bar(total=total, desc=description, unit=unit, leave=False,
+                        disable=not shown)

@@ -1,6 +1,7 @@
 """Checkpoints of a run: the latest and the best."""
 
 import contextlib
+import errno
 import functools
 import json
 import os
@@ -184,6 +185,9 @@ def _report(path, error):
 def _brief(error):
     """What is of use to a user in a message of a thousand characters."""
     text = str(error).split(' [tensorstore_spec=')[0].split(' [source')[0]
+    full = os.strerror(errno.ENOSPC)
+    if full in str(error):
+        return f'the disk is full ({full})'
     return f'{type(error).__name__}: {" ".join(text.split())[:400]}'
 
 

@@ -8,12 +8,13 @@ import sys
 from typing import NamedTuple
 
 import jax
-import tqdm
 
+from topdis_jax import progress
 from topdis_jax.data import correlation, pipeline
 from topdis_jax.metrics import evaluate
-from topdis_jax.training import divergence, families, inference, parallel
-from topdis_jax.training import processes, state as states, steps, workfolder
+from topdis_jax.training import divergence, families, inference, memory
+from topdis_jax.training import parallel, processes, state as states, steps
+from topdis_jax.training import workfolder
 from topdis_jax.training.checkpoints import Checkpoints
 from topdis_jax.training.divergence import TrainingDiverged  # noqa: F401
 from topdis_jax.training.interrupts import Interrupts
@@ -47,7 +48,8 @@ def train(config, folder, dataset, draw=None):
     model = states.make_model(config, dataset.image_shape)
     family = families.make_family(config, len(dataset), parallel.axis_name())
     state = states.create_state(config, model, family)
-    with workfolder.writing(folder), contextlib.ExitStack() as stack:
+    with (workfolder.writing(folder), memory.told(config),
+          contextlib.ExitStack() as stack):
         interrupts = stack.enter_context(
             Interrupts(several=jax.process_count() > 1).installed())
         checkpoints = stack.enter_context(
@@ -95,9 +97,12 @@ def _run_steps(config, batch_at, state, checkpoints, log, score, step_for,
             scores = score(parallel.on_host(state))
             log.write({'step': step, 'scores': scores})
 
-    bar = tqdm.tqdm(total=options.steps, initial=start, unit='step',
-                    desc='Training', dynamic_ncols=True, mininterval=0.5,
-                    disable=not processes.is_first())
+    bar = progress.Bar(total=options.steps, initial=start, unit='step',
+                       desc='Training', mininterval=0.5,
+                       disable=not processes.is_first())
+    pace = functools.partial(progress.Pace, options.steps,
+                             shown=processes.is_first())
+    paces = {False: pace(), True: pace()}  # without the loss, and with it
     with (_saving_if_interrupted(lambda: parallel.on_host(state), checkpoints),
           bar):
         # Of a run that ended while it scored.
@@ -107,11 +112,13 @@ def _run_steps(config, batch_at, state, checkpoints, log, score, step_for,
         for step, batch in enumerate(batches, start + 1):
             # A signal waits until the step is logged and saved.
             with interrupts.deferred(step):
+                on = _has_topdis(config, step)
                 state, metrics = step_for(step)(state, batch)
                 # Not queued: waiting steps starve one another of host
                 # threads where several CPU devices share them.
                 jax.block_until_ready(metrics)
                 bar.update()
+                paces[on].note(step, _to_come(config, on))
                 _record(config, step, metrics, state, bar, checkpoints, log,
                         batches)
             score_if_due(step)
@@ -131,17 +138,28 @@ def _batch(config, dataset, family, draw, step):
 def _compile_steps(config, model, family):
     """step number -> compiled step: without TopDis until its delay is over."""
     def compiled(topdis):
-        return parallel.compiled(steps.make_step(
+        step = parallel.compiled(steps.make_step(
             config, model, family, states.make_optimizer(config),
             topdis=topdis, axis_name=parallel.axis_name()))
+        loss = 'with' if topdis else 'without'
+        return progress.first_told(
+            step, f'Compiling the training step {loss} the topological loss',
+            processes.is_first())
 
-    plain, full = compiled(False), compiled(True)
+    steps_by_loss = {on: compiled(on) for on in (False, True)}
+    return lambda step: steps_by_loss[_has_topdis(config, step)]
 
-    def step_for(step):
-        on = config.topdis.weight > 0 and step > config.topdis.delay
-        return full if on else plain
 
-    return step_for
+def _has_topdis(config, step):
+    return config.topdis.weight > 0 and step > config.topdis.delay
+
+
+def _to_come(config, on):
+    """What an estimate of the time does not know of."""
+    if on or config.topdis.weight == 0:
+        return ''
+    return (', and longer once the topological loss is on, after step '
+            f'{config.topdis.delay}')
 
 
 def _due(options, step):
@@ -165,10 +183,10 @@ def _record(config, step, metrics, state, bar, checkpoints, log, batches):
     if skips:  # then the step counts as skipped
         row = {name: row[name] for name in row if math.isfinite(row[name])}
     divergence.check(config, step, row, checkpoints.latest_step())
-    shown = ('loss', 'reconstruction', 'kl', 'topdis', 'skipped')
-    bar.set_postfix(
-        {name: f'{row[name]:.4g}' for name in shown if name in row}
-        | {'waited': f'{batches.share():.1%}'}, refresh=False)
+    # The last ones go first where a row is short.
+    shown = ('topdis', 'loss', 'kl', 'skipped', 'reconstruction')
+    bar.show({name: f'{row[name]:.4g}' for name in shown if name in row}
+             | {'waited': f'{batches.share():.1%}'})
     if due.log:
         log.write({'step': step, **row})
     if due.save:
@@ -191,7 +209,8 @@ def _score(config, dataset, compiled, checkpoints, draw, log_path, state):
         rank = ([scores[name] for name in config.eval.scores if name in scores]
                 or [-scores['reconstruction']])[0]
         if draw is not None:
-            draw(model, workfolder.read_rows(log_path))
+            with progress.waiting('Plotting the pictures'):
+                draw(model, workfolder.read_rows(log_path))
     checkpoints.save_if_best(state, processes.from_first(rank))
     return scores
 

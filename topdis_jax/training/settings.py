@@ -1,14 +1,16 @@
 """Checks of a configuration before anything is started or written."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 
 from topdis_jax import models
 from topdis_jax.data import correlation
-from topdis_jax.losses import adversarial, total_correlation
+from topdis_jax.losses import adversarial, control, total_correlation
+from topdis_jax.topology.divergences import FORMS
 from topdis_jax.topology.engines import xla
 from topdis_jax.topology.engines.primitive import ENGINES
-from topdis_jax.topology.divergences import FORMS
 from topdis_jax.training import families
 from topdis_jax.training import state as states
 
@@ -21,6 +23,10 @@ _NOT_NEGATIVE = ('model.width', 'objective.beta', 'objective.gamma',
                  'train.eval_every')
 _POSITIVE = ('train.learning_rate', 'objective.discriminator_learning_rate',
              'objective.max_grad_norm')
+
+
+# 32-bit integers index the entries of a matrix of distances.
+_MOST_POINTS = math.isqrt(2 ** 31 - 1)
 
 
 class SettingsError(ValueError):
@@ -63,8 +69,13 @@ def check(config, devices):
                   total_correlation.ESTIMATORS)
     _require_name(config, 'objective.resampling', adversarial.RESAMPLINGS)
     _require_name(config, 'topdis.engine', ENGINES)
+    _check_delay(config)
     _require(config, 'train.batch_size', lambda v: v % devices == 0,
              f'be divisible by the number of devices, {devices}')
+    if config.topdis.weight > 0:
+        _require(config, 'train.batch_size', lambda v: v <= _MOST_POINTS,
+                 f'be at most {_MOST_POINTS} with config.topdis.weight above '
+                 '0: the distances of a larger batch cannot be indexed')
     if config.topdis.engine == 'xla' and config.topdis.weight > 0:
         _require(config, 'train.batch_size',
                  lambda v: v <= xla.MAX_POINTS,
@@ -74,6 +85,36 @@ def check(config, devices):
             config.objective.tc_estimator == 'stratified'):
         _require(config, 'train.batch_size', lambda v: v >= 2,
                  "be at least 2 for config.objective.tc_estimator 'stratified'")
+
+
+def _check_delay(config):
+    """A loss that is asked for must come into play."""
+    weight, delay = config.topdis.weight, config.topdis.delay
+    steps = config.train.steps
+    if weight > 0 and delay >= steps:
+        raise SettingsError(
+            f'config.topdis.delay must be below config.train.steps, received '
+            f'{delay} and {steps}: with a config.topdis.weight of {weight:g} '
+            'the topological loss would never be turned on. Give a smaller '
+            'delay (--config.topdis.delay=0: on from the first step), more '
+            'steps, or --config.topdis.weight=0')
+
+
+def warnings(config):
+    """What a configuration that can be run may do unasked: a list of lines."""
+    options = config.objective
+    start = min(options.kl_start, options.kl_stop)
+    most = control.largest_start(options.proportional, options.integral)
+    if config.model.family != 'control_vae' or start < most:
+        return []
+    return [
+        f'Warning: the set point of the KL starts at {start:g} nats '
+        "(config.objective.kl_start), and ControlVAE's controller, as "
+        'published, freezes with a weight of 1 for the KL to the end of the '
+        'run if that is proportional / -integral = '
+        f'{most:.3g} nats or more above the KL of the untrained network, '
+        'which is near 0. Start lower, and let it rise '
+        '(config.objective.kl_rise)']
 
 
 def check_dataset(config, dataset):

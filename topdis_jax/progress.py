@@ -1,0 +1,168 @@
+"""Signs of life on stderr: bars, waits, and how long a run will take.
+
+On a terminal a bar is one row that changes. Where the output is redirected, as
+into a file, each row is a line of its own: one every two seconds at first, and
+then one whenever the time has grown by a hundredth, at most ten minutes apart.
+"""
+
+import contextlib
+import sys
+import threading
+import time
+
+import tqdm
+
+_BETWEEN = (2.0, 600.0)  # seconds between two lines
+_DOT = 2.0  # seconds
+_PACE = 10.0  # seconds over which the pace of a run is measured
+_LONG = 3600.0  # seconds from which on an estimate is told
+_ROW = ('{l_bar} {n_fmt}/{total_fmt} [{elapsed}<{remaining}, '
+        '{rate_fmt}{postfix}]')
+_BAR = 8  # columns of the bar itself, at least
+
+
+class Bar(tqdm.tqdm):
+    """tqdm's bar, with values beside it that are shown whole or not at all."""
+
+    def __init__(self, *args, **options):
+        file = options.get('file') or sys.stderr
+        self._lines = not file.isatty()
+        self._values, self._shown = {}, None
+        if self._lines:
+            # The time is looked at in each update, not at a guessed one.
+            options.update(mininterval=_BETWEEN[0], miniters=1)
+        super().__init__(*args, **{'dynamic_ncols': True, **options})
+
+    def show(self, values):
+        """Shows values, {name: text}, at the next update.
+
+        The last ones are left out where there is no room for all.
+        """
+        self._values = dict(values)
+
+    def display(self, msg=None, pos=None):
+        if not self._lines:
+            return super().display(msg, pos)
+        if self.n != self._shown:
+            self._shown = self.n
+            print(msg or str(self), file=self.fp, flush=True)
+            passed = self.format_dict['elapsed']
+            self.mininterval = min(max(_BETWEEN[0], passed / 100), _BETWEEN[1])
+        return True
+
+    def clear(self, nolock=False):
+        if not self._lines:
+            super().clear(nolock)
+
+    def close(self):
+        if self._lines and not self.disable:
+            if self.leave:
+                self.display()
+            # As if it had shown nothing: tqdm would write the row again.
+            self.delay = float('inf')
+        super().close()
+
+    def __str__(self):
+        facts, texts = self.format_dict, [
+            f'{name}={text}' for name, text in self._values.items()]
+        columns = facts['ncols']
+        while True:
+            facts['postfix'] = ', '.join(texts) or None
+            row = self.format_meter(**{
+                **facts, 'ncols': None,
+                'bar_format': _ROW})
+            if not texts or not columns or len(row) + _BAR <= columns:
+                break
+            texts.pop()
+        return row if self._lines else self.format_meter(**facts)
+
+
+@contextlib.contextmanager
+def waiting(text, shown=True):
+    """Tells what is waited for within: a line, with a dot every two seconds.
+
+    Args:
+      text: as in 'Compiling the training step'.
+      shown: False: nothing is told.
+    """
+    if not shown:
+        yield
+        return
+    begin, ended = time.monotonic(), threading.Event()
+
+    def dots():
+        while not ended.wait(_DOT):
+            _write('.')
+
+    with tqdm.tqdm.external_write_mode(file=sys.stderr):
+        _write(f'{text} ...')
+        thread = threading.Thread(target=dots, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+            _write(f' {time.monotonic() - begin:.1f} s\n')
+
+
+def _write(text):
+    sys.stderr.write(text)
+    sys.stderr.flush()
+
+
+def first_told(function, text, shown=True):
+    """The function; its first call, which compiles it, is told (`waiting`)."""
+    called = False
+
+    def call(*args):
+        nonlocal called
+        if called:
+            return function(*args)
+        with waiting(text, shown):
+            result = function(*args)
+        called = True
+        return result
+
+    return call
+
+
+class Pace:
+    """Tells how long a run will take, if that is more than an hour."""
+
+    def __init__(self, total, shown=True):
+        """`total`: steps. `shown` False: nothing is told."""
+        self._total, self._begin, self._told = total, None, not shown
+
+    def note(self, step, more=''):
+        """Notes that a step is done; tells the estimate once there is one.
+
+        Args:
+          step: its number. The first that is noted begins the measurement, as
+            it has been compiled by then.
+          more: what the estimate does not know of.
+        """
+        if self._told:
+            return
+        now = time.monotonic()
+        if self._begin is None:
+            self._begin = step, now
+            return
+        first, begin = self._begin
+        if now - begin < _PACE:
+            return
+        self._told = True
+        rate = (step - first) / (now - begin)
+        left = self._total - step
+        if left / rate > _LONG:
+            tqdm.tqdm.write(
+                f'At {rate:.3g} steps a second the {left} steps that are left '
+                f'take about {duration(left / rate)}{more}.', file=sys.stderr)
+
+
+def duration(seconds):
+    """Seconds in words: '40 minutes', '3.2 hours', '5.5 days'."""
+    for unit, size in (('days', 86400), ('hours', 3600)):
+        if seconds >= 2 * size:
+            return f'{seconds / size:.1f} {unit}'
+    return f'{seconds / 60:.0f} minutes'
