@@ -48,7 +48,7 @@ def init_params(rng):
     return {'encoder': init_layers(rng_encoder, [
                 PIXELS ** 2, HIDDEN, HIDDEN, 2 * LATENTS]),
             'decoder': init_layers(rng_decoder, [
-                LATENTS, HIDDEN, HIDDEN, HIDDEN, PIXELS ** 2])}
+                LATENTS, HIDDEN, HIDDEN, PIXELS ** 2])}
 
 
 def apply_layers(layers, x, activation):

@@ -8,6 +8,7 @@ import inspect
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
@@ -41,6 +42,16 @@ def test_an_example_runs_as_printed(code, tmp_path):
 def test_no_example_is_left_out():
     blocks = sum(page.read_text().count('```python') for page in PAGES)
     assert len(EXAMPLES) == blocks
+
+
+@pytest.mark.parametrize('change', re.findall(
+    '```diff\n(.*?)```', (DOCS / 'extending.md').read_text(), re.DOTALL))
+def test_a_change_applies_to_the_code_as_it_is(change):
+    if shutil.which('git') is None:
+        pytest.skip('needs git')
+    done = subprocess.run(['git', 'apply', '--check', '-'], input=change,
+                          capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_tutorial_runs(tmp_path):
