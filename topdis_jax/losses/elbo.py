@@ -65,7 +65,8 @@ def gaussian_kl(mean: ArrayLike, log_var: ArrayLike) -> jax.Array:
       [b, d] float32, nats.
 
     Raises:
-      ValueError: the shapes differ. TypeError: not floating.
+      ValueError: the shapes differ.
+      TypeError: not floating.
     """
     _check_same('mean', mean, 'log_var', log_var)
     mean, log_var = as_float32(mean=mean, log_var=log_var)

@@ -60,7 +60,8 @@ def latent_shift(
       option is out of its range.
 
     Raises:
-      ValueError: wrong shapes, options or weights. TypeError: z not floating.
+      ValueError: wrong shapes, options or weights.
+      TypeError: z not floating.
     """
     z, codes = jnp.asarray(z), as_float32(z=z)
     weights, shift, margin = _checked(z, weights, shift, margin)

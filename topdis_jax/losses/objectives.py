@@ -30,7 +30,7 @@ def vae(logits: ArrayLike, images: ArrayLike, mean: ArrayLike,
       mean, log_var: [b, d] float, of the posterior.
 
     Returns:
-      (loss [], {'reconstruction': [], 'kl': []}).
+      (loss [], {'reconstruction', 'kl'}).
     """
     return beta_vae(logits, images, mean, log_var, beta=1.0)
 
@@ -48,7 +48,7 @@ def beta_vae(logits: ArrayLike, images: ArrayLike, mean: ArrayLike,
       beta: weight of the KL term.
 
     Returns:
-      (loss [], {'reconstruction': [], 'kl': []}).
+      (loss [], {'reconstruction', 'kl'}).
     """
     terms = _elbo_terms(logits, images, mean, log_var)
     return terms['reconstruction'] + beta * terms['kl'], terms

@@ -65,7 +65,8 @@ def decompose_kl(z: ArrayLike, mean: ArrayLike, log_var: ArrayLike, *,
     Raises:
       ValueError: shapes that differ, a dataset_size that is no positive
         whole number, unknown estimator, or one that needs two images and has
-        one. TypeError: not floating.
+        one.
+      TypeError: not floating.
     """
     if estimator not in ESTIMATORS:
         raise ValueError(f'estimator must be one of {ESTIMATORS}, '
@@ -135,7 +136,8 @@ def density_ratio_tc(logits: ArrayLike) -> jax.Array:
       [] float32, nats.
 
     Raises:
-      ValueError: not [b, 2]. TypeError: not floating.
+      ValueError: not [b, 2].
+      TypeError: not floating.
     """
     logits = _two_classes(logits=logits)
     return jnp.mean(logits[:, 0] - logits[:, 1])
@@ -155,7 +157,8 @@ def discriminator_loss(logits: ArrayLike,
       [] float32, nats.
 
     Raises:
-      ValueError: not [b, 2]. TypeError: not floating.
+      ValueError: not [b, 2].
+      TypeError: not floating.
     """
     logits = _two_classes(logits=logits)
     logits_permuted = _two_classes(logits_permuted=logits_permuted)

@@ -186,7 +186,8 @@ def scale_by_quantile(dist: ArrayLike, *, mask: ArrayLike | None = None,
 
     Raises:
       ValueError: dist is not square, mask is not bool or does not fit, or an
-        option is out of its range. TypeError: dist is not floating.
+        option is out of its range.
+      TypeError: dist is not floating.
     """
     dist = validity.as_distances('dist', dist, rank=2)
     mask = validity.as_mask(mask, dist)
