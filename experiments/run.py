@@ -17,7 +17,7 @@ from ml_collections import config_flags
 
 from experiments import console, flags_parser
 from topdis_jax import plots
-from topdis_jax.data import correlation, sources
+from topdis_jax.data import correlation, digest, sources
 from topdis_jax.metrics import evaluate
 from topdis_jax.topology.engines import native
 from topdis_jax.training import lock, loop, memory, processes, settings
@@ -89,10 +89,13 @@ def run(config, folder):
 def _prepared(config, folder, dataset):
     """The work folder, locked and with its first files."""
     plain = json.loads(config.to_json())
+    facts = digest.describe(dataset)
     # A folder of another run is not even locked.
     workfolder.check(folder, plain)
+    workfolder.check_data(folder, facts)
     with lock.locked(folder):
         workfolder.prepare(folder, plain)
+        workfolder.prepare_data(folder, facts)
         for line in [f'Work folder: {folder}', *settings.warnings(config)]:
             print(line, file=sys.stderr)
         _draw_correlation(folder, config, dataset)

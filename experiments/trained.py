@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import ml_collections
 import numpy as np
 
-from topdis_jax.data import sources
+from topdis_jax.data import digest, sources
 from topdis_jax.data.factors import FactorDataset
 from topdis_jax.training import families, inference, state as states, workfolder
 from topdis_jax.training.checkpoints import Checkpoints
@@ -27,13 +27,15 @@ def load(folder, best=False):
     """The run in `folder`, at its latest or best checkpoint.
 
     Raises:
-      WorkFolderError: there is no run, or no such checkpoint yet.
+      WorkFolderError: there is no run, or no such checkpoint yet, or its data
+        have changed.
       CheckpointError: none of its checkpoints can be read.
       DataError: its data set is not to be had.
     """
     config = ml_collections.ConfigDict(workfolder.read_config(folder))
     dataset = sources.load(config.data.name, root=config.data.root or None,
                            source=config.data.source)
+    workfolder.check_data(folder, digest.describe(dataset))
     model = states.make_model(config, dataset.image_shape)
     family = families.make_family(config, len(dataset))
     path = os.path.join(os.path.abspath(folder), 'checkpoints')

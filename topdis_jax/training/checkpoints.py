@@ -83,7 +83,7 @@ class Checkpoints:
         for step in sorted(manager.all_steps(), reverse=True):
             try:
                 state = _read(manager, step, like)
-            except MemoryError:
+            except (MemoryError, CheckpointError):
                 raise
             except Exception as error:  # each damaged file has its own
                 damaged.append(step)
@@ -204,6 +204,7 @@ def _read(manager, step, like):
     Fields that were not saved, by an earlier version, are those of `like`.
     """
     items = manager.item_metadata(step)
+    _check_shapes(items['state'], like)
     fields = {name: value for name, value in like._asdict().items()
               if name in items['state']}
     fields = jax.tree.map(ocp.utils.to_shape_dtype_struct, fields)
@@ -215,6 +216,23 @@ def _read(manager, step, like):
     if 'check' in items and found['check']['crc32'] != _crc32(found['state']):
         raise ValueError('the arrays are not those that were saved')
     return like._replace(**found['state'])
+
+
+def _check_shapes(saved, like):
+    """Raises CheckpointError if arrays have other shapes than was saved.
+
+    Then the checkpoint is whole, and belongs to another model or other images.
+    """
+    there = {jax.tree_util.keystr(path): getattr(leaf, 'shape', None)
+             for path, leaf in jax.tree_util.tree_leaves_with_path(saved)}
+    for path, leaf in jax.tree_util.tree_leaves_with_path(like._asdict()):
+        name, shape = jax.tree_util.keystr(path), np.shape(leaf)
+        if there.get(name) is not None and tuple(there[name]) != shape:
+            raise CheckpointError(
+                f'the checkpoints are of another model, or of images of '
+                f'another size: {name} has shape {tuple(there[name])} there '
+                f'and {shape} now. Nothing was changed. Give another '
+                '--workdir, or the data and the configuration of before.')
 
 
 def _crc32(tree):

@@ -49,6 +49,38 @@ def check(folder, config):
                 '--workdir')
 
 
+def prepare_data(folder, facts):
+    """Writes data.json, what `data.digest.describe` says of a run's data.
+
+    Raises:
+      WorkFolderError: not writable, or the run began with other data.
+    """
+    check_data(folder, facts)
+    with _told(folder):
+        files.write_json(os.path.join(folder, 'data.json'), facts)
+
+
+def check_data(folder, facts):
+    """Raises WorkFolderError if a run began with other data.
+
+    A folder without data.json, of an earlier version, passes.
+    """
+    path = os.path.join(folder, 'data.json')
+    with _told(folder):
+        if not os.path.exists(path):
+            return
+        with open(path) as file:
+            before = json.load(file)
+    if before == facts:
+        return
+    lines = [f'  {key}: {before.get(key)} there, {facts[key]} now'
+             for key in facts if before.get(key) != facts[key]]
+    raise WorkFolderError(
+        f'the data of the run in {folder} have changed since it began:\n'
+        + '\n'.join(lines) + '\nGive another --workdir, or put the data of '
+        'before back in their place.')
+
+
 @contextlib.contextmanager
 def _told(folder):
     """Turns what the file system says within into a WorkFolderError."""
