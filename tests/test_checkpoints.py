@@ -4,6 +4,7 @@ import functools
 import shutil
 
 import chex
+import jax
 import numpy as np
 import orbax.checkpoint as ocp
 import pytest
@@ -196,3 +197,18 @@ def test_a_reader_leaves_a_save_under_way(tmp_path, saved):
     assert begun.exists()
     assert _reopened(folder).step == 2
     assert not begun.exists()
+
+
+def test_a_checkpoint_of_other_shapes_is_not_called_damaged(tmp_path):
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(_state(3))
+    checkpoints.close()
+    other = jax.tree.map(lambda x: np.zeros((*np.shape(x), 2), np.float32),
+                         _state(0))
+    checkpoints = Checkpoints(tmp_path)
+    with pytest.raises(CheckpointError, match='of another model') as error:
+        checkpoints.restore(other)
+    assert 'damaged' not in str(error.value)
+    assert not (tmp_path / 'damaged').exists()
+    assert checkpoints.restore(_state(0)).step == 3
+    checkpoints.close()

@@ -65,3 +65,12 @@ def test_progress_and_messages(capsys):
         metrics.dci(codes, factors[:, :1], test[0], test[1][:, :1])
     with pytest.raises(ValueError, match='factor 0'):
         metrics.dci(codes, factors * [0, 1], *test)
+
+
+def test_progress_counts_stages_and_changes_nothing(capsys):
+    rng = np.random.default_rng(0)
+    factors = rng.integers(0, 3, (60, 2))
+    codes = factors + rng.normal(size=(60, 2))
+    pairs = codes[:40], factors[:40], codes[40:], factors[40:]
+    assert metrics.dci(*pairs) == metrics.dci(*pairs, progress=True)
+    assert 'stage' in capsys.readouterr().err

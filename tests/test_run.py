@@ -195,7 +195,9 @@ def test_a_default_work_folder(tmp_path):
     for what in ('step without the', 'step with the'):
         assert sum(line.startswith(f'Compiling the training {what}')
                    for line in lines) == 1
-    assert any(line.startswith('Plotting the pictures ...') for line in lines)
+    for what in ('Plotting the pictures', 'Creating the first state',
+                 'Loading the persistence engine'):
+        assert any(line.startswith(f'{what} ...') for line in lines), what
     assert '\r' not in done.stderr
 
 

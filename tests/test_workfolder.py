@@ -4,8 +4,11 @@ import json
 import os
 import stat
 
+import numpy as np
 import pytest
 
+from topdis_jax.data import digest
+from topdis_jax.data.factors import FactorDataset
 from topdis_jax.training import workfolder
 
 CONFIG = {'seed': 0, 'model': {'latents': 10, 'hidden': [4, 4]},
@@ -89,3 +92,31 @@ def test_log_drops_what_comes_after_the_checkpoint(tmp_path):
 
 def test_no_log_has_no_rows(tmp_path):
     assert workfolder.read_rows(tmp_path / 'metrics.jsonl') == []
+
+
+def test_data_that_have_changed_are_refused(tmp_path):
+    images = np.arange(6 * 4 * 4, dtype=np.uint8).reshape(6, 4, 4, 1)
+    facts = digest.describe(FactorDataset('own', images))
+    workfolder.check_data(tmp_path, facts)  # no run, or one of before
+    workfolder.prepare_data(tmp_path, facts)
+    workfolder.prepare_data(tmp_path, digest.describe(
+        FactorDataset('moved', images.copy())))
+    for other, told in ((images[:5], 'images'), (images[:, :3], 'images'),
+                        (images[::-1], 'sha256'), (images ^ 1, 'sha256')):
+        with pytest.raises(workfolder.WorkFolderError,
+                           match=f'have changed since it began(.|\n)*{told}'):
+            workfolder.check_data(tmp_path, digest.describe(
+                FactorDataset('own', other)))
+    (tmp_path / 'data.json').write_text('{')
+    with pytest.raises(workfolder.WorkFolderError, match='not JSON'):
+        workfolder.check_data(tmp_path, facts)
+
+
+def test_the_digest_of_a_large_set_reads_a_part():
+    """Which has its first and last image."""
+    images = np.zeros((10_000, 1, 1, 1), np.uint8)
+    before = digest.describe(FactorDataset('large', images))
+    for place in (0, -1):
+        changed = images.copy()
+        changed[place] = 1
+        assert digest.describe(FactorDataset('large', changed)) != before

@@ -27,7 +27,7 @@ def describe(dataset: FactorDataset) -> dict[str, Any]:
                                    dtype=np.int64))
     digest = hashlib.sha256()
     for place in places:
-        digest.update(np.ascontiguousarray(dataset.images[place]))
+        digest.update(dataset.images[place].tobytes())
     return {'images': list(map(int, dataset.images.shape)),
             'factor_sizes': list(map(int, dataset.factor_sizes)),
             'sha256': digest.hexdigest()}

@@ -1,11 +1,19 @@
 """Disentanglement, completeness, informativeness: Eastwood & Williams 2018."""
 
+import contextlib
+import functools
+import os
+import tempfile
+import threading
 from typing import NamedTuple
 
 import numpy as np
 
 from topdis_jax.metrics import checks
 from topdis_jax.metrics import code_table
+
+_STAGES = 100  # of boosting, for each factor
+_LOOK = 0.5  # seconds between two looks at how many are done
 
 
 class DCI(NamedTuple):
@@ -62,16 +70,15 @@ def dci(codes, factors, test_codes, test_factors, *, seed=0, num_jobs=None,
     checks.check_factors_vary(factors, 'dci')
     import joblib
 
-    jobs = [joblib.delayed(_fit)(j, codes, factors[:, j], test_codes,
-                                 test_factors[:, j], seed)
-            for j in _longest_first(factors)]
     importance = np.empty((codes.shape[1], factors.shape[1]))
     accuracy = np.empty((2, factors.shape[1]))
-    with code_table.progress_bar(progress, len(jobs), 'DCI', 'factor') as bar:
+    with _counted_stages(progress, factors.shape[1]) as stages:
+        jobs = [joblib.delayed(_fit)(j, codes, factors[:, j], test_codes,
+                                     test_factors[:, j], seed, stages)
+                for j in _longest_first(factors)]
         for j, column, pair in joblib.Parallel(
                 n_jobs=num_jobs or -1, return_as='generator_unordered')(jobs):
             importance[:, j], accuracy[:, j] = column, pair
-            bar.update()
     train, test = accuracy.mean(axis=1)
     return DCI(disentanglement(importance), completeness(importance),
                float(train), float(test))
@@ -87,14 +94,53 @@ def _longest_first(factors):
     return np.argsort(classes)[::-1]
 
 
-def _fit(j, codes, labels, test_codes, test_labels, seed):
-    """j, importances [d], accuracies (train, test)."""
+def _fit(j, codes, labels, test_codes, test_labels, seed, stages):
+    """j, importances [d], accuracies (train, test).
+
+    stages: path of a file that gets a byte for each stage of boosting, or
+    None.
+    """
     from sklearn import ensemble
 
-    model = ensemble.GradientBoostingClassifier(random_state=seed)
-    model.fit(codes, labels)
+    model = ensemble.GradientBoostingClassifier(n_estimators=_STAGES,
+                                                random_state=seed)
+    model.fit(codes, labels, monitor=stages and functools.partial(
+        _count_stage, stages))
     return j, model.feature_importances_, (
         model.score(codes, labels), model.score(test_codes, test_labels))
+
+
+def _count_stage(path, *unused):
+    """Called by the boosting after each stage; goes on."""
+    with open(path, 'ab') as file:  # one byte: no other process tears it
+        file.write(b'.')
+    return False
+
+
+@contextlib.contextmanager
+def _counted_stages(shown, factors):
+    """A progress bar over the stages of all fits, in whichever process.
+
+    Yields the path of the file where fits count their stages, or None.
+    """
+    if not shown:
+        yield None
+        return
+    ended = threading.Event()
+    with tempfile.NamedTemporaryFile(prefix='dci_stages_') as file, \
+            code_table.progress_bar(True, factors * _STAGES, 'DCI',
+                                    'stage') as bar:
+        def follow():
+            while not ended.wait(_LOOK):
+                bar.update(os.path.getsize(file.name) - bar.n)
+
+        thread = threading.Thread(target=follow, daemon=True)
+        thread.start()
+        try:
+            yield file.name
+        finally:
+            ended.set()
+            thread.join()
 
 
 def disentanglement(importance):

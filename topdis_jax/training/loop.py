@@ -47,7 +47,8 @@ def train(config, folder, dataset, draw=None):
     path = functools.partial(os.path.join, os.path.abspath(folder))
     model = states.make_model(config, dataset.image_shape)
     family = families.make_family(config, len(dataset), parallel.axis_name())
-    state = states.create_state(config, model, family)
+    with progress.waiting('Creating the first state', processes.is_first()):
+        state = states.create_state(config, model, family)
     with (workfolder.writing(folder), memory.told(config),
           contextlib.ExitStack() as stack):
         interrupts = stack.enter_context(
