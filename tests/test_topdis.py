@@ -1,7 +1,10 @@
 """The TopDis loss: assembly, masks, degenerate batches, gradients, devices."""
 
+import functools
+
 import chex
 import jax
+from jax.sharding import PartitionSpec as P
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -213,3 +216,61 @@ def test_messages():
     for bars in (2.7, True, '3'):
         with pytest.raises(ValueError, match='num_bars must be a whole'):
             losses.topdis_loss(_decoder(), z, RNG, num_bars=bars)
+
+
+@pytest.mark.parametrize('divergence', ['srtd', 'rtd_lite', 'callable'])
+@pytest.mark.parametrize('mode', ['pmap', 'shard_map'])
+def test_other_divergences_on_many_devices(divergence, mode):
+    """Loss and gradient are those of one device."""
+    if divergence == 'callable':
+        def divergence(dist_x, dist_y, mask):
+            kept = mask[:, None] & mask[None, :]
+            return jnp.sum(jnp.where(kept, (dist_x - dist_y) ** 2, 0.0))
+
+    rng = np.random.default_rng(0)
+    w = jnp.asarray(rng.normal(size=(4, 6)), jnp.float32)
+    z = jnp.asarray(rng.normal(size=(16, 4)), jnp.float32)
+
+    def loss(w, z, axis_name=None):
+        return losses.topdis_loss(
+            lambda z: jax.nn.sigmoid(z @ w), z, jax.random.key(1),
+            divergence=divergence, axis_name=axis_name)[0]
+
+    expected = jax.jit(jax.value_and_grad(loss))(w, z)
+    spread = jax.value_and_grad(functools.partial(loss, axis_name='d'))
+    if mode == 'pmap':
+        values, grads = jax.pmap(spread, axis_name='d', in_axes=(None, 0))(
+            w, z.reshape(4, 4, 4))
+        found = values[0], jnp.mean(grads, axis=0)
+    else:
+        mesh = jax.sharding.Mesh(np.array(jax.devices()[:4]), ('d',))
+        found = jax.jit(jax.shard_map(
+            spread, mesh=mesh, in_specs=(P(), P('d')), out_specs=P()))(w, z)
+    assert expected[0] > 0
+    for one, other in zip(found, expected):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_an_unknown_divergence():
+    with pytest.raises(ValueError, match="received 'rtx'"):
+        losses.topdis_loss(jnp.tanh, jnp.ones((4, 2)), jax.random.key(0),
+                           divergence='rtx')
+
+
+def test_the_loss_of_an_autoencoder():
+    """A published scaling, and 0 for codes that are a multiple of the data."""
+    x = jax.random.normal(jax.random.key(0), (20, 3, 4))
+    z = x.reshape(20, 12)
+    np.testing.assert_allclose(losses.rtd_autoencoder_loss(x, z), 0, atol=1e-5)
+    np.testing.assert_allclose(
+        losses.rtd_autoencoder_loss(x, 4 * z, scale=0.25), 0, atol=1e-5)
+    loss, grads = jax.value_and_grad(losses.rtd_autoencoder_loss, argnums=1)(
+        x, z[:, :2])
+    assert loss > 0 and np.any(grads != 0)
+    scale = jax.grad(lambda s: losses.rtd_autoencoder_loss(
+        x, z[:, :2], scale=s))(1.0)
+    ends = [losses.rtd_autoencoder_loss(x, z[:, :2], scale=1 + s)
+            for s in (1e-3, -1e-3)]
+    np.testing.assert_allclose(scale, (ends[0] - ends[1]) / 2e-3, rtol=0.05)
+    with pytest.raises(ValueError, match='same rows'):
+        losses.rtd_autoencoder_loss(x, z[:5])

@@ -57,6 +57,14 @@ def mean(tree: Any, axis_name: AxisName) -> Any:
     return tree if axis_name is None else lax.pmean(tree, axis_name)
 
 
+def of_first(x: jax.Array, axis_name: AxisName) -> jax.Array:
+    """The value of the first device, on all. Its gradient goes there alone."""
+    if axis_name is None:
+        return x
+    is_first = lax.axis_index(axis_name) == 0
+    return lax.psum(jnp.where(is_first, x, jnp.zeros_like(x)), axis_name)
+
+
 def largest(x: jax.Array, axis_name: AxisName) -> jax.Array:
     """The greatest over the devices."""
     return x if axis_name is None else lax.pmax(x, axis_name)

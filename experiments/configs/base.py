@@ -90,6 +90,8 @@ def get_config(family='vae'):
     # Codes whose probability comes nearer than this to 0 or 1 are left out;
     # 0 as published.
     config.topdis.margin = 1e-3
+    # What compares the two clouds: 'rtd' (published), 'srtd' or 'rtd_lite'.
+    config.topdis.divergence = 'rtd'
     # Exponent of the bars' lengths: 1 or 2.
     config.topdis.power = 1
     # Of RTD: 'min', 'max' or both.

@@ -5,6 +5,7 @@ from topdis_jax.losses.adversarial import binary_cross_entropy
 from topdis_jax.losses.adversarial import image_accuracy
 from topdis_jax.losses.adversarial import image_discriminator_loss
 from topdis_jax.losses.adversarial import resample_coordinates
+from topdis_jax.losses.autoencoder import rtd_autoencoder_loss
 from topdis_jax.losses.control import dava_advance
 from topdis_jax.losses.control import dava_capacity
 from topdis_jax.losses.control import pi_controller
@@ -58,6 +59,7 @@ __all__ = (
     'pi_init',
     'project_conflict',
     'resample_coordinates',
+    'rtd_autoencoder_loss',
     'rtd_loss',
     'sample_gaussian',
     'topdis_loss',

@@ -13,7 +13,10 @@ from topdis_jax.collectives import AxisName
 from topdis_jax.losses.inputs import check_images
 from topdis_jax.losses.latent_shift import latent_shift
 from topdis_jax.topology import validity
-from topdis_jax.topology.divergences import rtd_or_nan
+from topdis_jax.topology.divergences import FORMS, rtd_or_nan, srtd_or_nan
+from topdis_jax.topology.lite import rtd_lite_or_nan
+
+DIVERGENCES = ('rtd', 'srtd', 'rtd_lite')
 
 
 class TopDisAux(NamedTuple):
@@ -23,7 +26,8 @@ class TopDisAux(NamedTuple):
 
 
 def topdis_loss(decode: Callable[[jax.Array], jax.Array], z: ArrayLike,
-                rng: jax.Array, *, images: ArrayLike | None = None,
+                rng: jax.Array, *, divergence: str | Callable = 'rtd',
+                images: ArrayLike | None = None,
                 weights: ArrayLike | None = None, shift: ArrayLike = 0.125,
                 margin: ArrayLike = 0.001, num_bars: int | None = 50,
                 power: ArrayLike = 1,
@@ -35,8 +39,9 @@ def topdis_loss(decode: Callable[[jax.Array], jax.Array], z: ArrayLike,
 
     Codes and shifted codes (see `latent_shift`) are decoded to two clouds of
     images in correspondence; their distances, each cloud's divided by its own
-    quantile, are compared by RTD, in both directions. Rows without a valid
-    shift do not take part, exactly as if they were not there.
+    quantile, are compared by RTD, in both directions, or by another
+    divergence. Rows without a valid shift do not take part, exactly as if they
+    were not there.
 
     Gradients under `axis_name`. To get those of one device with the whole
     batch,
@@ -63,10 +68,15 @@ def topdis_loss(decode: Callable[[jax.Array], jax.Array], z: ArrayLike,
         1e35.
       z: [n, d] float codes. Under `axis_name`, this device's rows.
       rng: key, the same on every device.
+      divergence: 'rtd' (published), 'srtd' (one barcode in place of four),
+        'rtd_lite' (spanning trees, no barcode), or a function
+        (dist_x [n, n], dist_y [n, n], mask [n] bool) -> [] that takes
+        distances and the rows that take part.
       images: [n, ...] decode(z), if it is known already: saves one decoding.
       weights: [d] float, odds of the latents; see `latent_shift`.
       shift, margin: see `latent_shift`; may be traced.
-      num_bars, power, forms, engine, capacity: see `topology.rtd`.
+      num_bars, power, forms, engine, capacity: see `topology.rtd`. 'srtd'
+        has no forms; 'rtd_lite' has forms alone.
       quantile, floor: what divides each cloud's distances, see
         `topology.scale_by_quantile`; may be traced. The floor keeps the loss
         moderate where nearly all images of a cloud coincide.
@@ -97,14 +107,36 @@ def topdis_loss(decode: Callable[[jax.Array], jax.Array], z: ArrayLike,
             topology.pairwise_distances(cloud, axis_name=axis_name),
             mask=valid, quantile=quantile, floor=floor)
         for cloud in (before, after))
-    loss = rtd_or_nan(dist, dist_shifted, valid, num_bars=num_bars,
-                      power=power, forms=forms, engine=engine,
-                      capacity=capacity, axis_name=axis_name)
+    loss = _compare(divergence, dist, dist_shifted, valid, forms, axis_name,
+                    dict(num_bars=num_bars, power=power, engine=engine,
+                         capacity=capacity))
     # Codes or options that are not finite would leave no valid row, and so a
     # loss of 0. Shifted codes show both.
     bad = collectives.total(jnp.sum(~jnp.isfinite(z_shifted)), axis_name)
     loss = jnp.where(bad > 0, jnp.nan, loss)
     return loss, TopDisAux(dimension, jnp.sum(valid))
+
+
+def _compare(divergence, dist, dist_shifted, valid, forms, axis_name, bars):
+    """The divergence [] of both clouds; on all devices, if there are several.
+
+    bars: options of those divergences that have barcodes.
+    """
+    clouds = dist, dist_shifted, valid
+    if divergence == 'rtd':
+        return rtd_or_nan(*clouds, forms=forms, axis_name=axis_name, **bars)
+    if divergence == 'srtd':
+        return srtd_or_nan(*clouds, axis_name=axis_name, **bars)
+    if divergence == 'rtd_lite':
+        forms = (forms,) if isinstance(forms, str) else tuple(forms)
+        loss = rtd_lite_or_nan(
+            *clouds, form='both' if set(forms) == set(FORMS) else forms[0])
+    elif callable(divergence):
+        loss = divergence(*clouds)
+    else:
+        raise ValueError(f'divergence must be one of {DIVERGENCES} or a '
+                         f'function, received {divergence!r}')
+    return collectives.of_first(loss, axis_name)
 
 
 def _decode(decode, z, z_shifted, images):

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 
 from topdis_jax import models
 from topdis_jax.data import correlation
-from topdis_jax.losses import adversarial, control, total_correlation
+from topdis_jax.losses import adversarial, control, topdis
+from topdis_jax.losses import total_correlation
 from topdis_jax.topology.divergences import FORMS
 from topdis_jax.topology.engines import xla
 from topdis_jax.topology.engines.primitive import ENGINES
@@ -69,6 +70,7 @@ def check(config, devices):
                   total_correlation.ESTIMATORS)
     _require_name(config, 'objective.resampling', adversarial.RESAMPLINGS)
     _require_name(config, 'topdis.engine', ENGINES)
+    _require_name(config, 'topdis.divergence', topdis.DIVERGENCES)
     _check_delay(config)
     _require(config, 'train.batch_size', lambda v: v % devices == 0,
              f'be divisible by the number of devices, {devices}')

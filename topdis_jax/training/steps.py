@@ -89,6 +89,7 @@ def topdis_options(options):
             'num_bars': options.num_bars, 'power': options.power,
             'forms': tuple(options.forms), 'quantile': options.quantile,
             'floor': options.get('floor', 0.0),  # runs of version 0.1: none
+            'divergence': options.get('divergence', 'rtd'),
             'engine': options.engine, 'capacity': options.capacity or None}
 
 

@@ -15,6 +15,10 @@ _FREE = ('train.steps', 'train.log_every', 'train.checkpoint_every',
 _TELLING = {'own': ('data.root',), 'celeba': ('data.source',)}
 
 
+# Keys that earlier versions had not, and what they did.
+_ADDED = {'topdis.divergence': 'rtd'}
+
+
 class WorkFolderError(ValueError):
     """The work folder cannot serve this configuration."""
 
@@ -186,6 +190,8 @@ def differences(old, new):
     old, new = ({key: list(value) if isinstance(value, tuple) else value
                  for key, value in flatten(tree).items()}
                 for tree in (old, new))
+    if old.keys() & {'topdis.weight'}:  # a run's, of any version
+        old = {**_ADDED, **old}
     telling = _TELLING.get(new.get('data.name'), ())
     return [f'  {k}: {old.get(k, "absent")!r} there, '
             f'{new.get(k, "absent")!r} now'
