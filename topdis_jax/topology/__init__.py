@@ -4,6 +4,8 @@ from topdis_jax.topology import persistence
 from topdis_jax.topology.barcode import Barcode
 from topdis_jax.topology.barcode import relative_barcode
 from topdis_jax.topology.barcode import rips_barcode
+from topdis_jax.topology.comparison import compare
+from topdis_jax.topology.comparison import Comparison
 from topdis_jax.topology.distances import pairwise_distances
 from topdis_jax.topology.distances import scale_by_quantile
 from topdis_jax.topology.divergences import mtop_div
@@ -18,6 +20,8 @@ from topdis_jax.topology.symmetrize import symmetrize
 
 __all__ = (
     'Barcode',
+    'Comparison',
+    'compare',
     'minimax_paths',
     'mtop_div',
     'nts',

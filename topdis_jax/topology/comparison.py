@@ -1,0 +1,143 @@
+"""Divergences of two point clouds: distances, scaling, subsets, repeats."""
+
+from collections.abc import Callable
+import functools
+from typing import NamedTuple
+
+import jax
+from jax.typing import ArrayLike
+import numpy as np
+
+from topdis_jax.topology import divergences, lite, validity
+from topdis_jax.topology.distances import pairwise_distances
+from topdis_jax.topology.distances import scale_by_quantile
+
+
+class Comparison(NamedTuple):
+    """The divergence of two clouds on random subsets.
+
+    Attributes:
+      mean, std: of the values; the deviation has n - 1 in the denominator and
+        is 0 for one value.
+      values: [repeats] float64.
+    """
+    mean: float
+    std: float
+    values: np.ndarray
+
+
+def compare(x: ArrayLike, y: ArrayLike, *,
+            divergence: str | Callable = 'rtd',
+            quantile: float | None = 0.9, subset: int | None = 500,
+            repeats: int = 10, seed: int = 0,
+            progress: Callable | None = None) -> Comparison:
+    """Compares two representations of the same points by their topology.
+
+    Distances of random subsets of the rows, the same rows of both clouds, are
+    divided by one of their quantiles and compared. Only a subset is ever held
+    as distances, so that the number of rows does not matter.
+
+    Args:
+      x: [n, ...] real, a representation.
+      y: [n, ...] real, another one of the same n points, of any dimensions.
+        'mtop_div' compares clouds without correspondence, of any numbers of
+        points, but of one dimension.
+      divergence: 'rtd' (min form, all bars, both directions), 'srtd',
+        'rtd_lite', 'nts', 'mtop_div' (the mean of both directions), or a
+        function of two distance matrices.
+      quantile: what divides each cloud's distances; None: nothing.
+      subset: rows of a subset; None, or n and more: all rows, once.
+      repeats: subsets.
+      seed: of the subsets.
+      progress: wraps the iterable of repeats, as tqdm does.
+
+    Returns:
+      Comparison.
+
+    Raises:
+      ValueError: different numbers of rows, fewer than two, values that are
+        not finite, or options out of their range.
+    """
+    x, y = _as_cloud('x', x), _as_cloud('y', y)
+    function = _function(divergence)
+    validity.check_count('repeats', repeats)
+    if subset is not None:
+        validity.check_count('subset', subset, least=2)
+    if divergence == 'mtop_div':
+        if x.shape[1] != y.shape[1]:
+            raise ValueError("'mtop_div' needs clouds of one dimension, "
+                             f'received {x.shape[1]} and {y.shape[1]}')
+    elif len(x) != len(y):
+        raise ValueError('x and y must have the same rows, received '
+                         f'{len(x)} and {len(y)}')
+    whole = subset is None or subset >= max(len(x), len(y))
+    rounds, values = range(1 if whole else repeats), []
+    for repeat in progress(rounds) if progress else rounds:
+        rng = np.random.default_rng((seed, repeat))
+        rows = [_rows(rng, len(x), subset)]
+        rows.append(_rows(rng, len(y), subset) if divergence == 'mtop_div'
+                    else rows[0])
+        values.append(float(function(x[rows[0]], y[rows[1]], quantile)))
+    std = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+    return Comparison(float(np.mean(values)), std, np.asarray(values))
+
+
+def _as_cloud(name, x):
+    """[n, d] float32."""
+    x = np.asarray(x)
+    if x.ndim < 2 or len(x) < 2:
+        raise ValueError(f'{name} must have shape [n, ...] with at least two '
+                         f'rows, received {x.shape}')
+    if x.dtype.kind not in 'fiub':
+        raise ValueError(f'{name} must hold real numbers, received {x.dtype}')
+    x = x.reshape(len(x), -1)
+    if not np.all(np.isfinite(x)):
+        raise ValueError(f'{name} must be finite')
+    return x.astype(np.float32)
+
+
+def _rows(rng, count, subset):
+    if subset is None or subset >= count:
+        return np.arange(count)
+    return np.sort(rng.choice(count, subset, replace=False))
+
+
+def _function(divergence):
+    """A function (x, y, quantile) -> divergence of clouds [m, d]."""
+    if divergence == 'mtop_div':
+        return _mtop_div_of_clouds
+    if callable(divergence):
+        of_distances = divergence
+    elif divergence in _OF_DISTANCES:
+        of_distances = _OF_DISTANCES[divergence]
+    else:
+        raise ValueError(
+            f'divergence must be one of {NAMES} or a function, received '
+            f'{divergence!r}')
+
+    def of_clouds(x, y, quantile):
+        return of_distances(_distances(x, quantile), _distances(y, quantile))
+
+    return of_clouds
+
+
+def _mtop_div_of_clouds(x, y, quantile):
+    dist = _distances(np.concatenate([x, y]), quantile)
+    in_x = np.arange(len(dist)) < len(x)
+    return (_mtop_div(dist, in_x) + _mtop_div(dist, ~in_x)) / 2
+
+
+def _distances(x, quantile):
+    dist = pairwise_distances(x)
+    return dist if quantile is None else scale_by_quantile(
+        dist, quantile=quantile)
+
+
+_mtop_div = jax.jit(divergences.mtop_div)
+_OF_DISTANCES: dict[str, Callable] = {
+    'rtd': functools.partial(divergences.rtd, forms='min', num_bars=None),
+    'srtd': functools.partial(divergences.srtd, num_bars=None),
+    'rtd_lite': jax.jit(lite.rtd_lite),
+    'nts': lite.nts,
+}
+NAMES = (*_OF_DISTANCES, 'mtop_div')
