@@ -18,14 +18,11 @@ extensions = ['myst_parser', 'sphinx.ext.autodoc', 'sphinx.ext.napoleon']
 exclude_patterns = ['_build']
 html_theme = 'furo'
 html_title = 'topdis_jax'
+html_show_copyright = False
 default_role = 'py:obj'  # of `names` in docstrings
 
 myst_enable_extensions = ['dollarmath']
 myst_heading_anchors = 3
-suppress_warnings = [
-    'toc.glob',  # docs/results may be absent
-]
-
 autodoc_member_order = 'bysource'
 autodoc_typehints = 'none'  # docstrings give shapes, which says more
 napoleon_numpy_docstring = False
