@@ -18,14 +18,12 @@ extensions = ['myst_parser', 'sphinx.ext.autodoc', 'sphinx.ext.napoleon']
 exclude_patterns = ['_build']
 html_theme = 'furo'
 html_title = 'topdis_jax'
+html_show_copyright = False
 default_role = 'py:obj'  # of `names` in docstrings
+highlight_language = 'none'  # of docstrings' equations
 
 myst_enable_extensions = ['dollarmath']
 myst_heading_anchors = 3
-suppress_warnings = [
-    'toc.glob',  # docs/results may be absent
-]
-
 autodoc_member_order = 'bysource'
 autodoc_typehints = 'none'  # docstrings give shapes, which says more
 napoleon_numpy_docstring = False
@@ -34,6 +32,7 @@ napoleon_custom_sections = [('Attributes', 'params_style')]
 _SECTION = re.compile(r'(Args|Attributes|Raises|Returns):$')
 # 'DCI.' and 'dataset_size: N.' would begin lists.
 _ENUMERATOR = re.compile(r'^( *(?:\w+: )?)(\w+\.)$')
+_SHORT_NAME = re.compile(r'`((?:topology|losses|metrics|models)\.\w+)`')
 _FIELD = type(collections.namedtuple('_', 'field').field)
 
 
@@ -57,6 +56,7 @@ def as_restructured_text(app, what, name, obj, options, lines):
         if not literal and not text.startswith('>>>'):
             line = re.sub(r'([*|]|(?<=\w)_(?!\w))', r'\\\1', line)
             line = _ENUMERATOR.sub(r'\1\\\2', line)
+            line = _SHORT_NAME.sub(r'`\1 <topdis_jax.\1>`', line)
         result.append(line)
     lines[:] = result
 

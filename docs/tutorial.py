@@ -23,7 +23,7 @@ from topdis_jax.data import sources
 from topdis_jax.metrics import information
 
 LATENTS, HIDDEN, PIXELS = 10, 400, 32
-BATCH, BETA, WEIGHT = 64, 4.0, 5.0
+BATCH, BETA, WEIGHT, SHIFT = 64, 4.0, 5.0, 0.25
 STEPS, DELAY = 12_000, 2000
 MODELS = {'without': 0.0, 'with': WEIGHT}
 OPTIMIZER = optax.adam(5e-4)
@@ -87,7 +87,7 @@ def vae_loss_with_topdis(params, images, rng):
     first_layer = params['decoder'][0]['w']  # [d, hidden]
     topdis, _ = losses.topdis_loss(
         lambda z: jax.nn.sigmoid(decode(params, z)), z, rng_shift,
-        images=jax.nn.sigmoid(logits),
+        shift=SHIFT, images=jax.nn.sigmoid(logits),
         weights=jnp.linalg.norm(first_layer, axis=1))
     return loss + WEIGHT * topdis
 
@@ -206,7 +206,8 @@ def plot_shift(path, params, images, shown=10):
     z, _ = encode(params, images[rows].astype(np.float32) / 255)
     latent = int(order[0])
     shifted, valid, _ = losses.latent_shift(
-        z, jax.random.key(0), weights=np.arange(LATENTS) == latent)
+        z, jax.random.key(0), shift=SHIFT,
+        weights=np.arange(LATENTS) == latent)
     kept = np.flatnonzero(valid)[:shown]
     figure = Figure(figsize=(8, 2), layout='constrained')
     axes = figure.subplots()

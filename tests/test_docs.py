@@ -32,9 +32,11 @@ MODULES = ('topdis_jax.models', 'topdis_jax.plots')
 def test_an_example_runs_as_printed(code, tmp_path):
     if 'import equinox' in code:
         pytest.importorskip('equinox', reason='needs equinox')
+    env = os.environ | {'PYTHONPATH': str(ROOT)}
+    if 'sources.load' in code:  # leaves nothing in the user's cache
+        env['XDG_CACHE_HOME'] = str(tmp_path)
     done = subprocess.run([sys.executable, '-c', code], capture_output=True,
-                          text=True, cwd=tmp_path,
-                          env=os.environ | {'PYTHONPATH': str(ROOT)})
+                          text=True, cwd=tmp_path, env=env)
     assert done.returncode == 0, done.stderr
     assert done.stdout, 'an example prints something'
 
