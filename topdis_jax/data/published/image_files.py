@@ -31,7 +31,7 @@ def published_jpegs(published: PublishedDataset, path: str) -> _Blocks:
       path: of the folder or .zip.
 
     Returns:
-      () -> iterator of images [m, h, w, 3] uint8. It raises DataError for a
+      () -> iterator of images [m, h, w, c] uint8. It raises DataError for a
       file that is not a valid JPEG.
 
     Raises:
@@ -75,7 +75,7 @@ def user_images(path: str) -> tuple[tuple[int, ...], _Blocks]:
 
 def crop_published(published: PublishedDataset,
                    image: 'PIL.Image.Image') -> np.ndarray:
-    """Crops a published image to its central square, [h, w, 3] uint8.
+    """Crops a published image to its central square, [h, w, c] uint8.
 
     CelebA: 148 x 148 pixels, resized to 64 x 64 (Hou et al., Deep Feature
     Consistent Variational Autoencoder, WACV 2017).
@@ -87,20 +87,21 @@ def crop_published(published: PublishedDataset,
     Raises:
       ValueError: the image does not have the published size.
     """
-    width, height = published.original_size
-    if image.size != (width, height):
+    if published.original_size and image.size != published.original_size:
+        width, height = published.original_size
         raise ValueError(f'must be {width} x {height}, the published size; '
                          f'received {image.size[0]} x {image.size[1]}')
-    return crop(image, published.crop, published.image_shape[0])
+    height, _, channels = published.image_shape
+    return crop(image, published.crop, height, 'L' if channels == 1 else 'RGB')
 
 
-def crop(image: 'PIL.Image.Image', side: int | None = None, pixels: int = 64,
+def crop(image: 'PIL.Image.Image', side: int = 0, pixels: int = 64,
          mode: str = 'RGB') -> np.ndarray:
     """Crops an image to its central square, [pixels, pixels, c] uint8.
 
     Args:
       image: of any mode.
-      side: of the square; None: the largest.
+      side: of the square; 0: the largest.
       pixels: side of the result, to which the square is resized.
       mode: of the result, 'RGB' or 'L'.
     """

@@ -30,11 +30,22 @@ def read(published: PublishedDataset, path: str) -> Stream:
       DataError: the file is damaged or not in the published format; the
         stream's blocks raise it too.
     """
-    reader = (_READERS.get(os.path.splitext(path)[1])
-              or _READERS[os.path.splitext(published.file)[1]])
+    reader = (READERS.get(os.path.splitext(path)[1])
+              or READERS[os.path.splitext(published.file)[1]])
     blocks = reader(published, path)
+    if published.binary:
+        blocks = functools.partial(_scaled, path, blocks)
     return Stream(published.shape, blocks, published.factor_names,
                   published.factor_sizes)
+
+
+def _scaled(path, blocks):
+    """Blocks of pixels 0 and 255, from those of 0 and 1."""
+    for block in blocks():
+        if block.max() > 1:
+            raise DataError(f'pixels of {path} must be 0 and 1, received '
+                            f'{block.max()}')
+        yield block * np.uint8(255)
 
 
 def _numpy(published, path):
@@ -45,18 +56,7 @@ def _numpy(published, path):
     labels_key = published.labels_key
     if key and labels_key and labels_key in numpy_files.keys(path):
         _check_order(published, path, numpy_files.small(path, labels_key))
-    blocks = functools.partial(numpy_files.blocks, path, key)
-    if not published.binary:
-        return blocks
-
-    def scaled():
-        for block in blocks():
-            if block.max() > 1:
-                raise DataError(f'{what} must be 0 and 1, received '
-                                f'{block.max()}')
-            yield block * np.uint8(255)
-
-    return scaled
+    return functools.partial(numpy_files.blocks, path, key)
 
 
 def _torch(published, path):
@@ -95,9 +95,9 @@ def _hdf5(published, path):
             _check_order(published, path, labels[:])
 
     def blocks():
-        # One buffer for all blocks, because two may not fit into memory.
-        block = np.empty((rows, *published.image_shape), np.uint8)
         with _hdf5_array(path, key) as images:
+            # One buffer for all blocks, because two may not fit into memory.
+            block = np.empty((rows, *images.shape[1:]), np.uint8)
             for begin in range(0, len(images), rows):
                 part = block[:len(images) - begin]
                 images.read_direct(part, np.s_[begin:begin + rows])
@@ -118,7 +118,7 @@ def _hdf5_array(path, key):
 
 
 def _chunk_rows(images):
-    """Images per block, such that no chunk is decompressed twice."""
+    """Rows of a block, such that no chunk is decompressed twice."""
     size = math.prod(images.shape[1:])
     rows = max(1, numpy_files.BLOCK // size)
     if images.chunks:
@@ -165,5 +165,5 @@ def _check_order(published, path, labels):
 
 
 # The reader of each ending of a file name. A new format is a line here.
-_READERS = {'.npz': _numpy, '.npy': _numpy, '.pth': _torch, '.h5': _hdf5,
-            '.zip': image_files.published_jpegs}
+READERS = {'.npz': _numpy, '.npy': _numpy, '.pth': _torch, '.h5': _hdf5,
+           '.zip': image_files.published_jpegs}

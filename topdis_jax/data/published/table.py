@@ -24,8 +24,10 @@ class PublishedDataset(NamedTuple):
       labels_key: name of the array of factor values of all images, which must
         be in the order of the grid; '' for none. An .npz need not have it.
       binary: whether pixels are stored as 0 and 1.
-      original_size: (width, height) of the published JPEGs, in an archive.
-      crop: side of their central square, which is resized to image_shape.
+      original_size: (width, height) that all JPEGs of an archive must have;
+        () for any.
+      crop: side of their central square, which is resized to image_shape; 0
+        for the largest.
       how_to_get: what to do besides a download, if anything.
       url: of the file, if `tfds_builders` downloads it.
       tfds_name: name in TensorFlow Datasets (TFDS); '' if it has no builder.
