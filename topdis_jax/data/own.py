@@ -1,4 +1,4 @@
-"""The user's own images: an .npz, or a folder or .zip of image files."""
+"""The user's own images: an .npz, an .npy, or a folder or .zip of images."""
 
 import functools
 import math
@@ -11,28 +11,32 @@ from topdis_jax.data.store.stream import Stream
 
 
 def read(path: str) -> Stream:
-    """Reads an .npz of images, or a folder or .zip of image files.
+    """Reads an .npz or .npy of images, or a folder or .zip of image files.
 
     The .npz has `images` [n, h, w] or [n, h, w, c] uint8 with c 1 or 3. If the
     images form a full grid of factors, the last one varying fastest, it also
     has `factor_sizes` [k] integers and optionally `factor_names` [k] strings.
+    An .npy has the images alone.
 
     Raises:
       DataError: the file is damaged or has another format; the stream's
         blocks raise it too.
     """
-    if not path.endswith('.npz'):
+    if not path.endswith(('.npz', '.npy')):
         shape, blocks = image_files.user_images(path)
         return Stream(shape, blocks)
-    shape, dtype = numpy_files.header(path, 'images')
+    key = 'images' if path.endswith('.npz') else None
+    shape, dtype = numpy_files.header(path, key)
     if (dtype != np.uint8 or len(shape) not in (3, 4) or 0 in shape
             or shape[3:] not in ((), (1,), (3,))):
         raise DataError(
             f'images of {path} must be [n, h, w] or [n, h, w, c] uint8, c 1 '
             f'or 3; received {list(shape)} {dtype}')
-    names, sizes = _factors(path, numpy_files.keys(path), shape[0])
+    names, sizes = (), ()
+    if key:
+        names, sizes = _factors(path, numpy_files.keys(path), shape[0])
     shape = shape if len(shape) == 4 else (*shape, 1)
-    return Stream(shape, functools.partial(numpy_files.blocks, path, 'images'),
+    return Stream(shape, functools.partial(numpy_files.blocks, path, key),
                   names, sizes)
 
 

@@ -2,6 +2,7 @@
 
 import difflib
 import hashlib
+import math
 import os
 import sys
 
@@ -10,7 +11,7 @@ from topdis_jax.data.errors import DataError
 from topdis_jax.data.factors import FactorDataset
 from topdis_jax.data.published import readers, table
 from topdis_jax.data.published import tfds_copies, tfds_prepare
-from topdis_jax.data.store import conversion
+from topdis_jax.data.store import cache, conversion
 
 SOURCES = ('auto', 'file', 'tfds')
 OWN = 'own'
@@ -27,8 +28,8 @@ def load(name: str, *, root: str | None = None,
 
     Args:
       name: of a rendered data set (rendered.GRIDS) or of a published one
-        (table.PUBLISHED), or 'own': an .npz of the user, or a folder or .zip
-        of image files (own.read).
+        (table.PUBLISHED), or 'own': an .npz or .npy of the user, or a folder
+        or .zip of image files (own.read).
       root: folder of the published files and of TFDS, or the file itself;
         None: the current folder, and TFDS's own folder.
       source: 'auto', 'file' or 'tfds'; for published data sets.
@@ -49,16 +50,24 @@ def load(name: str, *, root: str | None = None,
         if name in table.PUBLISHED:
             return _load_published(name, root, source)
     except OSError as error:
-        raise DataError(str(error)) from error
+        raise DataError(_error_text(error)) from error
     raise DataError(_unknown(name))
+
+
+def _error_text(error):
+    """The text of an OSError, without its number."""
+    where = f': {error.filename}' if error.filename else ''
+    return f'{error.strerror or error}{where}'
 
 
 def _load_own(root):
     if not root or not os.path.exists(root):
         raise DataError(
             'config.data.name=own needs --config.data.root=PATH, of an .npz '
-            'with images and factor_sizes or of a folder of pictures; '
-            f'received {root or "none"!r}')
+            'with images and factor_sizes, of a .npy of images, or of a '
+            'folder or .zip of pictures; '
+            + (f'{os.path.abspath(root)} is not there' if root else
+               'none is given'))
     # One name for many data sets; each has its own files in the cache.
     place = hashlib.sha256(os.path.realpath(root).encode()).hexdigest()[:12]
     return conversion.load(OWN, root, lambda: own.read(root),
@@ -93,6 +102,7 @@ def _load_published(name, root, source):
 
 
 def _missing(name, published, root):
+    """The size of a data set, and the ways to get it."""
     ways = [f'Its file: {_missing_file(published, root)}',
             *([tfds_prepare.instructions(published, root)]
               if published.tfds_name else []),
@@ -100,13 +110,27 @@ def _missing(name, published, root):
             f'{", ".join(rendered.GRIDS)} need no files '
             '(--config.data.name=NAME)']
     lines = '\n'.join(f'  {i}. {way}' for i, way in enumerate(ways, 1))
-    return f'the data set {name} is not on this machine. To have it:\n{lines}'
+    return (f'the data set {name} is not on this machine. {_size(published)}. '
+            f'To have it:\n{lines}')
+
+
+def _size(published):
+    """The disk space that the images take, in words."""
+    count, height, width, channels = published.shape
+    free = cache.free_space()
+    return (f'It has {count} images of {height} x {width} x {channels}, which '
+            f'take {cache.in_words(math.prod(published.shape))} in '
+            f'{cache.folder()}' + ('' if free is None else
+                                   f' ({cache.in_words(free)} are free there)')
+            + ', beside the file itself')
 
 
 def _missing_file(published, root):
     note = f' ({published.how_to_get})' if published.how_to_get else ''
-    return (f'{published.file}, which is not in '
-            f'{os.path.abspath(root or ".")}. Its page is {published.page}'
+    place = os.path.abspath(root or '.')
+    there = 'in' if os.path.exists(place) else 'there, as there is no'
+    return (f'{published.file}, which is not {there} '
+            f'{place}. Its page is {published.page}'
             f'{note}; get it from there and give its folder with '
             '--config.data.root=FOLDER')
 

@@ -11,7 +11,7 @@ import zipfile
 
 import numpy as np
 
-from topdis_jax.data.errors import DataError, reading_errors
+from topdis_jax.data.errors import DataError, damaged, reading_errors
 from topdis_jax.data.published.table import PublishedDataset
 
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ def user_images(path: str) -> tuple[tuple[int, ...], _Blocks]:
     Raises:
       DataError: there are no image files.
     """
+    if os.path.isfile(path) and not zipfile.is_zipfile(path):
+        _refuse_file(path)
     names = _names(path, _SUFFIXES)
     if not names:
         raise DataError(f'{path} has no pictures ({", ".join(_SUFFIXES)})')
@@ -71,6 +73,17 @@ def user_images(path: str) -> tuple[tuple[int, ...], _Blocks]:
     return shape, functools.partial(
         _blocks, path, names, functools.partial(crop, pixels=pixels,
                                                 mode=mode))
+
+
+def _refuse_file(path):
+    """Raises DataError for a file that is not an archive of image files."""
+    if path.lower().endswith('.zip'):
+        raise damaged(path, 'File is not a zip file')
+    kind = ('a single picture: give the folder that it is in'
+            if path.lower().endswith(_SUFFIXES) else
+            'none of what can be read here: an .npz with images, a .npy of '
+            'images, a folder or a .zip of pictures')
+    raise DataError(f'{path} is {kind}')
 
 
 def crop_published(published: PublishedDataset,
@@ -163,9 +176,13 @@ def _blocks(path, names, crop_one):
 
 def _decode(path, name, read):
     """Opens an image; its pixels may be decoded later."""
-    from PIL import Image, ImageOps
+    from PIL import Image, ImageOps, UnidentifiedImageError
     try:
         return ImageOps.exif_transpose(Image.open(io.BytesIO(read(name))))
+    except UnidentifiedImageError as error:
+        # Its own text is the address of the bytes in memory.
+        raise _bad(path, name, 'it is damaged or of an unknown format'
+                   ) from error
     except (OSError, ValueError, SyntaxError, zipfile.BadZipFile,
             Image.DecompressionBombError) as error:
         raise _bad(path, name, error) from error

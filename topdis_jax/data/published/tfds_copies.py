@@ -126,10 +126,10 @@ class _Examples:
 
 def _order(path, examples, published, names):
     """Places of the examples [N], in the order of the grid."""
-    import tqdm
+    from topdis_jax import progress
     factors = np.empty((len(examples), len(names)), np.int64)
-    for place in tqdm.trange(len(examples), unit='image', unit_scale=True,
-                             desc='Reading the labels', dynamic_ncols=True):
+    for place in progress.Bar(range(len(examples)), unit='image',
+                              unit_scale=True, desc='Reading the labels'):
         (example,) = examples.get([place])
         factors[place] = [example[name] for name in names]
     if np.any(factors < 0) or np.any(factors >= published.factor_sizes):
@@ -145,7 +145,12 @@ def _order(path, examples, published, names):
 def _image(published, path, encoded):
     """Decodes a PNG or JPEG as [h, w, c] uint8."""
     from PIL import Image
-    image = Image.open(io.BytesIO(encoded))
+    try:
+        image = Image.open(io.BytesIO(encoded))
+        image.load()
+    except (OSError, ValueError, SyntaxError) as error:
+        raise DataError(f'{path} has an image that cannot be read; remove '
+                        'this folder and prepare it again') from error
     if published.crop:
         return image_files.crop_published(published, image)
     pixels = np.asarray(image).reshape(*image.size[::-1], -1)

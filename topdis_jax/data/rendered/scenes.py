@@ -66,18 +66,16 @@ GRIDS = {'scenes': Grid(64, 10, 10, 8, 15),
 
 def render(name: str, grid: Grid) -> Iterator[np.ndarray]:
     """Yields all images in order, one combination of hues at a time."""
-    import tqdm
+    from topdis_jax import progress
     views = list(np.ndindex(*grid.factor_sizes[3:]))
-    color_weights = np.stack([weights(grid, *view) for view in tqdm.tqdm(
-        views, unit='view', desc=f'Casting rays of {name}, once',
-        dynamic_ncols=True)])
+    color_weights = np.stack([weights(grid, *view) for view in progress.Bar(
+        views, unit='view', desc=f'Casting rays of {name}, once')])
     hues = list(np.ndindex(*grid.factor_sizes[:3]))
-    with tqdm.tqdm(total=grid.shape[0], unit='image', unit_scale=True,
-                   desc=f'Rendering {name}, once',
-                   dynamic_ncols=True) as progress:
+    with progress.Bar(total=grid.shape[0], unit='image', unit_scale=True,
+                      desc=f'Rendering {name}, once') as bar:
         for values in hues:
             yield paint(grid, color_weights, *values)
-            progress.update(len(views))
+            bar.update(len(views))
 
 
 def paint(grid: Grid, color_weights: np.ndarray, floor: int, wall: int,

@@ -101,9 +101,9 @@ def at_all_places(grid: Grid, box: np.ndarray) -> np.ndarray:
 
 def render(name: str, grid: Grid) -> Iterator[np.ndarray]:
     """Yields all images, [places, places, h, w] uint8 at a time, in order."""
-    import tqdm
+    from topdis_jax import progress
     sizes = len(SHAPES), _SCALES, grid.orientations
-    for values in tqdm.tqdm(
+    for values in progress.Bar(
             np.ndindex(*sizes), total=math.prod(sizes), unit='sprite',
-            desc=f'Rendering {name}, once', dynamic_ncols=True):
+            desc=f'Rendering {name}, once'):
         yield at_all_places(grid, sprite(grid, *values))

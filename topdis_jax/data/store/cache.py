@@ -24,6 +24,24 @@ def folder() -> str:
     return os.path.join(base, 'topdis_jax')
 
 
+def free_space() -> int | None:
+    """Bytes that are free where the folder is or would be, or None."""
+    path = folder()
+    while path != os.path.dirname(path) and not os.path.isdir(path):
+        path = os.path.dirname(path)
+    try:
+        return shutil.disk_usage(path).free
+    except OSError:
+        return None
+
+
+def in_words(size: int) -> str:
+    """Bytes as '61 MiB' or '5.3 GiB'."""
+    if size < 2 ** 30:
+        return f'{size / 2 ** 20:.0f} MiB'
+    return f'{size / 2 ** 30:.1f} GiB'
+
+
 def open_array(path: str, shape: tuple[int, ...]) -> np.ndarray | None:
     """Memory-maps a uint8 array; None if absent, damaged or another shape."""
     try:
@@ -74,10 +92,10 @@ def get_or_create(path: str, shape: tuple[int, ...], name: str,
         return found
     except OSError as error:
         raise OSError(
-            error.errno, f'cannot write the data set {name} ({error.strerror}'
-            '); set XDG_CACHE_HOME to a folder that can be written to, with '
-            f'{_size(shape) / 2 ** 20:.0f} MiB free',
-            os.path.dirname(path)) from error
+            error.errno,
+            f'cannot write the data set {name} to {os.path.dirname(path)} '
+            f'({error.strerror}); set XDG_CACHE_HOME to a folder that can be '
+            f'written to, with {in_words(_size(shape))} free') from error
 
 
 def _size(shape):
@@ -87,7 +105,7 @@ def _size(shape):
 def _check_space(path, shape):
     free = shutil.disk_usage(os.path.dirname(path)).free
     if free < _size(shape):
-        raise OSError(errno.ENOSPC, f'only {free / 2 ** 20:.0f} MiB are free')
+        raise OSError(errno.ENOSPC, f'only {in_words(free)} are free')
 
 
 def _write(file, shape, blocks):

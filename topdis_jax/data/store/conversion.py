@@ -98,14 +98,13 @@ def _convert(name, key, origin, stream):
 
 def _with_progress(name, stream):
     """The stream's blocks, with a progress bar."""
-    import tqdm
+    from topdis_jax import progress
     size = stream.shape[1] * stream.shape[2] * stream.shape[3]
-    with tqdm.tqdm(total=stream.shape[0], unit='image', unit_scale=True,
-                   desc=f'Converting {name}, once',
-                   dynamic_ncols=True) as progress:
+    with progress.Bar(total=stream.shape[0], unit='image', unit_scale=True,
+                      desc=f'Converting {name}, once') as bar:
         for block in stream.blocks():
             yield block
-            progress.update(block.size // size)
+            bar.update(block.size // size)
 
 
 def _origin(path):
