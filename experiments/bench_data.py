@@ -29,7 +29,7 @@ from absl import app, flags
 import numpy as np
 import tqdm
 
-from topdis_jax.data import pipeline, rendered, scenes, sources
+from topdis_jax.data import pipeline, rendered, sources
 
 _GIGABYTES = flags.DEFINE_float('gigabytes', 0.5, 'Size of the .npz.',
                                 lower_bound=0.1)
@@ -44,7 +44,7 @@ BATCH = 64
 STEPS_PER_SECOND = 100
 _ROUNDS = 10
 _PLACES = 40 * 40  # the last two factors of MPI3D
-GRIDS = rendered.GRIDS | scenes.GRIDS
+GRIDS = rendered.GRIDS
 
 
 def write_npz(path, others):

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 from PIL import Image
 
-from topdis_jax.data import published, sources
+from topdis_jax.data.published import table
 
 # Sizes of the small grids, and the keys of the files.
 SIZES = {
@@ -24,10 +24,9 @@ def shrink(monkeypatch):
     """Makes the published grids small."""
     small = {name: data._replace(
         factor_sizes=SIZES.get(name, ()),
-        images=CELEBA_IMAGES if name == 'celeba' else 0)
-        for name, data in sources.PUBLISHED.items()}
-    for module in (published, sources):
-        monkeypatch.setattr(module, 'PUBLISHED', small)
+        num_images=CELEBA_IMAGES if name == 'celeba' else 0)
+        for name, data in table.PUBLISHED.items()}
+    monkeypatch.setattr(table, 'PUBLISHED', small)
     return small
 
 
@@ -54,7 +53,7 @@ def factors_in(images, count):
 
 def write(name, folder):
     """Writes the published file of a data set; returns its path."""
-    path = folder / sources.PUBLISHED[name].file
+    path = folder / table.PUBLISHED[name].file
     if name == 'dsprites':
         write_dsprites(path)
     elif name == 'shapes3d':

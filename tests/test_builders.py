@@ -9,8 +9,9 @@ import pytest
 import tensorflow_datasets as tfds
 
 from tests import published_cases as cases
-from topdis_jax.data import preparing, sources
+from topdis_jax.data import sources
 from topdis_jax.data.errors import DataError
+from topdis_jax.data.published import table, tfds_prepare
 
 MPI3D = ['mpi3d_toy', 'mpi3d_realistic', 'mpi3d_real', 'mpi3d_complex']
 
@@ -29,12 +30,13 @@ def web(monkeypatch, tmp_path):
 
     def download(self, address):
         asked.append(address)
-        (name,) = [name for name, data in sources.PUBLISHED.items()
-                   if data.address == address]
+        (name,) = [name for name, data in table.PUBLISHED.items()
+                   if data.url == address]
         return cases.write(name, tmp_path)
 
-    monkeypatch.setattr(preparing, '_reachable', lambda host: True)
-    monkeypatch.setattr(preparing.importlib.util, 'find_spec', lambda name: 1)
+    monkeypatch.setattr(tfds_prepare, '_reachable', lambda host: True)
+    monkeypatch.setattr(tfds_prepare.importlib.util, 'find_spec',
+                        lambda name: 1)
     monkeypatch.setattr(tfds.download.DownloadManager, 'download', download)
     return asked
 
@@ -55,9 +57,9 @@ def test_mpi3d_is_downloaded_once_and_read(tmp_path, web, name):
     _check(name, sources.load(name, source='tfds'))
     version = tmp_path / 'tfds' / 'mpi3d' / name[6:] / '1.0.0'
     assert any('array_record' in file for file in os.listdir(version))
-    (tmp_path / sources.PUBLISHED[name].file).unlink()
+    (tmp_path / table.PUBLISHED[name].file).unlink()
     _check(name, sources.load(name))
-    assert web == [sources.PUBLISHED[name].address]
+    assert web == [table.PUBLISHED[name].url]
     assert 'tensorflow' not in sys.modules
 
 
@@ -70,7 +72,7 @@ def test_a_copy_of_another_variant_is_not_taken(web):
 def test_faces3d_from_tfds_folder_of_files(tmp_path, monkeypatch):
     monkeypatch.setattr(socket, 'create_connection', None)
     with pytest.raises(DataError, match='cannot here without basel_face.*pth '
-                                        'in .*new/downloads/manual.*licence'):
+                                        'in .*new/downloads/manual.*license'):
         sources.load('faces3d', source='tfds', root=str(tmp_path / 'new'))
     manual = tmp_path / 'new' / 'downloads' / 'manual'
     manual.mkdir(parents=True)

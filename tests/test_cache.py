@@ -6,14 +6,15 @@ import threading
 import numpy as np
 import pytest
 
-from topdis_jax.data import cache
+from topdis_jax.data.store import cache
 
 SHAPE = (4, 2, 2, 1)
 
 
 def _keep(path, blocks, **options):
-    return cache.keep(str(path), SHAPE, 'd',
-                      lambda: cache.open_array(path, SHAPE), blocks, **options)
+    return cache.get_or_create(
+        str(path), SHAPE, 'd', lambda: cache.open_array(path, SHAPE), blocks,
+        **options)
 
 
 def _block():

@@ -9,8 +9,10 @@ import sys
 import numpy as np
 import pytest
 
-from topdis_jax.data import cache, convert, readers, sources
+from topdis_jax.data import sources
 from topdis_jax.data.errors import DataError
+from topdis_jax.data.store import cache, conversion
+from topdis_jax.data.store.stream import Stream
 
 SHAPE = (6, 4, 4, 1)
 
@@ -35,17 +37,17 @@ def _stream(value=7, fail=None):
             if fail:
                 raise fail
 
-    return lambda: readers.Stream(SHAPE, blocks, ('a', 'b'), (2, 3))
+    return lambda: Stream(SHAPE, blocks, ('a', 'b'), (2, 3))
 
 
 def _load(path, make_stream):
-    return convert.load('d', str(path), make_stream)
+    return conversion.load('d', str(path), make_stream)
 
 
 def test_converted_once(folder, source):
     data = _load(source, _stream())
     again = _load(source, None)
-    for found in (data, again, convert.cached('d', SHAPE)):
+    for found in (data, again, conversion.cached('d', SHAPE)):
         assert found.factor_names == ('a', 'b')
         assert found.factor_sizes == (2, 3)
         assert isinstance(found.images, np.memmap)
@@ -59,7 +61,7 @@ def test_converted_once(folder, source):
 def test_made_anew_when_the_source_changes(folder, source, tmp_path):
     _load(source, _stream(1))
     source.write_text('two!')
-    assert convert.cached('d', SHAPE) is None
+    assert conversion.cached('d', SHAPE) is None
     assert np.all(_load(source, _stream(2)).images == 2)
     os.utime(source, (1, 1))
     assert np.all(_load(source, _stream(3)).images == 3)
@@ -82,9 +84,9 @@ def test_made_anew_when_a_folder_changes(folder, tmp_path):
 def test_a_source_that_is_gone_is_no_hindrance(folder, source):
     _load(source, _stream())
     source.unlink()
-    assert len(convert.cached('d', SHAPE)) == 6
-    assert convert.cached('d', (5, 4, 4, 1)) is None
-    assert convert.cached('other', SHAPE) is None
+    assert len(conversion.cached('d', SHAPE)) == 6
+    assert conversion.cached('d', (5, 4, 4, 1)) is None
+    assert conversion.cached('other', SHAPE) is None
 
 
 @pytest.mark.parametrize('name,content', [
@@ -94,7 +96,7 @@ def test_a_source_that_is_gone_is_no_hindrance(folder, source):
 def test_a_damaged_cache_is_made_anew(folder, source, name, content):
     _load(source, _stream())
     (folder / name).write_text(content)
-    assert convert.cached('d', SHAPE) is None
+    assert conversion.cached('d', SHAPE) is None
     assert np.all(_load(source, _stream(2)).images == 2)
 
 
@@ -137,12 +139,13 @@ def test_two_processes_at_once(folder, tmp_path):
 def test_killed_conversion_leaves_nothing_half_made(folder, source):
     code = (
         'import sys, time, numpy as np\n'
-        'from topdis_jax.data import convert, readers\n'
+        'from topdis_jax.data.store import conversion\n'
+        'from topdis_jax.data.store.stream import Stream\n'
         'def blocks():\n'
         '    yield np.ones((3, 4, 4, 1), np.uint8)\n'
         '    print("half", flush=True)\n'
         '    time.sleep(60)\n'
-        'convert.load("d", sys.argv[1], lambda: readers.Stream('
+        'conversion.load("d", sys.argv[1], lambda: Stream('
         '(6, 4, 4, 1), blocks))')
     process = subprocess.Popen([sys.executable, '-c', code, str(source)],
                                stdout=subprocess.PIPE, text=True,
@@ -151,6 +154,6 @@ def test_killed_conversion_leaves_nothing_half_made(folder, source):
     process.kill()
     process.communicate()
     assert os.listdir(folder) == ['d-v1.npy.tmp']
-    assert convert.cached('d', SHAPE) is None
+    assert conversion.cached('d', SHAPE) is None
     assert np.all(_load(source, _stream(2)).images == 2)
     assert sorted(os.listdir(folder)) == ['d-v1.json', 'd-v1.npy']

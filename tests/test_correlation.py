@@ -89,7 +89,7 @@ def test_a_pure_function_of_seed_step_and_stream(data):
     for args in ((2, 7, 32), (1, 8, 32), (1, 7, 32, 1)):
         assert np.any(draw(1, 7, 32) != draw(*args))
     np.testing.assert_array_equal(
-        pipeline.batch(data, 1, 7, 32, stream=3, draw=draw),
+        pipeline.batch(data, 1, 7, 32, stream=3, sampler=draw),
         data.images[draw(1, 7, 32, stream=3)])
     assert correlation.sampler(data, ()) is None
 

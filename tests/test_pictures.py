@@ -7,14 +7,15 @@ from PIL import Image
 import pytest
 
 from tests import published_cases as cases
-from topdis_jax.data import pictures, sources
+from topdis_jax.data import sources
 from topdis_jax.data.errors import DataError
+from topdis_jax.data.published import image_files, table
 
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch, tmp_path):
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
-    monkeypatch.setattr(pictures, '_AT_ONCE', 4)
+    monkeypatch.setattr(image_files, '_PER_BLOCK', 4)
     cases.shrink(monkeypatch)
 
 
@@ -41,9 +42,12 @@ def test_celeba(tmp_path, where):
 def test_celebas_crop_is_148_pixels_in_the_middle():
     pixels = np.zeros((218, 178, 3), np.uint8)
     pixels[35:183, 15:163] = 255
-    assert pictures.crop_celeba(Image.fromarray(pixels)).min() == 255
+    celeba = table.PUBLISHED['celeba']
+    image = image_files.crop_published(celeba, Image.fromarray(pixels))
+    assert image.min() == 255
     pixels[35:183, 15:89] = 0
-    left, right = np.split(pictures.crop_celeba(Image.fromarray(pixels)), 2, 1)
+    image = image_files.crop_published(celeba, Image.fromarray(pixels))
+    left, right = np.split(image, 2, 1)
     assert left[:, :-2].max() < 5 and right[:, 2:].min() > 250
 
 

@@ -72,7 +72,7 @@ def test_batch_of_images_that_are_drawn():
     data = FactorDataset('d', np.arange(9, dtype=np.uint8).reshape(9, 1, 1, 1))
     got = pipeline.batch(
         data, 1, 2, 3, stream=4,
-        draw=lambda *args, stream: np.array([*args, stream]))
+        sampler=lambda *args, stream: np.array([*args, stream]))
     np.testing.assert_array_equal(got.ravel(), [1, 2, 3, 4])
 
 

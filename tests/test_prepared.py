@@ -13,8 +13,9 @@ import pytest
 import tensorflow_datasets as tfds
 
 from tests import published_cases as cases
-from topdis_jax.data import prepared, preparing, sources
+from topdis_jax.data import sources
 from topdis_jax.data.errors import DataError
+from topdis_jax.data.published import table, tfds_copies, tfds_prepare
 
 
 def _png(pixels):
@@ -25,7 +26,7 @@ def _png(pixels):
 
 
 def _labels(data):
-    return prepared.labels(data, sources.PUBLISHED[data])
+    return tfds_copies.labels(table.PUBLISHED[data])
 
 
 class _Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
@@ -68,8 +69,8 @@ def _builder(data, base=_Builder, **changes):
     """A builder of TFDS's name, without replacing TFDS's own."""
     # As of a script: TFDS does not look for the files of its package then.
     return type(data, (base,), {
-        '__module__': '__main__', 'name': prepared.NAMES[data], 'data': data,
-        **changes}, skip_registration=True)
+        '__module__': '__main__', 'name': table.PUBLISHED[data].tfds_name,
+        'data': data, **changes}, skip_registration=True)
 
 
 BUILDERS = {data: _builder(data)
@@ -80,7 +81,7 @@ BUILDERS = {data: _builder(data)
 def folders(monkeypatch, tmp_path):
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
     monkeypatch.setenv('TFDS_DATA_DIR', str(tmp_path / 'tfds'))
-    monkeypatch.setattr(prepared, '_AT_ONCE', 50)
+    monkeypatch.setattr(tfds_copies, '_PER_BLOCK', 50)
     cases.shrink(monkeypatch)
 
 
@@ -138,13 +139,15 @@ def test_the_newest_version_that_can_be_read(tmp_path):
         if kind:
             (folder / 'dataset_info.json').write_text(
                 f'{{"fileFormat": "{kind}"}}')
-    assert os.path.basename(prepared.find('dsprites', None)) == '9.1.0'
-    assert prepared.find('shapes3d', str(tmp_path)) is None
-    assert prepared.find('mpi3d_toy', None) is None
+    assert os.path.basename(tfds_copies.find(
+        table.PUBLISHED['dsprites'], None)) == '9.1.0'
+    assert tfds_copies.find(table.PUBLISHED['shapes3d'], str(tmp_path)) is None
+    assert tfds_copies.find(table.PUBLISHED['mpi3d_toy'], None) is None
 
 
 def _with_packages(monkeypatch):
-    monkeypatch.setattr(preparing.importlib.util, 'find_spec', lambda name: 1)
+    monkeypatch.setattr(tfds_prepare.importlib.util, 'find_spec',
+                        lambda name: 1)
 
 
 @pytest.mark.parametrize('name,message', [
@@ -166,7 +169,7 @@ def test_offline_is_told_at_once(monkeypatch, name, message):
 
 
 def test_packages_that_lack_are_named(monkeypatch):
-    monkeypatch.setattr(preparing.importlib.util, 'find_spec',
+    monkeypatch.setattr(tfds_prepare.importlib.util, 'find_spec',
                         lambda name: None if name == 'tensorflow' else 1)
     with pytest.raises(DataError, match='without tensorflow\\. TFDS: pip inst'):
         sources.load('dsprites', source='tfds')
@@ -174,12 +177,12 @@ def test_packages_that_lack_are_named(monkeypatch):
 
 def test_tfds_prepares_what_is_not_there(monkeypatch, tmp_path):
     _with_packages(monkeypatch)
-    monkeypatch.setattr(preparing, '_reachable', lambda host: True)
+    monkeypatch.setattr(tfds_prepare, '_reachable', lambda host: True)
     monkeypatch.setattr(tfds, 'builder', lambda name, **options: BUILDERS[
         name](**options))
     data = sources.load('dsprites', source='tfds', root=str(tmp_path / 'new'))
     assert len(data) == 96
-    assert prepared.find('dsprites', str(tmp_path / 'new'))
+    assert tfds_copies.find(table.PUBLISHED['dsprites'], str(tmp_path / 'new'))
 
 
 def test_looking_for_a_copy_does_not_import_tfds(tmp_path):

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from tests import published_cases as cases
-from topdis_jax.data import readers, sources
+from topdis_jax.data import sources
 from topdis_jax.data.errors import DataError
+from topdis_jax.data.published import readers, table
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +21,7 @@ def small(monkeypatch, tmp_path):
 
 def _refused(name, path, match):
     with pytest.raises(DataError, match=match):
-        stream = readers.read(name, sources.PUBLISHED[name], str(path))
+        stream = readers.read(table.PUBLISHED[name], str(path))
         for _ in stream.blocks():
             pass
 
@@ -42,7 +43,7 @@ def test_factors_and_images_belong_together(name, tmp_path, small):
 
 @pytest.mark.parametrize('name', ['mpi3d_toy', 'mpi3d_complex'])
 def test_mpi3d_in_the_shape_of_its_grid(name, tmp_path):
-    path = tmp_path / sources.PUBLISHED[name].file
+    path = tmp_path / table.PUBLISHED[name].file
     images = cases.images_of(name)
     np.savez(path, images=images.reshape(*cases.SIZES[name], 64, 64, 3))
     data = sources.load(name, root=str(path))

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from topdis_jax.data import rendered
+from topdis_jax.data.rendered import sprites
 
 
 @pytest.fixture(scope='module')
@@ -22,7 +23,7 @@ def small(tmp_path_factory):
 def test_sizes(small):
     assert small.images.shape == (46_080, 32, 32, 1)
     assert small.factor_sizes == (3, 6, 10, 16, 16)
-    assert rendered.GRIDS['sprites'].factor_sizes == (3, 6, 40, 32, 32)
+    assert sprites.GRIDS['sprites'].factor_sizes == (3, 6, 40, 32, 32)
 
 
 def test_upright_sprites_are_the_small_ones_that_do_not_turn(
@@ -36,13 +37,13 @@ def test_upright_sprites_are_the_small_ones_that_do_not_turn(
         upright.images.reshape(18, 256, 32, 32, 1), still)
 
 
-@pytest.mark.parametrize('name', rendered.GRIDS)
+@pytest.mark.parametrize('name', sprites.GRIDS)
 def test_sprites_lie_inside_their_box_and_grow(name):
-    grid = rendered.GRIDS[name]
+    grid = sprites.GRIDS[name]
     for shape in range(3):
         mass = []
         for scale in range(6):
-            drawn = [rendered.sprite(grid, shape, scale, turn)
+            drawn = [sprites.sprite(grid, shape, scale, turn)
                      for turn in range(0, grid.orientations, 3)]
             edge = [np.concatenate([d[0], d[-1], d[:, 0], d[:, -1]])
                     for d in drawn]
@@ -55,9 +56,9 @@ def test_sprites_lie_inside_their_box_and_grow(name):
 
 
 def test_areas_equal_the_closed_forms():
-    grid = rendered.GRIDS['sprites']
+    grid = sprites.GRIDS['sprites']
     radius = (64 - 32 + 1) / 2 - 1
-    square, ellipse = (rendered.sprite(grid, s, 5, 0).sum() / 255
+    square, ellipse = (sprites.sprite(grid, s, 5, 0).sum() / 255
                        for s in (0, 1))
     np.testing.assert_allclose(square, 2 * radius ** 2, rtol=0.02)
     np.testing.assert_allclose(ellipse, np.pi / 2 * radius ** 2, rtol=0.02)
@@ -87,7 +88,7 @@ def test_images_differ_but_for_symmetries(small):
 def test_the_cache_is_used_again(small, monkeypatch):
     folder = os.path.dirname(os.path.dirname(small.images.filename))
     monkeypatch.setenv('XDG_CACHE_HOME', folder)
-    monkeypatch.setattr(rendered, '_draw', None)
+    monkeypatch.setattr(sprites, 'render', None)
     again = rendered.load('sprites_small')
     np.testing.assert_array_equal(again.images[::999], small.images[::999])
     assert os.listdir(os.path.join(folder, 'topdis_jax')) == [
@@ -144,7 +145,7 @@ def test_exception_while_rendering_leaves_nothing(tmp_path, monkeypatch):
     def interrupt(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(rendered, 'at_all_places', interrupt)
+    monkeypatch.setattr(sprites, 'at_all_places', interrupt)
     with pytest.raises(KeyboardInterrupt):
         rendered.load('sprites_small')
     assert os.listdir(tmp_path / 'topdis_jax') == []

@@ -5,7 +5,9 @@ import os
 import numpy as np
 import pytest
 
-from topdis_jax.data import room, scenes, solids, sources
+from topdis_jax.data import sources
+from topdis_jax.data.published import table
+from topdis_jax.data.rendered import ray_casting, scenes, solids
 
 SMALL = scenes.GRIDS['scenes_small']
 
@@ -17,7 +19,7 @@ def _image(grid, *factors):
 
 def test_sizes():
     # Of 3D Shapes, in its order.
-    published = sources.PUBLISHED['shapes3d']
+    published = table.PUBLISHED['shapes3d']
     assert scenes.GRIDS['scenes'].factor_sizes == published.factor_sizes
     assert scenes.GRIDS['scenes'].shape == (480_000, 64, 64, 3)
     assert scenes.NAMES == published.factor_names
@@ -32,7 +34,7 @@ def test_images_stand_where_their_factors_say(tmp_path, monkeypatch):
     for index, factors in zip(chosen, data.factors_of(chosen)):
         np.testing.assert_array_equal(
             data.images[index], _image(SMALL, *factors))
-    monkeypatch.setattr(scenes, '_draw', None)
+    monkeypatch.setattr(scenes, 'render', None)
     assert len(sources.load('scenes_small')) == len(data)
     assert os.listdir(tmp_path / 'topdis_jax') == ['scenes_small-v1.npy']
 
@@ -66,7 +68,7 @@ def test_rays_meet_the_surface(shape):
     eye = 5 * aim / np.linalg.norm(aim, axis=1, keepdims=True)
     rays = -eye + rng.uniform(-0.3, 0.3, (500, 3))
     rays /= np.linalg.norm(rays, axis=1, keepdims=True)
-    distance, normals = solids.meet(eye, rays, shape, 1.0)
+    distance, normals = solids.intersect(eye, rays, shape, 1.0)
     assert np.all(np.isfinite(distance))  # all come near the middle
     points = eye + distance[:, None] * rays
     np.testing.assert_allclose(np.linalg.norm(normals, axis=1), 1, rtol=1e-9)
@@ -87,14 +89,14 @@ def test_rays_that_miss(shape):
     eye = np.array([0.0, 0.0, 5.0])
     rays = np.array([[0, 1, 0], [1, 0, 0], [0, 0, 1], [0, 0.6, -0.8],
                      [0.6, 0, -0.8]], float)
-    distance, _ = solids.meet(eye, rays, shape, 1.0)
+    distance, _ = solids.intersect(eye, rays, shape, 1.0)
     assert np.all(np.isinf(distance))
 
 
 def test_the_shadow_lies_away_from_the_lamp():
     floor = np.array([[x, 0.0, z] for x in (-1.5, 1.5) for z in (-1.5, 1.5)])
     up = np.tile([0.0, 1.0, 0.0], (4, 1))
-    lit = room._lit(floor, up, np.array([-3.0, 3.0, 3.0]), 'sphere', 1.0)
+    lit = ray_casting._lit(floor, up, np.array([-3.0, 3.0, 3.0]), 'sphere', 1.0)
     np.testing.assert_array_equal(lit, [1, 1, 0, 1])
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from tests import published_cases as cases
-from topdis_jax.data import prepared, sources
+from topdis_jax.data import sources
+from topdis_jax.data.published import table, tfds_copies
 
 
 @pytest.fixture(autouse=True)
@@ -17,10 +18,10 @@ def folders(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.mark.parametrize('name', sources.PUBLISHED)
+@pytest.mark.parametrize('name', table.PUBLISHED)
 @pytest.mark.parametrize('source', ['auto', 'file'])
 def test_missing_files_are_named(name, source, tmp_path):
-    published = sources.PUBLISHED[name]
+    published = table.PUBLISHED[name]
     with pytest.raises(sources.DataError) as error:
         sources.load(name, root=str(tmp_path), source=source)
     for part in (published.file, published.page, str(tmp_path),
@@ -32,13 +33,13 @@ def test_missing_files_are_named(name, source, tmp_path):
     ('dsprites', 737_280), ('shapes3d', 480_000), ('mpi3d_toy', 1_036_800),
     ('mpi3d_complex', 460_800), ('faces3d', 127_050)])
 def test_grids_have_the_published_numbers_of_images(name, count):
-    published = sources.PUBLISHED[name]
+    published = table.PUBLISHED[name]
     assert math.prod(published.factor_sizes) == count
     assert len(published.factor_names) == len(published.factor_sizes)
 
 
 def test_what_a_download_alone_does_not_give(tmp_path):
-    with pytest.raises(sources.DataError, match='licence'):
+    with pytest.raises(sources.DataError, match='license'):
         sources.load('faces3d', root=str(tmp_path))
 
 
@@ -78,9 +79,9 @@ def test_auto_goes_from_the_cache_to_the_file_to_tfds(tmp_path, monkeypatch,
                                                       capsys):
     small = cases.shrink(monkeypatch)
     calls = []
-    monkeypatch.setattr(prepared, 'find', lambda name, root: calls.append(
-        name) or str(tmp_path))
-    monkeypatch.setattr(prepared, 'stream', lambda *args: None)
+    monkeypatch.setattr(tfds_copies, 'find', lambda published, root: (
+        calls.append(published.name) or str(tmp_path)))
+    monkeypatch.setattr(tfds_copies, 'stream', lambda *args: None)
     with pytest.raises(AttributeError):  # the stream that is None here
         sources.load('mpi3d_toy')
     assert calls == ['mpi3d_toy']

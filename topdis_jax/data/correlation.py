@@ -1,26 +1,30 @@
-"""Batches in which some factors go together, to train on."""
+"""Training batches in which some factors are correlated."""
 
+from collections.abc import Sequence
 import math
 
 import numpy as np
 
 from topdis_jax.data import pipeline
 from topdis_jax.data.errors import DataError
+from topdis_jax.data.factors import FactorDataset
 
 
-def sampler(dataset, correlation):
-    """What draws the images of a step, given pairs of correlated factors.
+def sampler(dataset: FactorDataset,
+            correlation: Sequence[Sequence]) -> pipeline.Sampler | None:
+    """A function that samples the images of a step with correlated factors.
 
     The factors of the pairs have the joint probability
 
       p(f_i, f_j, ..) ~ prod exp(-(f_i / max_i - f_j / max_j)^2 / (2 sigma^2))
 
-    over the pairs (i, j), with max the largest value of a factor; all others
-    are uniform and independent (Traeuble et al., On Disentangled
-    Representations Learned from Correlated Data, ICML 2021, Section 3). Every
-    image is drawn on its own, hence with replacement. Each factor of a pair is
-    by itself not quite uniform: its ends come 0.6 to 1 times as often as they
-    would (the least at sigma 0.1 to 0.3), its middle at most 1.25 times.
+    over the pairs (i, j), where max is the largest value of a factor; all
+    other factors are uniform and independent (Traeuble et al., On Disentangled
+    Representations Learned from Correlated Data, ICML 2021, Section 3). Images
+    are sampled independently, with replacement. The marginal of each factor of
+    a pair is not quite uniform: its extreme values are 0.6 to 1 times as
+    frequent as under a uniform marginal (least for sigma 0.1 to 0.3), its
+    middle values at most 1.25 times.
 
     Args:
       dataset: FactorDataset.
@@ -28,22 +32,22 @@ def sampler(dataset, correlation):
         positive. () for none.
 
     Returns:
-      (seed, step, batch_size, stream=0) -> indices [batch_size] int64, to be
-      given to pipeline.batch as `draw`; None if there are no pairs.
+      (seed, step, batch_size, stream=0) -> indices [batch_size] int64, the
+      argument `sampler` of pipeline.batch; None if there are no pairs.
 
     Raises:
-      DataError: not such pairs of factors that the data set has.
+      DataError: a malformed pair, or a factor that the data set does not have.
     """
     if not correlation:
         return None
-    pairs = [_check(dataset, pair) for pair in correlation]
+    pairs = [_parse_pair(dataset, pair) for pair in correlation]
     involved = sorted({i for pair in pairs for i in pair[:2]})
-    # One random number for all correlated ones, and one for each other.
+    # One random number for all correlated factors, one for each of the others.
     table = np.cumsum(joint(dataset, correlation))
     sizes = np.array(dataset.factor_sizes)
     others = [i for i in range(len(sizes)) if i not in involved]
 
-    def draw(seed, step, batch_size, stream=0):
+    def sample(seed, step, batch_size, stream=0):
         uniform = pipeline.uniform(seed, step, (batch_size, 1 + len(others)),
                                    stream=stream)
         cells = np.searchsorted(table, uniform[:, 0] * table[-1], 'right')
@@ -53,23 +57,24 @@ def sampler(dataset, correlation):
         factors[:, others] = uniform[:, 1:] * sizes[others]
         return dataset.index_of(factors)
 
-    return draw
+    return sample
 
 
-def joint(dataset, correlation):
-    """Probabilities of the correlated factors together.
+def joint(dataset: FactorDataset,
+          correlation: Sequence[Sequence]) -> np.ndarray:
+    """Joint probabilities of the correlated factors.
 
     Args:
-      dataset, correlation: as in `sampler`, with one pair at least.
+      dataset, correlation: as in `sampler`, with at least one pair.
 
     Returns:
-      An array with an axis for each factor of the pairs, in the order of the
+      An array with one axis for each correlated factor, in the order of the
       data set; its sum is 1.
 
     Raises:
       DataError: as in `sampler`.
     """
-    pairs = [_check(dataset, pair) for pair in correlation]
+    pairs = [_parse_pair(dataset, pair) for pair in correlation]
     involved = sorted({i for pair in pairs for i in pair[:2]})
     axes = np.meshgrid(*(np.linspace(0, 1, dataset.factor_sizes[i])
                          for i in involved), indexing='ij', sparse=True)
@@ -79,8 +84,8 @@ def joint(dataset, correlation):
     return weights / weights.sum()
 
 
-def _check(dataset, pair):
-    """(i, j, sigma) of a pair, or DataError."""
+def _parse_pair(dataset, pair):
+    """(i, j, sigma) of a pair; DataError if it is malformed."""
     what = f'config.data.correlation: {pair!r}'
     if not isinstance(pair, (tuple, list)) or len(pair) != 3:
         raise DataError(f'{what} must be (factor, factor, sigma), as in '

@@ -1,13 +1,37 @@
-"""What a user can put right about data."""
+"""DataError: a data set cannot be loaded; the message says what to do."""
+
+from collections.abc import Iterator
+import contextlib
+import os
+import zipfile
+import zlib
+
+# What zipfile, NumPy and h5py raise for files that are damaged or of another
+# format; RuntimeError: encrypted, NotImplementedError: unknown compression.
+_UNREADABLE = (OSError, EOFError, ValueError, zlib.error, RuntimeError,
+               zipfile.BadZipFile, NotImplementedError)
 
 
 class DataError(ValueError):
-    """A data set that cannot be had; the message says what to do."""
+    """A data set cannot be loaded; the message says what to do."""
 
 
-def damaged(path, error):
-    """DataError for a file that its library cannot read."""
+def damaged(path: str | os.PathLike, error: object) -> DataError:
+    """The DataError for a file that its library cannot read."""
     return DataError(
         f'{path} cannot be read ({error}); it is damaged, cut short or not '
         'the file that its name says: get it again, and compare its size '
         'with the one of its page')
+
+
+@contextlib.contextmanager
+def reading_errors(path: str | os.PathLike) -> Iterator[None]:
+    """Turns errors while a file is read into DataError."""
+    try:
+        yield
+    except DataError:
+        raise
+    except FileNotFoundError as error:
+        raise DataError(f'there is no file {path}') from error
+    except _UNREADABLE as error:
+        raise damaged(path, error) from error

@@ -1,27 +1,28 @@
-"""A data set of images and the grid of factors that made them."""
+"""FactorDataset: images on a full grid of known factors."""
 
 import dataclasses
 import math
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
 @dataclasses.dataclass(frozen=True)
 class FactorDataset:
-    """Images in the order of a full grid of factors, the last one fastest.
+    """Images on a full grid of factors, the last one varying fastest.
 
     Attributes:
       name: of the data set.
       images: [N, h, w, c] uint8, an array or a memory map.
       factor_names: [k] names; () for a data set without factors.
-      factor_sizes: [k] numbers of values, whose product is N; () likewise.
+      factor_sizes: [k] numbers of values; their product is N. () likewise.
     """
     name: str
     images: np.ndarray
-    factor_names: tuple = ()
-    factor_sizes: tuple = ()
+    factor_names: tuple[str, ...] = ()
+    factor_sizes: tuple[int, ...] = ()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         shape, dtype = self.images.shape, self.images.dtype
         if len(shape) != 4 or dtype != np.uint8:
             raise ValueError(f'{self.name}: images must be [N, h, w, c] uint8, '
@@ -36,29 +37,29 @@ class FactorDataset:
                 f'{self.name}: factors of sizes {self.factor_sizes} make '
                 f'{math.prod(self.factor_sizes)} images, received {shape[0]}')
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self.images.shape[0]
 
     @property
-    def image_shape(self):
+    def image_shape(self) -> tuple[int, ...]:
         """(h, w, c)."""
         return self.images.shape[1:]
 
-    def factors_of(self, indices):
-        """Factors [n, k] int64 of the images of indices [n].
+    def factors_of(self, indices: ArrayLike) -> np.ndarray:
+        """Factors [n, k] int64 of the images with indices [n].
 
         Raises:
-          ValueError: an index that no image has, or no factors.
+          ValueError: an index out of range, or no factors.
         """
         indices = np.asarray(indices)
         self._check_range('index', indices, len(self))
         return np.stack(np.unravel_index(indices, self._sizes()), axis=1)
 
-    def index_of(self, factors):
+    def index_of(self, factors: ArrayLike) -> np.ndarray:
         """Indices [n] int64 of the images with factors [n, k].
 
         Raises:
-          ValueError: a value that its factor has not, or no factors.
+          ValueError: a factor value out of range, or no factors.
         """
         factors = np.asarray(factors)
         sizes = self._sizes()
@@ -69,15 +70,15 @@ class FactorDataset:
             self._check_range(self.factor_names[j], factors[:, j], size)
         return np.ravel_multi_index(tuple(factors.T), sizes)
 
-    def images_of(self, factors):
+    def images_of(self, factors: ArrayLike) -> np.ndarray:
         """Images [n, h, w, c] uint8 with factors [n, k]; errors: index_of."""
         return self.images[self.index_of(factors)]
 
-    def sample_factors(self, n, rng):
-        """Factors [n, k] int64, uniform and independent.
+    def sample_factors(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        """Samples factors [n, k] int64, uniform and independent.
 
         Args:
-          n: how many.
+          n: number of samples.
           rng: numpy.random.Generator.
 
         Raises:
@@ -86,7 +87,7 @@ class FactorDataset:
         sizes = self._sizes()
         return rng.integers(sizes, size=(n, len(sizes)))
 
-    def _sizes(self):
+    def _sizes(self) -> tuple[int, ...]:
         if not self.factor_sizes:
             raise ValueError(f'{self.name} has no factors')
         return self.factor_sizes

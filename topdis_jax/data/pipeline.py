@@ -1,16 +1,23 @@
-"""Batches as a pure function of (seed, step): no state to save."""
+"""Batches of images, fully determined by (seed, step)."""
 
 import collections
+from collections.abc import Callable, Iterator
 from concurrent import futures
 import functools
 import itertools
 import math
 import time
+from typing import Any
 
 import numpy as np
 
+from topdis_jax.data.factors import FactorDataset
+
+# (seed, step, batch_size, stream=0) -> indices [batch_size].
+Sampler = Callable[..., np.ndarray]
+
 _ROUNDS = 6
-_AHEAD = 2  # batches that are got before they are asked for
+_AHEAD = 2  # batches that are prepared before they are needed
 
 # The constants of SplitMix64 (Steele et al., Fast Splittable Pseudorandom
 # Number Generators, OOPSLA 2014).
@@ -19,51 +26,55 @@ _STAGES = ((np.uint64(30), np.uint64(0xBF58476D1CE4E5B9)),
            (np.uint64(27), np.uint64(0x94D049BB133111EB)))
 _LAST_SHIFT = np.uint64(31)
 
-# Tells the numbers of `uniform` from the keys of permutations.
+# Makes the numbers of `uniform` independent of the keys of permutations.
 _UNIFORM = np.uint64(0x756E69666F726D)
 
 
-def batch(dataset, seed, step, batch_size, *, stream=0, draw=None,
-          part=(0, 1)):
-    """The images of one step.
+def batch(dataset: FactorDataset, seed: int, step: int, batch_size: int, *,
+          stream: int = 0, sampler: Sampler | None = None,
+          part: tuple[int, int] = (0, 1),
+          draw: Sampler | None = None) -> np.ndarray:
+    """The batch of images of one step.
 
-    Each epoch visits every image once, in an order of its own; a batch that
-    crosses the end of an epoch goes on with the next. With `draw` there are
-    no epochs.
+    Each epoch visits every image once, in its own random order; a batch that
+    crosses the end of an epoch continues with the next. With a sampler there
+    are no epochs.
 
     Args:
       dataset: FactorDataset.
       seed, stream: streams of one seed are independent of one another.
       step: from 0.
       batch_size: number of images.
-      draw: (seed, step, batch_size, stream=0) -> indices [batch_size], as
-        from correlation.sampler; None: as said above.
-      part: (index, count): of that many equal parts only this one.
+      sampler: (seed, step, batch_size, stream=0) -> indices [batch_size],
+        for example from correlation.sampler; None: epochs, as above.
+      part: (index, count): only part `index` of `count` equal parts.
+      draw: the old name of `sampler`.
 
     Returns:
       [batch_size / count, h, w, c] uint8.
     """
-    draw = draw or functools.partial(indices, len(dataset))
+    sampler = sampler or draw or functools.partial(indices, len(dataset))
     index, count = part
-    rows = draw(seed, step, batch_size, stream=stream).reshape(count, -1)
+    rows = sampler(seed, step, batch_size, stream=stream).reshape(count, -1)
     return dataset.images[rows[index]]
 
 
 class Prefetch:
-    """function(start), .., function(stop - 1), in order, two of them ahead.
+    """Iterates over function(start), .., function(stop - 1), two steps ahead.
 
-    A thread of its own gets them while steps are under way.
+    A background thread calls the function while steps run.
 
     Attributes:
-      waited: seconds that the consumer has waited for them so far.
+      waited: seconds that the consumer has waited so far.
     """
 
-    def __init__(self, function, start, stop):
+    def __init__(self, function: Callable[[int], Any], start: int,
+                 stop: int) -> None:
         self._function, self._steps = function, range(start, stop)
         self._begun = time.perf_counter()
         self.waited = 0.0
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator:
         self._begun = time.perf_counter()
         steps = iter(self._steps)
         with futures.ThreadPoolExecutor(1) as pool:
@@ -76,8 +87,8 @@ class Prefetch:
                              for step in itertools.islice(steps, 1))
                 yield result
 
-    def share(self):
-        """The part of the time since the first step that was waited."""
+    def share(self) -> float:
+        """The fraction of the time since the first step spent waiting."""
         return self.waited / (time.perf_counter() - self._begun)
 
     def _wait(self, future):
@@ -88,8 +99,14 @@ class Prefetch:
             self.waited += time.perf_counter() - asked
 
 
-def indices(size, seed, step, batch_size, *, stream=0):
-    """The numbers [batch_size] int64 of the images of one step."""
+def indices(size: int, seed: int, step: int, batch_size: int, *,
+            stream: int = 0) -> np.ndarray:
+    """Indices [batch_size] int64 of the images of one step.
+
+    Args:
+      size: of the data set.
+      seed, step, batch_size, stream: as in `batch`.
+    """
     places = np.arange(batch_size) + int(step) * batch_size
     epochs, places = np.divmod(places, size)
     found = np.empty(batch_size, np.int64)
@@ -100,24 +117,27 @@ def indices(size, seed, step, batch_size, *, stream=0):
     return found
 
 
-def uniform(seed, step, shape, *, stream=0):
-    """Numbers in [0, 1) of one step, independent of those of `indices`."""
+def uniform(seed: int, step: int, shape: tuple[int, ...], *,
+            stream: int = 0) -> np.ndarray:
+    """Random numbers in [0, 1) of one step, independent of `indices`."""
     key = _mix(_key(seed, stream, step) ^ _UNIFORM)
     words = _mix(key ^ np.arange(math.prod(shape), dtype=np.uint64))
-    # The 53 bits that a double holds.
+    # A double holds 53 bits.
     return (words >> np.uint64(11)).reshape(shape) * 2.0 ** -53
 
 
-def permute(places, size, key):
-    """Values of a pseudo-random permutation of range(size) at `places`.
+def permute(places: np.ndarray, size: int, key: np.ndarray) -> np.ndarray:
+    """Evaluates a pseudo-random permutation of range(size) at `places`.
 
     A Feistel network permutes the smallest even number of bits that holds
-    `size`; values outside are sent through again until they are inside, which
-    keeps it a permutation. Nothing of length `size` is stored.
+    `size`; values outside of the range pass through again until they are
+    inside, so that the result is a permutation. Needs no memory of length
+    `size`.
 
     Args:
       places: [n] int in range(size).
-      key: uint64, which permutation.
+      size: length of the permutation.
+      key: uint64; chooses the permutation.
 
     Returns:
       [n] int64.
@@ -136,8 +156,8 @@ def permute(places, size, key):
     return values.astype(np.int64)
 
 
-def shard(images, devices):
-    """[b, ...] -> [devices, b / devices, ...].
+def shard(images: np.ndarray, devices: int) -> np.ndarray:
+    """Splits a batch [b, ...] into [devices, b / devices, ...].
 
     Raises:
       ValueError: b is not divisible by devices.
@@ -149,17 +169,17 @@ def shard(images, devices):
 
 
 def _key(seed, stream, number):
-    """A word for each triple."""
+    """A 64-bit word [1] for each triple."""
     return _mix(_mix(_mix(_word(seed)) ^ _word(stream)) ^ _word(number))
 
 
 def _word(number):
-    # An array: NumPy warns of overflow in scalars, not in arrays.
+    # An array, because NumPy warns about overflow in scalars only.
     return np.array([int(number) & 0xFFFFFFFFFFFFFFFF], np.uint64)
 
 
 def _mix(x):
-    """A bijection of 64-bit words [n] that scatters them (SplitMix64's)."""
+    """The mixing function of SplitMix64, a bijection of 64-bit words [n]."""
     x = x + _INCREMENT
     for shift, factor in _STAGES:
         x = (x ^ (x >> shift)) * factor

@@ -1,4 +1,4 @@
-"""All data sets by name."""
+"""Loads a data set by its name: rendered, published or the user's own."""
 
 import difflib
 import hashlib
@@ -6,55 +6,56 @@ import math
 import os
 import sys
 
-from topdis_jax.data import cache, convert, prepared, preparing
-from topdis_jax.data import readers, rendered, scenes
+from topdis_jax.data import own, rendered
 from topdis_jax.data.errors import DataError
-from topdis_jax.data.published import PUBLISHED
+from topdis_jax.data.factors import FactorDataset
+from topdis_jax.data.published import readers, table
+from topdis_jax.data.published import tfds_copies, tfds_prepare
+from topdis_jax.data.store import cache, conversion
 
 SOURCES = ('auto', 'file', 'tfds')
 OWN = 'own'
 
-_RENDERED = (dict.fromkeys(rendered.GRIDS, rendered.load)
-             | dict.fromkeys(scenes.GRIDS, scenes.load))
 
-
-def load(name, *, root=None, source='auto'):
-    """A FactorDataset by its name.
+def load(name: str, *, root: str | None = None,
+         source: str = 'auto') -> FactorDataset:
+    """Loads a data set by its name.
 
     A published data set is converted once, into the cache. 'auto' looks for
-    its file where `root` says, for what was converted before, for its file in
-    the current folder, and for a copy that TFDS has prepared, in this order.
-    'file' and 'tfds' take that alone; 'tfds' prepares the copy if it can.
+    its file at `root`, for an earlier conversion, for its file in the current
+    folder, and for a copy that TFDS has prepared, in this order. 'file' and
+    'tfds' use only that one; 'tfds' prepares the copy if it can.
 
     Args:
-      name: a rendered data set, a key of PUBLISHED, or 'own': a user's .npz
-        or folder of pictures (readers.own).
+      name: of a rendered data set (rendered.GRIDS) or of a published one
+        (table.PUBLISHED), or 'own': an .npz or .npy of the user, or a folder
+        or .zip of image files (own.read).
       root: folder of the published files and of TFDS, or the file itself;
-        None: the current folder, and TFDS's own.
-      source: 'auto', 'file' or 'tfds'; of published data sets.
+        None: the current folder, and TFDS's own folder.
+      source: 'auto', 'file' or 'tfds'; for published data sets.
 
     Raises:
-      DataError: an unknown name or source, a data set that is not there, a
-        file that is damaged or of another format, or a cache that is full or
+      DataError: an unknown name or source, a data set that is absent, a file
+        that is damaged or has another format, or a cache that is full or
         cannot be written to; the message says what to do.
     """
     if source not in SOURCES:
         raise DataError(f'config.data.source must be one of '
                         f'{", ".join(SOURCES)}, received {source!r}')
     try:
-        if name in _RENDERED:
-            return _RENDERED[name](name)
+        if name in rendered.GRIDS:
+            return rendered.load(name)
         if name == OWN:
             return _load_own(root)
-        if name in PUBLISHED:
+        if name in table.PUBLISHED:
             return _load_published(name, root, source)
     except OSError as error:
-        raise DataError(_told(error)) from error
+        raise DataError(_error_text(error)) from error
     raise DataError(_unknown(name))
 
 
-def _told(error):
-    """What an OSError says, without its number."""
+def _error_text(error):
+    """The text of an OSError, without its number."""
     where = f': {error.filename}' if error.filename else ''
     return f'{error.strerror or error}{where}'
 
@@ -67,45 +68,46 @@ def _load_own(root):
             'folder or .zip of pictures; '
             + (f'{os.path.abspath(root)} is not there' if root else
                'none is given'))
-    # One name for many data sets: each has its own place in the cache.
+    # One name for many data sets; each has its own files in the cache.
     place = hashlib.sha256(os.path.realpath(root).encode()).hexdigest()[:12]
-    return convert.load(OWN, root, lambda: readers.own(root),
-                        key=f'{OWN}-{place}')
+    return conversion.load(OWN, root, lambda: own.read(root),
+                           key=f'{OWN}-{place}')
 
 
 def _load_published(name, root, source):
-    published = PUBLISHED[name]
-    path = None if source == 'tfds' else published.find(root or '.')
+    published = table.PUBLISHED[name]
+    path = None if source == 'tfds' else published.find_file(root or '.')
     if source == 'auto' and not (root and path):
-        # A file that the user names comes before what was converted.
-        found = convert.cached(name, published.shape)
+        # A file that the user names precedes an earlier conversion.
+        found = conversion.cached(name, published.shape)
         if found is not None:
             if root:
                 print(f'{root} has no {published.file}; taking the {name} '
                       'that was converted before', file=sys.stderr)
             return found
     if path:
-        return convert.load(
-            name, path, lambda: readers.read(name, published, path))
+        return conversion.load(
+            name, path, lambda: readers.read(published, path))
     if source == 'file':
         raise DataError(f'the data set {name} needs the file '
                         f'{_missing_file(published, root)}')
     if source == 'tfds':
-        path = preparing.get(name, published, root)
+        path = tfds_prepare.find_or_prepare(published, root)
     else:
-        path = prepared.find(name, root)
+        path = tfds_copies.find(published, root)
     if path is None:
         raise DataError(_missing(name, published, root))
-    return convert.load(
-        name, path, lambda: prepared.stream(name, published, path))
+    return conversion.load(
+        name, path, lambda: tfds_copies.stream(published, path))
 
 
 def _missing(name, published, root):
-    """What a data set is, what room it takes, and the ways to have it."""
+    """The size of a data set, and the ways to get it."""
     ways = [f'Its file: {_missing_file(published, root)}',
-            preparing.way(name, published, root),
+            *([tfds_prepare.instructions(published, root)]
+              if published.tfds_name else []),
             'A stand-in: the rendered data sets '
-            f'{", ".join(_RENDERED)} need no files '
+            f'{", ".join(rendered.GRIDS)} need no files '
             '(--config.data.name=NAME)']
     lines = '\n'.join(f'  {i}. {way}' for i, way in enumerate(ways, 1))
     return (f'the data set {name} is not on this machine. {_size(published)}. '
@@ -113,7 +115,7 @@ def _missing(name, published, root):
 
 
 def _size(published):
-    """What the images take, in words."""
+    """The disk space that the images take, in words."""
     count, height, width, channels = published.shape
     free = cache.free_space()
     return (f'It has {count} images of {height} x {width} x {channels}, which '
@@ -124,7 +126,7 @@ def _size(published):
 
 
 def _missing_file(published, root):
-    note = f' ({published.access})' if published.access else ''
+    note = f' ({published.how_to_get})' if published.how_to_get else ''
     place = os.path.abspath(root or '.')
     there = 'in' if os.path.exists(place) else 'there, as there is no'
     return (f'{published.file}, which is not {there} '
@@ -134,7 +136,7 @@ def _missing_file(published, root):
 
 
 def _unknown(name):
-    known = [*_RENDERED, *PUBLISHED, OWN]
+    known = [*rendered.GRIDS, *table.PUBLISHED, OWN]
     near = difflib.get_close_matches(name, known, n=1)
     hint = f'; did you mean {near[0]!r}?' if near else ''
     return (f'config.data.name must be one of {", ".join(known)}, received '

@@ -1,27 +1,30 @@
-"""Any stream of images, kept as one array that is mapped into memory."""
+"""Data sets converted to one memory-mapped array in the cache folder."""
 
+from collections.abc import Callable
 import hashlib
 import json
 import os
 
 from topdis_jax import files
-from topdis_jax.data import cache
 from topdis_jax.data.factors import FactorDataset
+from topdis_jax.data.store import cache
+from topdis_jax.data.store.stream import Stream
 
-_VERSION = 1  # of the conversion: another one is made anew
+_VERSION = 1  # of the conversion; a new version converts again
 
 
-def load(name, path, make_stream, *, key=None):
-    """A FactorDataset, converted now unless it has been from the same file.
+def load(name: str, path: str, make_stream: Callable[[], Stream], *,
+         key: str | None = None) -> FactorDataset:
+    """Loads a converted data set, or converts it if its file is new.
 
-    The array, `KEY-v1.npy`, lies in the cache folder (cache.folder()), with a
-    `KEY-v1.json` that has its factors, where it comes from and its SHA-256.
+    The cache folder (cache.folder()) has the images in `KEY-v1.npy` and the
+    factors, the origin and the SHA-256 of the images in `KEY-v1.json`.
 
     Args:
       name: of the data set.
       path: of the file or folder that the stream reads.
-      make_stream: () -> readers.Stream; called only to convert.
-      key: of the cache's files; None: the name.
+      make_stream: () -> Stream; called only to convert.
+      key: of the files in the cache; None: the name.
 
     Raises:
       DataError: from the stream.
@@ -32,11 +35,11 @@ def load(name, path, make_stream, *, key=None):
     return found or _convert(name, key or name, origin, make_stream())
 
 
-def cached(name, shape):
+def cached(name: str, shape: tuple[int, ...]) -> FactorDataset | None:
     """The FactorDataset that was converted before, or None.
 
-    None as well if its origin has changed since, or if its images are not of
-    `shape`. An origin that is gone is no hindrance.
+    None also if its original file has changed since, or if its images do not
+    have `shape`. The original file need not exist any more.
     """
     def usable(facts):
         path = facts['origin']['path']
@@ -64,7 +67,7 @@ def _find(name, key, usable):
             name, images, tuple(facts['factor_names']),
             tuple(facts['factor_sizes']))
     except (FileNotFoundError, NotADirectoryError, ValueError, KeyError,
-            TypeError):  # none, or not written by this program
+            TypeError):  # absent, or not written by this function
         return None
 
 
@@ -73,12 +76,12 @@ def _convert(name, key, origin, stream):
     digest = hashlib.sha256()
 
     def blocks():
-        for block in _shown(name, stream):
+        for block in _with_progress(name, stream):
             digest.update(block)
             yield block
 
     def finish():
-        # Facts and array never belong to different files.
+        # Facts and array never come from different files.
         if os.path.exists(array_path):
             os.remove(array_path)
         files.write_json(facts_path, {
@@ -87,13 +90,13 @@ def _convert(name, key, origin, stream):
             'factor_sizes': list(stream.factor_sizes),
             'origin': origin, 'sha256': digest.hexdigest()})
 
-    return cache.keep(
+    return cache.get_or_create(
         array_path, stream.shape, name,
         lambda: _find(name, key, lambda facts: facts['origin'] == origin),
         blocks, finish)
 
 
-def _shown(name, stream):
+def _with_progress(name, stream):
     """The stream's blocks, with a progress bar."""
     from topdis_jax import progress
     size = stream.shape[1] * stream.shape[2] * stream.shape[3]
@@ -105,7 +108,7 @@ def _shown(name, stream):
 
 
 def _origin(path):
-    """What tells whether a file, or a folder's files, have changed."""
+    """Path, size and time; they change when a file or folder changes."""
     paths = [path]
     if os.path.isdir(path):
         paths = [os.path.join(folder, name)

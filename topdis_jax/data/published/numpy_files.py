@@ -1,88 +1,90 @@
-"""Arrays of .npy and .npz files, as a stream, and never unpickled."""
+"""Streams the arrays of .npy and .npz files, without unpickling."""
 
+from collections.abc import Iterator
 import contextlib
 import math
+import os
 import zipfile
-import zlib
 
 import numpy as np
 
-from topdis_jax.data.errors import DataError, damaged
+from topdis_jax.data.errors import DataError, reading_errors
 
-BLOCK = 2 ** 25  # bytes that are read at once
+_Path = str | os.PathLike
 
-# What zipfile and NumPy raise for files that are not what they should be;
-# RuntimeError: encrypted, NotImplementedError: an unknown compression.
-_UNREADABLE = (OSError, EOFError, ValueError, zlib.error, RuntimeError,
-               zipfile.BadZipFile, NotImplementedError)
+BLOCK = 2 ** 25  # bytes per block
 
 
-def keys(path):
-    """Names of the arrays of an .npz.
+def keys(path: _Path) -> list[str]:
+    """Names of the arrays in an .npz.
 
     Raises:
-      DataError: a file that is not a whole .npz.
+      DataError: the file is damaged or not an .npz.
     """
-    with _told(path), zipfile.ZipFile(path) as archive:
+    with reading_errors(path), zipfile.ZipFile(path) as archive:
         return [name.removesuffix('.npy') for name in archive.namelist()]
 
 
-def header(path, key=None):
-    """Shape and dtype of an array; errors: `blocks`.
+def header(path: _Path,
+           key: str | None = None) -> tuple[tuple[int, ...], np.dtype]:
+    """Shape and dtype of an array; errors as in `blocks`.
 
     Args:
-      path: of an .npz, or of a .npy if `key` is None.
-      key: the array's name in the .npz.
+      path: of an .npz, or of an .npy if `key` is None.
+      key: name of the array in the .npz.
     """
     with _opened(path, key) as (_, shape, dtype):
         return shape, dtype
 
 
-def small(path, key):
-    """A whole array of an .npz; errors: `blocks`."""
-    with _opened(path, key) as (file, shape, dtype), _told(path):
+def small(path: _Path, key: str) -> np.ndarray:
+    """Reads a whole array of an .npz; errors as in `blocks`."""
+    with _opened(path, key) as (file, shape, dtype), reading_errors(path):
         return np.frombuffer(file.read(), dtype).reshape(shape)
 
 
-def blocks(path, key=None):
-    """The array, a part [m, ...] of its first axis at a time.
+def blocks(path: _Path, key: str | None = None) -> Iterator[np.ndarray]:
+    """Reads an array in blocks [m, ...] along its first axis.
+
+    Args:
+      path, key: as in `header`.
 
     Yields:
-      Arrays that together are the array, in its order.
+      Consecutive parts of the array.
 
     Raises:
-      DataError: the file is damaged, or has no such array, or the array holds
-        Python objects or is stored column by column.
+      DataError: the file is damaged or has no such array, or the array has
+        Python objects or Fortran order.
     """
     with _opened(path, key) as (file, shape, dtype):
         size = math.prod(shape[1:]) * dtype.itemsize
         step = max(1, BLOCK // max(size, 1))
         for begin in range(0, shape[0], step):
             rows = min(step, shape[0] - begin)
-            with _told(path):
+            with reading_errors(path):
                 data = file.read(rows * size)
                 if len(data) != rows * size:
                     raise EOFError('it ends before its last image')
             yield np.frombuffer(data, dtype).reshape(rows, *shape[1:])
-        with _told(path):
-            file.read(1)  # the end, where the archive's checksum is looked at
+        with reading_errors(path):
+            file.read(1)  # the end: zipfile compares the checksum there
 
 
 @contextlib.contextmanager
 def _opened(path, key):
-    """(file after the header, shape, dtype)."""
+    """(file, after the header; shape; dtype)."""
     with contextlib.ExitStack() as stack:
-        with _told(path):
+        with reading_errors(path):
             file = stack.enter_context(
                 open(path, 'rb') if key is None else _member(path, key))
-            shape, columns, dtype = _read_header(file)
+            shape, fortran_order, dtype = _read_header(file)
         what = path if key is None else f'the array {key!r} of {path}'
         if dtype.hasobject:
             raise DataError(
                 f'{what} holds Python objects, which are never unpickled '
                 'here, because that can run any program; save it as an array '
                 'of numbers or of strings (dtype=str)')
-        if columns:
+        if fortran_order:
             raise DataError(
                 f'{what} is stored column by column, which cannot be read as '
                 'a stream; save it after numpy.ascontiguousarray')
@@ -102,21 +104,8 @@ def _member(path, key):
 
 
 def _read_header(file):
-    """(shape, column by column or not, dtype)."""
+    """(shape, fortran_order, dtype)."""
     version = np.lib.format.read_magic(file)
     read = (np.lib.format.read_array_header_1_0 if version == (1, 0)
             else np.lib.format.read_array_header_2_0)
     return read(file)
-
-
-@contextlib.contextmanager
-def _told(path):
-    """Errors of reading, as DataError."""
-    try:
-        yield
-    except DataError:
-        raise
-    except FileNotFoundError as error:
-        raise DataError(f'there is no file {path}') from error
-    except _UNREADABLE as error:
-        raise damaged(path, error) from error

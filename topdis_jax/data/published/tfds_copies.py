@@ -1,7 +1,7 @@
-"""Copies of published data sets that TensorFlow Datasets has prepared.
+"""Reads copies of published data sets made by TensorFlow Datasets (TFDS).
 
-A copy is read without TensorFlow, if it was prepared as array_record. TFDS's
-own are shuffled, so that images are put into the grid's order by their labels.
+A copy in the array_record format is read without TensorFlow. TFDS shuffles its
+own data sets; their labels tell the place of each image in the grid.
 """
 
 import importlib.util
@@ -12,23 +12,26 @@ import re
 
 import numpy as np
 
-from topdis_jax.data import pictures
 from topdis_jax.data.errors import DataError
-from topdis_jax.data.readers import Stream
+from topdis_jax.data.published import image_files
+from topdis_jax.data.published.table import PublishedDataset
+from topdis_jax.data.store.stream import Stream
 
-# What TFDS calls them: its own data sets, and those of `builders`.
-NAMES = {'dsprites': 'dsprites', 'shapes3d': 'shapes3d', 'celeba': 'celeb_a',
-         'mpi3d_toy': 'mpi3d/toy', 'mpi3d_realistic': 'mpi3d/realistic',
-         'mpi3d_real': 'mpi3d/real', 'mpi3d_complex': 'mpi3d/complex',
-         'faces3d': 'faces3d'}
 FORMAT = 'array_record'
-_AT_ONCE = 1024
+_PER_BLOCK = 1024
 
 
-def find(name, root):
-    """Folder of the newest version that is prepared, or None."""
+def find(published: PublishedDataset, root: str | None) -> str | None:
+    """Folder of the newest copy that can be read, or None.
+
+    Args:
+      published: the data set.
+      root: folder where copies may be, besides TFDS's own folder.
+    """
+    if not published.tfds_name:
+        return None
     for folder in folders(root):
-        versions = os.path.join(folder, NAMES[name])
+        versions = os.path.join(folder, published.tfds_name)
         try:
             found = [os.path.join(versions, version)
                      for version in os.listdir(versions)]
@@ -40,30 +43,29 @@ def find(name, root):
     return None
 
 
-def folders(root):
-    """Where copies may lie, the first one to prepare in."""
+def folders(root: str | None) -> list[str]:
+    """Folders where copies may be; new copies go into the first one."""
     own = (os.environ.get('TFDS_DATA_DIR')
            or os.path.join('~', 'tensorflow_datasets'))
     return [*([root] if root else []), os.path.expanduser(own)]
 
 
-def labels(name, published):
-    """What a copy calls the factors, in their order."""
-    others = {'x': 'x_position', 'y': 'y_position'}  # of TFDS's dSprites
-    return ['label_' + (others.get(factor, factor) if name == 'dsprites'
-                        else factor) for factor in published.factor_names]
+def labels(published: PublishedDataset) -> tuple[str, ...]:
+    """Names of the factors in a copy, in the order of the grid."""
+    return published.tfds_labels or tuple(
+        f'label_{factor}' for factor in published.factor_names)
 
 
-def stream(name, published, path):
-    """The stream of a prepared copy, in the grid's order.
+def stream(published: PublishedDataset, path: str) -> Stream:
+    """Reads a copy, in the order of the grid.
 
     Args:
-      name: a key of NAMES.
-      published: Published; its grid is the one that the copy must have.
-      path: of the copy, from `find` or preparing.get.
+      published: the data set; the copy must have its grid.
+      path: of the copy, from `find` or tfds_prepare.find_or_prepare.
 
     Raises:
-      DataError: the copy is another one. The stream raises it too.
+      DataError: the copy does not have the published images; the stream's
+        blocks raise it too.
     """
     examples = _Examples(path)
     if len(examples) != published.shape[0]:
@@ -73,18 +75,18 @@ def stream(name, published, path):
     def blocks():
         order = np.arange(len(examples))
         if published.factor_names:
-            order = _order(path, examples, published, labels(name, published))
-        for begin in range(0, len(order), _AT_ONCE):
+            order = _order(path, examples, published, labels(published))
+        for begin in range(0, len(order), _PER_BLOCK):
             yield np.stack([
-                _image(name, published, path, example['image'])
-                for example in examples.get(order[begin:begin + _AT_ONCE])])
+                _image(published, path, example['image'])
+                for example in examples.get(order[begin:begin + _PER_BLOCK])])
 
     return Stream(published.shape, blocks, published.factor_names,
                   published.factor_sizes)
 
 
 def _format(path):
-    """File format of what lies in a version's folder, or None."""
+    """File format of the copy in a version's folder, or None."""
     try:
         with open(os.path.join(path, 'dataset_info.json')) as file:
             return json.load(file).get('fileFormat')
@@ -105,7 +107,7 @@ class _Examples:
                             'tensorflow-datasets, which is not installed')
         import tensorflow_datasets as tfds
         builder = tfds.builder_from_directory(path)
-        # Images stay encoded until they are asked for.
+        # Images stay encoded until they are needed.
         self._parts = [builder.as_data_source(
             split=split, decoders={'image': tfds.decode.SkipDecoding()})
             for split in sorted(builder.info.splits)]
@@ -140,8 +142,8 @@ def _order(path, examples, published, names):
     return order
 
 
-def _image(name, published, path, encoded):
-    """One image [h, w, c] uint8 from its PNG or JPEG."""
+def _image(published, path, encoded):
+    """Decodes a PNG or JPEG as [h, w, c] uint8."""
     from PIL import Image
     try:
         image = Image.open(io.BytesIO(encoded))
@@ -149,12 +151,12 @@ def _image(name, published, path, encoded):
     except (OSError, ValueError, SyntaxError) as error:
         raise DataError(f'{path} has an image that cannot be read; remove '
                         'this folder and prepare it again') from error
-    if name == 'celeba':
-        return pictures.crop_celeba(image)
+    if published.crop:
+        return image_files.crop_published(published, image)
     pixels = np.asarray(image).reshape(*image.size[::-1], -1)
     if pixels.shape != published.image_shape or pixels.dtype != np.uint8:
         raise DataError(f'{path} must have images {published.image_shape} '
                         f'uint8, received {pixels.shape} {pixels.dtype}')
-    if name == 'dsprites' and pixels.max() <= 1:
-        return pixels * np.uint8(255)  # TFDS has 0 and 1, as the file
+    if published.binary and pixels.max() <= 1:
+        return pixels * np.uint8(255)
     return pixels

@@ -1,7 +1,7 @@
-"""Where rays meet a cube, a cylinder, a sphere or a capsule.
+"""Intersections of rays with a cube, a cylinder, a sphere or a capsule.
 
-Rays [n, 3] of length 1 come from an eye [3] or from eyes [n, 3] outside; the
-solid stands at the origin. Distances [n] are inf for those that miss.
+Rays [n, 3] of length 1 start at an eye [3] or at eyes [n, 3] outside of the
+solid, whose center is the origin. Distances [n] are inf for rays that miss.
 """
 
 import math
@@ -11,13 +11,15 @@ import numpy as np
 SHAPES = ('cube', 'cylinder', 'sphere', 'capsule')
 
 
-def meet(eye, rays, shape, size):
-    """Distances [n] (inf: missed) and normals [n, 3] of an object at 0.
+def intersect(eye: np.ndarray, rays: np.ndarray, shape: str,
+              size: float) -> tuple[np.ndarray, np.ndarray]:
+    """Distances [n] (inf: missed) and surface normals [n, 3].
 
     Args:
-      eye: [3] or [n, 3], outside of the object.
+      eye: [3] or [n, 3], outside of the solid.
       rays: [n, 3], of length 1.
-      shape, size: half of its height is size.
+      shape: one of SHAPES.
+      size: half of the solid's height.
     """
     eye = np.broadcast_to(eye, rays.shape)
     if shape == 'cube':
@@ -32,8 +34,8 @@ def meet(eye, rays, shape, size):
         radius = 0.58 * size
         pieces = [_tube(eye, rays, radius, size - radius)]
         for sign in (1, -1):
-            centre = np.array([0, sign * (size - radius), 0])
-            pieces.append(_ball(eye - centre, rays, radius))
+            center = np.array([0, sign * (size - radius), 0])
+            pieces.append(_ball(eye - center, rays, radius))
     distances, normals = map(np.stack, zip(*pieces))
     first = np.argmin(distances, axis=0)
     rows = np.arange(len(rays))
@@ -41,7 +43,7 @@ def meet(eye, rays, shape, size):
 
 
 def _cube(eye, rays, half, height):
-    """A box: the last of the three entries, if before the first exit."""
+    """A box: the last of the three entries, if it precedes the first exit."""
     sides = np.array([half, height, half])
     safe = np.where(np.abs(rays) < 1e-12, 1e-12, rays)
     a, b = (-sides - eye) / safe, (sides - eye) / safe
@@ -59,7 +61,7 @@ def _ball(eye, rays, radius):
 
 
 def _tube(eye, rays, radius, height):
-    """A cylinder's side, without its ends."""
+    """The side of a cylinder, without its caps."""
     flat = np.array([1, 0, 1])
     distance = _root(
         np.sum(rays ** 2 * flat, axis=1), np.sum(eye * rays * flat, axis=1),

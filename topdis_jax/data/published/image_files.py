@@ -1,52 +1,63 @@
-"""Folders and archives of pictures, cropped to squares of one size."""
+"""Folders and archives of image files, cropped to squares of one size."""
 
+from collections.abc import Callable, Iterator
 import concurrent.futures
 import contextlib
 import functools
 import io
 import os
+from typing import TYPE_CHECKING
 import zipfile
 
 import numpy as np
 
-from topdis_jax.data.errors import DataError, damaged
+from topdis_jax.data.errors import DataError, damaged, reading_errors
+from topdis_jax.data.published.table import PublishedDataset
+
+if TYPE_CHECKING:
+    import PIL.Image
+
+_Blocks = Callable[[], Iterator[np.ndarray]]
 
 _SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp')
-_AT_ONCE = 512
-_CELEBA_SIZE = (178, 218)
-_CELEBA_CROP = 148
+_PER_BLOCK = 512
 
 
-def celeba(published, path):
-    """Blocks of CelebA's aligned JPEGs, in the order of their names.
-
-    The square of 148 pixels in the middle, resized to 64 x 64 (Hou et al.,
-    Deep Feature Consistent Variational Autoencoder, WACV 2017).
+def published_jpegs(published: PublishedDataset, path: str) -> _Blocks:
+    """Reads a published archive of JPEGs, in the order of their names.
 
     Args:
-      published: Published.
+      published: the data set; see `crop_published`.
       path: of the folder or .zip.
 
+    Returns:
+      () -> iterator of images [m, h, w, c] uint8. It raises DataError for a
+      file that is not a valid JPEG.
+
     Raises:
-      DataError: not as many as published, or no JPEG.
+      DataError: the number of JPEGs is not the published one.
     """
     names = _names(path, ('.jpg',))
-    if len(names) != published.images:
+    if len(names) != published.num_images:
         raise DataError(
-            f'{path} has {len(names)} JPEGs, expected {published.images}; '
+            f'{path} has {len(names)} JPEGs, expected {published.num_images}; '
             'unpack the whole archive, or read a part of it with '
             '--config.data.name=own --config.data.root=FOLDER')
-    return functools.partial(_blocks, path, names, crop_celeba)
+    return functools.partial(
+        _blocks, path, names, functools.partial(crop_published, published))
 
 
-def own(path):
-    """Shape (N, h, w, c) and blocks of a user's folder or .zip of pictures.
+def user_images(path: str) -> tuple[tuple[int, ...], _Blocks]:
+    """Reads the image files in a user's folder or .zip.
 
-    The largest square in the middle of each, resized to 64 x 64, or to 32 x
-    32 if the first one's is smaller than 64; gray if the first one is.
+    The largest central square of each image is resized to 64 x 64, or to 32 x
+    32 if the first image is smaller than 64. All are gray if the first one is.
+
+    Returns:
+      The shape (N, h, w, c), and () -> iterator of images [m, h, w, c] uint8.
 
     Raises:
-      DataError: no pictures there.
+      DataError: there are no image files.
     """
     if os.path.isfile(path) and not zipfile.is_zipfile(path):
         _refuse_file(path)
@@ -65,7 +76,7 @@ def own(path):
 
 
 def _refuse_file(path):
-    """Raises DataError for a file that is no archive of pictures."""
+    """Raises DataError for a file that is not an archive of image files."""
     if path.lower().endswith('.zip'):
         raise damaged(path, 'File is not a zip file')
     kind = ('a single picture: give the folder that it is in'
@@ -75,32 +86,43 @@ def _refuse_file(path):
     raise DataError(f'{path} is {kind}')
 
 
-def crop_celeba(image):
-    """An aligned picture of CelebA as [64, 64, 3] uint8; see `celeba`.
+def crop_published(published: PublishedDataset,
+                   image: 'PIL.Image.Image') -> np.ndarray:
+    """Crops a published image to its central square, [h, w, c] uint8.
 
-    Raises:
-      ValueError: it has not the size of the aligned ones.
-    """
-    if image.size != _CELEBA_SIZE:
-        raise ValueError('must be 178 x 218, as the aligned pictures are; '
-                         f'received {image.size[0]} x {image.size[1]}')
-    return crop(image, side=_CELEBA_CROP)
-
-
-def crop(image, side=None, pixels=64, mode='RGB'):
-    """The square in the middle of a picture as [pixels, pixels, c] uint8.
+    CelebA: 148 x 148 pixels, resized to 64 x 64 (Hou et al., Deep Feature
+    Consistent Variational Autoencoder, WACV 2017).
 
     Args:
-      image: PIL.Image.
-      side: of the square; None: the largest.
-      pixels: that it is resized to.
-      mode: 'RGB' or 'L'.
+      published: says the size of the image, the square and the result.
+      image: one of its images.
+
+    Raises:
+      ValueError: the image does not have the published size.
+    """
+    if published.original_size and image.size != published.original_size:
+        width, height = published.original_size
+        raise ValueError(f'must be {width} x {height}, the published size; '
+                         f'received {image.size[0]} x {image.size[1]}')
+    height, _, channels = published.image_shape
+    return crop(image, published.crop, height, 'L' if channels == 1 else 'RGB')
+
+
+def crop(image: 'PIL.Image.Image', side: int = 0, pixels: int = 64,
+         mode: str = 'RGB') -> np.ndarray:
+    """Crops an image to its central square, [pixels, pixels, c] uint8.
+
+    Args:
+      image: of any mode.
+      side: of the square; 0: the largest.
+      pixels: side of the result, to which the square is resized.
+      mode: of the result, 'RGB' or 'L'.
     """
     from PIL import Image
     width, height = image.size
     side = side or min(width, height)
     left, top = (width - side) // 2, (height - side) // 2
-    # Cropped first: resize's own `box` lets what is around it shine in.
+    # Crop first: resize(box=...) would blend in pixels around the box.
     image = _eight_bits(image).convert(mode)
     image = image.crop((left, top, left + side, top + side))
     if side != pixels:
@@ -109,9 +131,9 @@ def crop(image, side=None, pixels=64, mode='RGB'):
 
 
 def _eight_bits(image):
-    """A gray picture of 16 bits as one of 8; any other as it is.
+    """Converts a gray image of 16 bits to 8 bits; returns others unchanged.
 
-    Pillow's own conversion makes 255 of all that is larger.
+    Pillow's own conversion clips all larger values to 255.
     """
     if not image.mode.startswith('I'):
         return image
@@ -121,17 +143,14 @@ def _eight_bits(image):
 
 
 def _names(path, suffixes):
-    """Names of the pictures, sorted, within a folder or archive."""
+    """Sorted names of the image files in a folder or archive."""
     if os.path.isdir(path):
         names = [os.path.relpath(os.path.join(folder, name), path)
                  for folder, _, files in os.walk(path) for name in files]
     else:
-        try:
-            with zipfile.ZipFile(path) as archive:
-                names = archive.namelist()
-        except (OSError, zipfile.BadZipFile) as error:
-            raise damaged(path, error) from error
-    # Some systems put files beside the real ones that have their endings.
+        with reading_errors(path), zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    # Some systems add hidden files with the same endings.
     return sorted(name for name in names
                   if name.lower().endswith(suffixes)
                   and not os.path.basename(name).startswith('.')
@@ -140,23 +159,23 @@ def _names(path, suffixes):
 
 def _blocks(path, names, crop_one):
     """Yields [m, pixels, pixels, c] uint8."""
-    def picture(name):
+    def read_image(name):
         image = _decode(path, name, read)
         try:
             return crop_one(image)
         except (OSError, ValueError, SyntaxError) as error:
             raise _bad(path, name, error) from error
 
-    # Pillow decodes without Python's lock.
+    # Pillow decodes without holding the global interpreter lock.
     workers = concurrent.futures.ThreadPoolExecutor(os.cpu_count())
     with _opened(path) as read, workers:
-        for begin in range(0, len(names), _AT_ONCE):
+        for begin in range(0, len(names), _PER_BLOCK):
             yield np.stack(list(workers.map(
-                picture, names[begin:begin + _AT_ONCE])))
+                read_image, names[begin:begin + _PER_BLOCK])))
 
 
 def _decode(path, name, read):
-    """A picture as PIL.Image; its pixels may be read later."""
+    """Opens an image; its pixels may be decoded later."""
     from PIL import Image, ImageOps, UnidentifiedImageError
     try:
         return ImageOps.exif_transpose(Image.open(io.BytesIO(read(name))))
@@ -176,7 +195,7 @@ def _bad(path, name, error):
 
 @contextlib.contextmanager
 def _opened(path):
-    """Name -> bytes of a file in a folder or archive."""
+    """A function name -> bytes of a file in a folder or archive."""
     if os.path.isdir(path):
         def read(name):
             with open(os.path.join(path, name), 'rb') as file:

@@ -1,5 +1,6 @@
-"""Arrays that are made once and kept, whole or absent, in a cache folder."""
+"""Arrays in the cache folder: written once, atomically, by one process."""
 
+from collections.abc import Callable, Iterable
 import contextlib
 import errno
 import fcntl
@@ -7,20 +8,23 @@ import math
 import os
 import shutil
 import sys
+from typing import TypeVar
 
 import numpy as np
+
+_T = TypeVar('_T')
 
 _MARGIN = 2 ** 24  # bytes that stay free beside an array
 
 
-def folder():
-    """$XDG_CACHE_HOME/topdis_jax, or ~/.cache/topdis_jax."""
+def folder() -> str:
+    """The cache folder: $XDG_CACHE_HOME/topdis_jax, or ~/.cache/topdis_jax."""
     base = os.environ.get('XDG_CACHE_HOME') or os.path.join(
         os.path.expanduser('~'), '.cache')
     return os.path.join(base, 'topdis_jax')
 
 
-def free_space():
+def free_space() -> int | None:
     """Bytes that are free where the folder is or would be, or None."""
     path = folder()
     while path != os.path.dirname(path) and not os.path.isdir(path):
@@ -31,15 +35,15 @@ def free_space():
         return None
 
 
-def in_words(size):
+def in_words(size: int) -> str:
     """Bytes as '61 MiB' or '5.3 GiB'."""
     if size < 2 ** 30:
         return f'{size / 2 ** 20:.0f} MiB'
     return f'{size / 2 ** 30:.1f} GiB'
 
 
-def open_array(path, shape):
-    """A uint8 array as a memory map; None if absent, damaged or another."""
+def open_array(path: str, shape: tuple[int, ...]) -> np.ndarray | None:
+    """Memory-maps a uint8 array; None if absent, damaged or another shape."""
     try:
         array = np.load(path, mmap_mode='r')
     except (FileNotFoundError, NotADirectoryError, ValueError, EOFError):
@@ -48,29 +52,22 @@ def open_array(path, shape):
     return array if same else None
 
 
-def drawn(key, shape, name, blocks):
-    """The array of a rendered data set, from the cache or drawn now.
+def get_or_create(path: str, shape: tuple[int, ...], name: str,
+                  find: Callable[[], _T | None],
+                  blocks: Callable[[], Iterable[np.ndarray]],
+                  finish: Callable[[], None] | None = None) -> _T:
+    """Returns what `find` returns; if that is None, creates the array first.
 
-    Args:
-      key: of the cache's file; another one for another drawing.
-      shape, name, blocks: as in `keep`, which says what it raises.
-    """
-    path = os.path.join(folder(), f'{key}.npy')
-    return keep(path, shape, name, lambda: open_array(path, shape), blocks)
-
-
-def keep(path, shape, name, find, blocks, finish=None):
-    """What `find` gives; if None, the array is made and found again.
-
-    Processes that want the same array wait for the one that makes it. It is
-    written beside `path` and renamed at the end, so that it appears whole.
+    Processes that need the same array wait for the one that creates it. The
+    array is written beside `path` and renamed at the end, so that it appears
+    complete or not at all.
 
     Args:
       path: of the array, .npy.
       shape: of the array, uint8.
       name: of the data set, for messages.
-      find: () -> the result, or None if the array must be made.
-      blocks: () -> iterable of uint8 arrays, which are the array's bytes.
+      find: () -> the result, or None if the array must be created.
+      blocks: () -> iterable of uint8 arrays; their bytes fill the array.
       finish: () -> None; called before the array appears.
 
     Raises:
@@ -81,8 +78,8 @@ def keep(path, shape, name, find, blocks, finish=None):
         return found
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        with _alone(path + '.tmp', name) as file:
-            found = find()  # another process may have made it by now
+        with _exclusive_file(path + '.tmp', name) as file:
+            found = find()  # another process may have created it by now
             if found is None:
                 _check_space(path, shape)
                 _write(file, shape, blocks())
@@ -90,6 +87,8 @@ def keep(path, shape, name, find, blocks, finish=None):
                     finish()
                 os.replace(file.name, path)
                 found = find()
+        if found is None:
+            raise AssertionError(f'{path} is not what was written')
         return found
     except OSError as error:
         raise OSError(
@@ -110,10 +109,10 @@ def _check_space(path, shape):
 
 
 def _write(file, shape, blocks):
-    """Writes an array of a shape as .npy; the blocks must fill it."""
+    """Writes the blocks as an .npy array; they must fill its shape."""
     np.lib.format.write_array_header_1_0(
         file, {'descr': '|u1', 'fortran_order': False, 'shape': tuple(shape)})
-    # Never through a memory map, which would fill the memory.
+    # Not through a memory map: its pages would fill the memory.
     size = 0
     for block in blocks:
         size += file.write(np.ascontiguousarray(block))
@@ -123,17 +122,17 @@ def _write(file, shape, blocks):
 
 
 @contextlib.contextmanager
-def _alone(temporary, name):
-    """An empty open file that no other process has, gone at the end.
+def _exclusive_file(temporary, name):
+    """An empty open file that this process has locked; removed at the end.
 
-    Its lock ends with its process, in another container or on another machine
-    too: what a killed process left is taken over.
+    The lock ends with its process, also in another container or on another
+    machine, so that the file of a killed process is taken over.
     """
     with contextlib.ExitStack() as stack:
         while True:
             file = stack.enter_context(open(temporary, 'ab'))
             _lock(file, name)
-            # Whoever had the lock has renamed or removed the file since.
+            # The previous owner of the lock may have renamed the file.
             if _is_at(file, temporary):
                 break
         stack.callback(_remove, file)

@@ -1,0 +1,1 @@
+"""Published data sets: a table of them, and readers of their files."""

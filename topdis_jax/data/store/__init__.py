@@ -1,0 +1,1 @@
+"""The cache folder: arrays that are written once, then memory-mapped."""
