@@ -6,4 +6,4 @@ Import what you need from the parts; the top level imports nothing:
     from topdis_jax import metrics     # scores of representations
 """
 
-__version__ = '0.1.0'
+__version__ = '0.2.0'
