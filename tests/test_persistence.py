@@ -394,7 +394,8 @@ def test_without_a_place_for_compiled_code(tmp_path):
     package = pathlib.Path(topdis_jax.__file__).parent
     ignored = shutil.ignore_patterns('__pycache__')
     (tmp_path / 'topdis_jax').mkdir()
-    shutil.copy(package / '__init__.py', tmp_path / 'topdis_jax')
+    for name in ('__init__.py', 'collectives.py'):
+        shutil.copy(package / name, tmp_path / 'topdis_jax')
     folder = tmp_path / 'topdis_jax' / 'topology'
     shutil.copytree(package / 'topology', folder, ignore=ignored)
     (folder / '__init__.py').write_text('')
