@@ -191,7 +191,7 @@ def test_saved_before_there_were_checksums_and_all_fields(tmp_path):
 def test_a_reader_leaves_a_save_under_way(tmp_path, saved):
     folder = tmp_path / 'copy'
     shutil.copytree(saved, folder)
-    begun = folder / 'latest' / '3.orbax-checkpoint-tmp'
+    begun = folder / 'latest' / '3.orbax-checkpoint-tmp-0'
     begun.mkdir()
     assert _reopened(folder, read_only=True).step == 2
     assert begun.exists()

@@ -308,9 +308,13 @@ def _take(matrix, edges):
     flat = matrix.reshape(*matrix.shape[:-2], n * n)
     places = [order[..., 0] * n + order[..., 1]
               for e in edges for order in (e, e[..., ::-1])]
-    # One gather, and so one scatter in the backward pass.
-    values = jnp.split(jnp.take_along_axis(
-        flat, jnp.concatenate(places, axis=-1), axis=-1), len(places), -1)
+    # One gather, and so one scatter in the backward pass. Parts are sliced:
+    # transposing jnp.split under shard_map fails in JAX 0.8.
+    together = jnp.take_along_axis(
+        flat, jnp.concatenate(places, axis=-1), axis=-1)
+    size = places[0].shape[-1]
+    values = [together[..., i * size:(i + 1) * size]
+              for i in range(len(places))]
     # As a + (b - a) / 2, a mean of large numbers does not overflow.
     return [a + (b - a) / 2 for a, b in zip(values[::2], values[1::2])]
 

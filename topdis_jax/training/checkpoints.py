@@ -4,6 +4,7 @@ import contextlib
 import errno
 import functools
 import json
+import operator
 import os
 import sys
 import zlib
@@ -11,6 +12,7 @@ import zlib
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
+from orbax.checkpoint import checkpoint_managers as policies
 
 
 class CheckpointError(RuntimeError):
@@ -41,14 +43,15 @@ class Checkpoints:
 
     @functools.cached_property
     def _latest(self):
-        return self._open('latest', max_to_keep=2)
+        return self._open('latest', policies.LatestN(n=2))
 
     @functools.cached_property
     def _best(self):
         if not self._read_only:
             self._set_unreadable_values_aside()
-        return self._open('best', max_to_keep=1,
-                          best_fn=lambda metrics: metrics['value'])
+        value = operator.itemgetter('value')
+        return self._open('best', policies.BestN(get_metric_fn=value, n=1),
+                          best_fn=value)
 
     def save(self, state):
         """Saves a state as the latest, in the background.
@@ -126,15 +129,14 @@ class Checkpoints:
         return [vars(self)[name] for name in ('_latest', '_best')
                 if name in vars(self)]
 
-    def _open(self, name, **options):
+    def _open(self, name, kept, **options):
         changing = not self._read_only
         with _told(self._folder, 'open'):
             return ocp.CheckpointManager(
                 self._path(name), options=ocp.CheckpointManagerOptions(
                     create=changing, cleanup_tmp_directories=changing,
-                    **options),
-                item_handlers={'state': ocp.StandardCheckpointHandler(),
-                               'check': ocp.JsonCheckpointHandler()})
+                    preservation_policy=kept, **options),
+                handler_registry=_handlers())
 
     def _path(self, *names):
         return os.path.join(self._folder, *map(str, names))
@@ -163,6 +165,19 @@ class Checkpoints:
             while os.path.exists(target):
                 target += '_'
             os.rename(self._path(name, step), target)
+
+
+def _handlers():
+    """Of the parts of a checkpoint, also for reading what they are."""
+    registry = ocp.DefaultCheckpointHandlerRegistry()
+    for name, handler, args in (
+            ('state', ocp.StandardCheckpointHandler(),
+             (ocp.args.StandardSave, ocp.args.StandardRestore)),
+            ('check', ocp.JsonCheckpointHandler(),
+             (ocp.args.JsonSave, ocp.args.JsonRestore))):
+        for arg in args:
+            registry.add(name, arg, handler)
+    return registry
 
 
 @contextlib.contextmanager
