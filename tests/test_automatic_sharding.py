@@ -58,6 +58,44 @@ def test_topdis_of_a_batch_that_is_spread(name, engine):
         one, other, rtol=1e-4, atol=1e-6), found, expected)
 
 
+def _exchanges_in_loops(text):
+    """Collectives that a compiled program reaches from a loop's body."""
+    calls, found, name = {}, {}, None
+    for line in text.splitlines():
+        if line.endswith('{') and ' (' in line:
+            name = line.split(' (')[0].removeprefix('ENTRY ').lstrip('%')
+        calls.setdefault(name, set()).update(re.findall(
+            r'(?:to_apply|calls|body|condition)=%?([\w.-]+)', line))
+        found.setdefault(name, []).extend(re.findall(
+            r' (all-\w+|collective-\w+|reduce-scatter)\S*\(', line))
+    reached = set()
+    ahead = set(re.findall(r'(?:body|condition)=%?([\w.-]+)', text))
+    assert ahead and any(found.values())
+    while ahead:
+        reached |= ahead
+        ahead = set().union(*(calls[name] for name in ahead)) - reached
+    return [one for name in sorted(reached) for one in found[name]]
+
+
+@pytest.mark.parametrize('options', [
+    {}, {'engine': 'xla'}, {'divergence': 'srtd'},
+    {'divergence': 'rtd_lite'}], ids=str)
+def test_devices_exchange_nothing_within_loops(options):
+    """Turn by turn it is slow, and each turn waits for all devices."""
+    rng = np.random.default_rng(0)
+    w, z = (jnp.asarray(rng.normal(size=size), jnp.float32)
+            for size in ((3, 40), (16, 3)))
+
+    def loss(w, z):
+        return losses.topdis_loss(lambda codes: jnp.tanh(codes @ w), z,
+                                  jax.random.key(0), **options)[0]
+
+    mesh = _mesh('one axis')
+    step = jax.jit(jax.value_and_grad(loss, argnums=(0, 1)))
+    text = step.lower(_shared(w, mesh), _shared(z, mesh, 'd')).compile()
+    assert not _exchanges_in_loops(text.as_text())
+
+
 def test_each_device_computes_its_share():
     x, y = _clouds()
     assert _items(topology.rtd, x, y) == 4

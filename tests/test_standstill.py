@@ -21,7 +21,7 @@ import functools
 import sys
 import time
 import jax
-from jax.sharding import Mesh, PartitionSpec as P
+from jax.sharding import Mesh, NamedSharding, PartitionSpec as P
 import jax.numpy as jnp
 import numpy as np
 from topdis_jax import losses
@@ -38,13 +38,15 @@ def loss(w, z, key, axis_name=None):
 
 alone = jax.value_and_grad(loss)
 shared = jax.value_and_grad(functools.partial(loss, axis_name='d'))
+mesh = Mesh(np.array(jax.devices()), ('d',))
 steps = dict(
     jit=(jax.jit(alone), z),
+    spread=(jax.jit(alone), jax.device_put(z, NamedSharding(mesh, P('d')))),
     pmap=(jax.pmap(shared, axis_name='d', in_axes=(None, 0, None)),
           z.reshape(devices, -1, 3)),
     shard_map=(jax.jit(jax.shard_map(
-        shared, mesh=Mesh(np.array(jax.devices()), ('d',)),
-        in_specs=(P(), P('d'), P()), out_specs=P(), check_vma=False)), z))
+        shared, mesh=mesh, in_specs=(P(), P('d'), P()), out_specs=P(),
+        check_vma=False)), z))
 for step, codes in steps.values():
     for _ in range(calls):  # queued, without waiting
         value, grad = step(w, codes, jax.random.key(1))
@@ -67,7 +69,7 @@ def test_no_step_stands_still(n, calls, cores):
         env=env, capture_output=True, text=True, timeout=_CALLS * 20 or 240)
     assert done.returncode == 0, done.stderr
     values = np.array(done.stdout.split(), float)
-    assert len(values) == 3 and values[0] > 0
+    assert len(values) == 4 and values[0] > 0
     np.testing.assert_allclose(values, values[0], rtol=1e-4)
 
 

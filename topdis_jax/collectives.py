@@ -8,7 +8,10 @@ from typing import Any
 
 import jax
 from jax import lax
+from jax.extend import core
+from jax.interpreters import ad, batching, mlir
 import jax.numpy as jnp
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 AxisName = str | tuple[str, ...] | None
 
@@ -26,17 +29,67 @@ def gather(tree: Any, axis_name: AxisName) -> Any:
 
 
 def whole(x: jax.Array) -> jax.Array:
-    """x, on each device if its type says that it is sharded.
+    """x, all of it on each device.
 
-    Types say so on meshes with AxisType.Explicit alone, where operations that
-    look at all of a matrix would not know how to shard their results.
+    Where arrays of a plain jit lie on several devices, XLA divides every
+    operation and has the devices exchange rows within the loops over a matrix,
+    turn by turn. Explicit types (AxisType.Explicit) leave it no choice: there
+    operations would not know how to shard their results.
     """
     sharding = jax.typeof(x).sharding
-    if all(part is None for part in sharding.spec):
-        return x
-    return jax.sharding.reshard(
-        x, jax.sharding.NamedSharding(sharding.mesh,
-                                      jax.sharding.PartitionSpec()))
+    if any(part is not None for part in sharding.spec):
+        return jax.sharding.reshard(
+            x, NamedSharding(sharding.mesh, PartitionSpec()))
+    return _whole.bind(x, batch=0)
+
+
+def automatic_mesh(ctx: Any) -> (
+        jax.sharding.Mesh | jax.sharding.AbstractMesh | None):
+    """The devices over which XLA divides what is lowered here, if several.
+
+    That is so under plain jit of arrays that lie on several devices. Under
+    shard_map and pmap each device has its own; explicit sharding is left as
+    it is.
+    """
+    context = ctx.module_context.axis_context
+    if (not isinstance(context, mlir.ShardingContext)
+            or context.num_devices < 2):
+        return None
+    mesh: Any = jax.sharding.AbstractMesh(
+        (context.num_devices,), ('devices',), axis_types=(AxisType.Auto,))
+    for aval in ctx.avals_in:
+        if not aval.sharding.mesh.empty:
+            mesh = aval.sharding.mesh
+    is_all = mesh.size == context.num_devices
+    return mesh if is_all and set(mesh.axis_types) == {AxisType.Auto} else None
+
+
+# The identity. Devices are known when JAX lowers it and not when it is traced.
+_whole = core.Primitive('topdis_jax_whole')
+_whole.def_impl(lambda x, batch: x)
+_whole.def_abstract_eval(lambda x, batch: x)
+
+
+def _lower_whole(ctx, operand, *, batch):
+    mesh, (aval,) = automatic_mesh(ctx), ctx.avals_in
+    if mesh is None or aval.ndim == batch:
+        return [operand]
+    # Items of a batch may be shared out as XLA sees fit.
+    places = PartitionSpec(*[PartitionSpec.UNCONSTRAINED] * batch)
+    return mlir.lower_fun(
+        lambda x: lax.with_sharding_constraint(x, NamedSharding(mesh, places)),
+        multiple_results=False)(ctx, operand)
+
+
+def _batch_whole(args, dims, *, batch):
+    x = jnp.moveaxis(args[0], dims[0], 0)
+    return _whole.bind(x, batch=batch + 1), 0
+
+
+mlir.register_lowering(_whole, _lower_whole)
+batching.primitive_batchers[_whole] = _batch_whole
+ad.deflinear2(_whole, lambda change, x, batch: [_whole.bind(change,
+                                                            batch=batch)])
 
 
 def own_rows(x: jax.Array, rows: int, axis_name: AxisName) -> jax.Array:

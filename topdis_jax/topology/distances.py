@@ -59,6 +59,7 @@ def pairwise_distances(x: ArrayLike, *,
 @functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
 def _distances(x, axis_name):
     """Distances [n, n] of rows x [b, d]."""
+    x = collectives.whole(x)
     rows = collectives.gather(x, axis_name)
     dist = _rescaled(_norms(x, rows), x, rows, _scale(x, axis_name))
     dist = collectives.gather(dist, axis_name)
@@ -77,7 +78,7 @@ def _distances_jvp(axis_name, primals, tangents):
     Linear in dx through one matrix product, so that its transpose, the
     backward pass, is one product as well.
     """
-    (x,), (change,) = primals, tangents
+    x, change = map(collectives.whole, (*primals, *tangents))
     dist = _distances(x, axis_name)
     scale = _scale(x, axis_name)
     x = x * scale

@@ -42,20 +42,14 @@ def on_host(state):
     """What `on_all` was given, as NumPy arrays of their own memory."""
     if axis_name() is None:
         return jax.tree.map(np.array, state)
-    return jax.tree.map(_of_one_device, state)
+    # Of one device of this process: another's values cannot be read here.
+    return jax.tree.map(
+        lambda x: np.array(x.addressable_data(0)).reshape(x.shape[1:]), state)
 
 
 def number(x):
     """A scalar that all devices agree on, as a Python float."""
     return float(np.asarray(x.addressable_data(0)).squeeze())
-
-
-def _of_one_device(x):
-    """What all devices agree on, [devices, ...], as NumPy's [...].
-
-    Of a device of this process: another's values cannot be read here.
-    """
-    return np.array(x.addressable_data(0)).reshape(x.shape[1:])
 
 
 def shared(batch):

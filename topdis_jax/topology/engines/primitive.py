@@ -18,6 +18,7 @@ import jax.numpy as jnp
 from jax.sharding import PartitionSpec
 import numpy as np
 
+from topdis_jax import collectives
 from topdis_jax.topology.engines import host, native, xla
 from topdis_jax.topology.engines.host import Entries
 
@@ -186,8 +187,10 @@ batching.primitive_batchers[_barcodes] = _batched
 
 def _lower(ctx, *operands, **options):
     """Lowers to what computes barcodes where the program will run."""
-    mesh = _idle_devices(ctx, len(options['pairs']))
-    if mesh is not None:
+    mesh = collectives.automatic_mesh(ctx)
+    # Else all devices would compute the same barcodes.
+    count = len(options['pairs']) * math.prod(ctx.avals_in[-1].shape[:-1])
+    if mesh is not None and count > 1:
         return mlir.lower_fun(functools.partial(
             _shared_out, mesh=mesh, **options))(ctx, *operands)
     module = ctx.module_context
@@ -198,28 +201,6 @@ def _lower(ctx, *operands, **options):
 
 
 mlir.register_lowering(_barcodes, _lower)
-
-
-def _idle_devices(ctx, pairs):
-    """The mesh of devices that would compute the same barcodes, or None.
-
-    That is so under plain jit of arrays that lie on several devices, where
-    XLA has no rule to divide a custom call or a loop. Under shard_map and
-    pmap each device has its own; explicit sharding is left as it is.
-    """
-    context, mask = ctx.module_context.axis_context, ctx.avals_in[-1]
-    if (not isinstance(context, mlir.ShardingContext)
-            or context.num_devices < 2
-            or pairs * math.prod(mask.shape[:-1]) < 2):
-        return None
-    auto = jax.sharding.AxisType.Auto
-    mesh = jax.sharding.AbstractMesh((context.num_devices,), ('devices',),
-                                     axis_types=(auto,))
-    for aval in ctx.avals_in:
-        if not aval.sharding.mesh.empty:
-            mesh = aval.sharding.mesh
-    is_whole = mesh.size == context.num_devices
-    return mesh if is_whole and set(mesh.axis_types) == {auto} else None
 
 
 def _shared_out(*args, mesh, pairs, **options):
