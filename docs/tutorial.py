@@ -128,18 +128,22 @@ def train(seed, images, weight, steps, delay):
     return state[0]
 
 
-def score(params, dataset, images):
-    """Scores of posterior means, reconstruction (nats) and what is known."""
+def score(params, dataset, images, points):
+    """Scores of posterior means, reconstruction (nats) and what is known.
+
+    Two thirds of the points are for training classifiers.
+    """
     rng = np.random.default_rng(0)
-    rows = rng.choice(len(images), 15_000, replace=False)
+    rows = rng.choice(len(images), points, replace=False)
     pixels = images[rows].astype(np.float32) / 255
     codes = np.asarray(jax.jit(encode)(params, pixels)[0])
     factors = dataset.factors_of(rows)
+    part = 2 * points // 3
     train, labels, test, test_labels = (
-        codes[:10_000], factors[:10_000], codes[10_000:], factors[10_000:])
+        codes[:part], factors[:part], codes[part:], factors[part:])
     dci = metrics.dci(train[:2000], labels[:2000], test, test_labels)
     logits = jax.jit(decode)(params, train)
-    nats = optax.sigmoid_binary_cross_entropy(logits, pixels[:10_000])
+    nats = optax.sigmoid_binary_cross_entropy(logits, pixels[:part])
     known = information.mutual_information(
         information.histogram_bins(train), labels)
     return {'mig': metrics.mig(train, labels),
@@ -222,7 +226,7 @@ def plot_shift(path, params, images, shown=10):
     figure.savefig(path, dpi=110)
 
 
-def run(seeds, steps, delay, out):
+def run(seeds, steps, delay, points, out):
     dataset = sources.load('sprites_small')
     images = np.asarray(dataset.images).reshape(len(dataset), -1)
     os.makedirs(out, exist_ok=True)
@@ -232,7 +236,7 @@ def run(seeds, steps, delay, out):
         for name, weight in MODELS.items():
             params = train(seed, jnp.asarray(images), weight, steps, delay)
             models[seed][name] = params
-            scores, known[seed][name] = score(params, dataset, images)
+            scores, known[seed][name] = score(params, dataset, images, points)
             results[seed][name] = scores
             print(f'seed {seed}, {name:<8}' + '  '.join(
                 f'{key} {value:.3f}' for key, value in scores.items()),
@@ -261,8 +265,10 @@ if __name__ == '__main__':
     parser.add_argument('--seeds', default='0,1,2,3,4')
     parser.add_argument('--steps', type=int, default=STEPS)
     parser.add_argument('--delay', type=int, default=DELAY)
+    parser.add_argument('--points', type=int, default=15_000,
+                        help='images that scores are of')
     parser.add_argument('--out', default=os.path.join(
         os.path.dirname(os.path.abspath(__file__)), 'images'))
     args = parser.parse_args()
     run([int(seed) for seed in args.seeds.split(',')], args.steps, args.delay,
-        args.out)
+        args.points, args.out)

@@ -60,11 +60,11 @@ class Candidate:
 def make_candidate(config, image_shape, *, topdis, native=False, patches=()):
     """A step on one device, traced with parts of it replaced."""
     model = states.make_model(config, image_shape).clone(native=native)
-    family = families.make_family(config, dataset_size=46080)
-    step = steps.make_step(config, model, family,
+    objective = families.make_objective(config, dataset_size=46080)
+    step = steps.make_step(config, model, objective,
                            states.make_optimizer(config), topdis=topdis)
     return Candidate(jax.jit(_patched(step, patches), donate_argnums=0),
-                     states.create_state(config, model, family))
+                     states.create_state(config, model, objective))
 
 
 def _patched(step, patches):
@@ -189,12 +189,12 @@ def devices_table():
 def make_spread_candidate(config, dataset, count, patches):
     """A step on `count` devices, traced with parts of it replaced."""
     model = states.make_model(config, dataset.image_shape)
-    family = families.make_family(config, len(dataset), 'batch')
-    step = steps.make_step(config, model, family,
+    objective = families.make_objective(config, len(dataset), 'batch')
+    step = steps.make_step(config, model, objective,
                            states.make_optimizer(config), topdis=True,
                            axis_name='batch')
     used = jax.devices()[:count]
-    state = states.create_state(config, model, family)
+    state = states.create_state(config, model, objective)
     return Candidate(
         jax.pmap(_patched(step, patches), axis_name='batch', donate_argnums=0,
                  devices=used),

@@ -12,14 +12,15 @@ from experiments import flags_parser
 from topdis_jax.data import sources
 from topdis_jax.metrics import evaluate
 from topdis_jax.training import checkpoints, interrupts, loop
-from topdis_jax.training import processes, settings, workfolder
+from topdis_jax.training import config as configs
+from topdis_jax.training import processes, workfolder
 
 # Before Matplotlib is imported: what it says of a cache folder that it cannot
 # write to would come before our own message.
 logging.getLogger('matplotlib').setLevel(logging.ERROR)
 
 # What a user can put right: told in one message, without a traceback.
-_USER_ERRORS = (settings.SettingsError, sources.DataError,
+_USER_ERRORS = (configs.SettingsError, sources.DataError,
                 workfolder.WorkFolderError, loop.TrainingDiverged,
                 evaluate.ScoreError, checkpoints.CheckpointError,
                 processes.ElsewhereError)

@@ -16,7 +16,8 @@ from absl import flags
 from topdis_jax.training import families, workfolder
 
 FOLDER = 'experiments/configs'
-ALL_KEYS = f'{FOLDER}/base.py'
+ALL_KEYS = 'topdis_jax/training/config.py'
+FAMILY_KEYS = 'topdis_jax/training/families/FAMILY.py'
 _OTHERS = ('base', 'study')  # not configurations to begin with
 _WHOLE = 'invalid literal for int() with base 10'
 
@@ -35,7 +36,7 @@ def config_help():
             f'of {", ".join(config_names())}. A family may follow a colon: '
             f'{", ".join(families.FAMILIES)}. Keys are set with '
             f'--config.KEY=VALUE; {ALL_KEYS} has all of them, with their '
-            'meaning.')
+            f'meaning, but for those of a family, {FAMILY_KEYS}.')
 
 
 def plain(argv):
@@ -137,8 +138,17 @@ def _unknown_key(argv):
             difflib.get_close_matches(match[1], known, n=1))
         hint = f' Did you mean {" or ".join(near)}?' if near else ''
         return (f'--config.{match[1]}: there is no key {match[1]!r}.{hint} '
-                f'All keys, with their meaning, are in {ALL_KEYS}')
+                f'All keys, with their meaning, are in {ALL_KEYS}'
+                + _of_family(arg))
     return None
+
+
+def _of_family(arg):
+    """Where the keys of a family are, if one of them was asked for."""
+    if 'config.objective' not in arg:
+        return ''
+    return (f' and, of the family that --config=FILE:FAMILY chooses, in '
+            f'{FAMILY_KEYS}')
 
 
 def _text(error):

@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 from experiments.configs import base
 from topdis_jax import files
-from topdis_jax.training import settings, workfolder
+from topdis_jax.training import config as configs
+from topdis_jax.training import workfolder
 
 SWITCH = ('off', 'on')
 CONFIG = os.path.abspath(base.__file__)
@@ -53,32 +54,33 @@ def check(config):
     for key in ('data', 'variants', 'topdis', 'seeds'):
         values = config[key]
         if not values or len(set(values)) < len(values):
-            raise settings.SettingsError(
+            raise configs.SettingsError(
                 f'config.{key} must name something, each once, received '
                 f'{values!r}')
     if not all(isinstance(seed, int) for seed in config.seeds):
-        raise settings.SettingsError(
+        raise configs.SettingsError(
             f'config.seeds must be whole numbers, received {config.seeds!r}')
     if set(config.topdis) - set(SWITCH):
-        raise settings.SettingsError(
+        raise configs.SettingsError(
             f'config.topdis must be taken from {", ".join(SWITCH)}, received '
             f'{config.topdis!r}')
     if 'on' in config.topdis and config.run.topdis.weight <= 0:
-        raise settings.SettingsError(
+        raise configs.SettingsError(
             'config.run.topdis.weight must be positive: that of TopDis on; '
             "for a study without it set config.topdis to ('off',)")
     for cell in cells(config):
-        settings.check(run_config(config, cell), devices=1)
+        configs.check(run_config(config, cell), devices=1)
 
 
 def run_config(config, cell):
     """The configuration of a cell's run, a ConfigDict."""
     run = config.run.copy_and_resolve_references()
+    run.model.family = cell.family
+    run.objective = base.get_config(cell.family).objective
     for name in dict.fromkeys((cell.family, cell.variant)):
         run.update(config.overrides.get(name, {}))
     run.seed = cell.seed
     run.data.name = cell.data
-    run.model.family = cell.family
     if cell.topdis == 'off':
         run.topdis.weight = 0.0
     return run

@@ -20,7 +20,8 @@ from topdis_jax import plots, progress
 from topdis_jax.data import correlation, digest, sources
 from topdis_jax.metrics import evaluate
 from topdis_jax.topology.engines import native
-from topdis_jax.training import lock, loop, memory, processes, settings
+from topdis_jax.training import config as configs
+from topdis_jax.training import families, lock, loop, memory, processes
 from topdis_jax.training import workfolder
 
 _CONFIG = config_flags.DEFINE_config_file(
@@ -62,7 +63,7 @@ def _join():
     named = coordinator not in (None, 'auto')
     for flag in (_PROCESSES, _PROCESS):
         if (flag.value is not None) != named:
-            raise settings.SettingsError(
+            raise configs.SettingsError(
                 '--processes and --process go with --coordinator=HOST:PORT, '
                 f'received --{flag.name}={flag.value} and '
                 f'--coordinator={coordinator}')
@@ -74,11 +75,11 @@ def _join():
 
 def run(config, folder):
     """Checks, then trains; returns the final scores."""
-    settings.check(config, jax.device_count())
+    configs.check(config, jax.device_count())
     evaluate.check_names(config.eval.scores)
     dataset = sources.load(config.data.name, root=config.data.root or None,
                            source=config.data.source)
-    settings.check_dataset(config, dataset)
+    configs.check_dataset(config, dataset)
     memory.check(config, dataset.image_shape)
     with processes.first_prepares(
             lambda: _prepared(config, folder, dataset)):
@@ -96,9 +97,9 @@ def _prepared(config, folder, dataset):
     with lock.locked(folder):
         workfolder.prepare(folder, plain)
         workfolder.prepare_data(folder, facts)
-        for line in [f'Work folder: {folder}', *settings.warnings(config)]:
+        for line in [f'Work folder: {folder}', *configs.warnings(config)]:
             print(line, file=sys.stderr)
-        _draw_correlation(folder, config, dataset)
+        _plot_correlation(folder, config, dataset)
         yield
 
 
@@ -108,20 +109,23 @@ def _train(config, folder, dataset):
                               processes.is_first()):
             native.warm_up()
 
-    def draw(model, rows):
+    family = families.FAMILIES[config.model.family]
+
+    def plot(model, rows):
         plots.draw_run(folder, model, dataset, rows, seed=config.seed,
-                       delay=config.topdis.delay)
+                       delay=config.topdis.delay,
+                       labels=family.labels)
 
-    return loop.train(config, folder, dataset, draw)
+    return loop.train(config, folder, dataset, plot)
 
 
-def _draw_correlation(folder, config, dataset):
+def _plot_correlation(folder, config, dataset):
     """A picture of the correlated factors, if there are any."""
-    draw = correlation.sampler(dataset, config.data.correlation)
-    if draw is not None:
+    sample = correlation.sampler(dataset, config.data.correlation)
+    if sample is not None:
         plots.joint_histogram(
             os.path.join(folder, 'correlation.png'),
-            dataset.factors_of(draw(config.seed, 0, 20_000)), dataset,
+            dataset.factors_of(sample(config.seed, 0, 20_000)), dataset,
             [pair[:2] for pair in config.data.correlation])
 
 

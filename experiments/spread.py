@@ -47,7 +47,8 @@ _NOT_COMPARED = {'conflict_after'}
 def make_config(family):
     config = sprites.get_config(family)
     config.model.hidden = config.model.decoder_hidden = (64, 64)
-    config.objective.discriminator_hidden = (64, 64)
+    if family == 'factor_vae':
+        config.objective.discriminator_hidden = (64, 64)
     config.topdis.orthogonalize = True
     config.topdis.engine = 'host'
     return config
@@ -95,18 +96,18 @@ def train(config, dataset, count, devices=None, change=lambda x: x):
     """
     axis_name = devices and _AXIS
     model = states.make_model(config, dataset.image_shape)
-    family = families.make_family(config, len(dataset), axis_name)
-    state = states.create_state(config, model, family)
+    objective = families.make_objective(config, len(dataset), axis_name)
+    state = states.create_state(config, model, objective)
     state = jax.tree.map(_widened, state._replace(
         params=jax.tree.map(change, state.params)))
-    step_for = [_compiled(config, model, family, topdis, devices)
+    step_for = [_compiled(config, model, objective, topdis, devices)
                 for topdis in (False, True)]
     if devices:
         state = jax_utils.replicate(state, _local(devices))
     terms = {}
     for step in range(count):
         state, metrics = step_for[step >= _DELAY](
-            state, _batch(config, dataset, family, step, devices))
+            state, _batch(config, dataset, objective, step, devices))
         for name, value in _on_host(metrics).items():
             terms.setdefault(name, []).append(np.ravel(value)[0])
     params = _on_host((state.params, state.carry))
@@ -130,20 +131,20 @@ def _widened(x):
     return x.astype(jnp.float64) if wide else x
 
 
-def _compiled(config, model, family, topdis, devices):
+def _compiled(config, model, objective, topdis, devices):
     step = steps.make_step(
-        config, model, family, states.make_optimizer(config), topdis=topdis,
+        config, model, objective, states.make_optimizer(config), topdis=topdis,
         axis_name=devices and _AXIS)
     if not devices:
         return jax.jit(step)
     return jax.pmap(step, axis_name=_AXIS, devices=jax.devices()[:devices])
 
 
-def _batch(config, dataset, family, step, devices):
+def _batch(config, dataset, objective, step, devices):
     part = (jax.process_index(), jax.process_count()) if devices else (0, 1)
     batches = {name: pipeline.batch(
         dataset, config.seed, step, config.train.batch_size, stream=stream,
-        part=part) for stream, name in enumerate(family.batches)}
+        part=part) for stream, name in enumerate(objective.batches)}
     if devices:
         return {name: pipeline.shard(images, len(_local(devices)))
                 for name, images in batches.items()}

@@ -12,7 +12,8 @@ from experiments import grid
 from topdis_jax import progress
 from topdis_jax.data import sources
 from topdis_jax.metrics import evaluate
-from topdis_jax.training import interrupts, lock, settings
+from topdis_jax.training import config as configs
+from topdis_jax.training import interrupts, lock
 
 # Runs inherit it: where a study was killed and its runs were not, the next one
 # must not write into the same folders.
@@ -52,7 +53,7 @@ def _check_data(config, name):
     dataset = sources.load(name, root=config.run.data.root or None,
                            source=config.run.data.source)
     for variant in config.variants:
-        settings.check_dataset(grid.run_config(
+        configs.check_dataset(grid.run_config(
             config, grid.Cell(name, variant, 'on', 0)), dataset)
 
 

@@ -37,13 +37,13 @@ def load(folder, best=False):
                            source=config.data.source)
     workfolder.check_data(folder, digest.describe(dataset))
     model = states.make_model(config, dataset.image_shape)
-    family = families.make_family(config, len(dataset))
+    objective = families.make_objective(config, len(dataset))
     path = os.path.join(os.path.abspath(folder), 'checkpoints')
     state = None
     if os.path.isdir(path):
         checkpoints = Checkpoints(path, read_only=True)
         state = checkpoints.restore(
-            states.create_state(config, model, family), best)
+            states.create_state(config, model, objective), best)
         checkpoints.close()
     if state is None:
         kind = 'best' if best else 'latest'

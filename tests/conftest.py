@@ -31,12 +31,8 @@ jax.config.update('jax_numpy_rank_promotion', 'raise')
 
 
 def pytest_configure(config):
-    """Has the engine compiled beside the first tests, which do without it.
-
-    Otherwise each worker compiles all of it.
-    """
+    """Has the engine compiled before there are workers, for all of them."""
     if getattr(config.option, 'numprocesses', None):
-        subprocess.Popen([sys.executable, '-c', (
+        subprocess.run([sys.executable, '-c', (
             'from topdis_jax.topology.engines import host, native; '
-            'host.warm_up(); native.warm_up()')],
-            stderr=subprocess.DEVNULL)
+            'host.warm_up(); native.warm_up()')], check=False)

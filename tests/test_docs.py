@@ -58,7 +58,7 @@ def test_a_change_applies_to_the_code_as_it_is(change):
 
 def test_the_tutorial_runs(tmp_path):
     command = [sys.executable, str(DOCS / 'tutorial.py'), '--seeds=0',
-               '--steps=4', '--delay=2', f'--out={tmp_path}']
+               '--steps=4', '--delay=2', '--points=900', f'--out={tmp_path}']
     done = subprocess.run(command, capture_output=True, text=True,
                           env=os.environ | {'PYTHONPATH': str(ROOT)})
     assert done.returncode == 0, done.stderr

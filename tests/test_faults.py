@@ -47,7 +47,7 @@ def compiled():
 def _parts():
     config = _config()
     model = loop.states.make_model(config, cases.SHAPE)
-    return model, loop.families.make_family(config, 64, 'batch')
+    return model, loop.families.make_objective(config, 64, 'batch')
 
 
 @pytest.fixture
@@ -57,8 +57,8 @@ def train(monkeypatch, dataset, compiled):
     monkeypatch.setattr(loop, 'score_model',
                         lambda *args: {'mig': 0.5, 'reconstruction': 1.0})
 
-    def train(folder, draw=None, **changes):
-        return loop.train(_config(**changes), folder, dataset, draw)
+    def train(folder, plot=None, **changes):
+        return loop.train(_config(**changes), folder, dataset, plot)
 
     return train
 

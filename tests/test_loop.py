@@ -186,8 +186,8 @@ def test_a_discriminator_that_is_not_finite_is_not_saved(
 
 def test_batches_lie_on_their_devices_before_a_step_asks(dataset):
     config = _config()
-    family = loop.families.make_family(config, len(dataset))
-    batch = loop._batch(config, dataset, family, None, 3)['images']
+    objective = loop.families.make_objective(config, len(dataset))
+    batch = loop._batch(config, dataset, objective, None, 3)['images']
     assert batch.shape == (4, 4, *dataset.image_shape)
     expected = loop.pipeline.batch(dataset, config.seed, 3, 16)
     np.testing.assert_array_equal(

@@ -6,7 +6,8 @@ import pytest
 
 from experiments.configs import sprites
 from tests import training_cases as cases
-from topdis_jax.training import families, memory, settings
+from topdis_jax.training import config as configs
+from topdis_jax.training import families, memory
 from topdis_jax.training import state as states, steps
 
 SHAPE = (32, 32, 1)
@@ -15,7 +16,7 @@ SHAPE = (32, 32, 1)
 def _planned(config, topdis):
     """Bytes that XLA plans for a step on one device."""
     model = states.make_model(config, SHAPE)
-    family = families.make_family(config, 1000)
+    family = families.make_objective(config, 1000)
     state = jax.eval_shape(lambda: states.create_state(config, model, family))
     step = steps.make_step(config, model, family,
                            states.make_optimizer(config), topdis=topdis)
@@ -43,7 +44,7 @@ def test_a_batch_that_cannot_fit_names_both_sizes(monkeypatch):
     config = sprites.get_config()
     memory.check(config, SHAPE)
     config.train.batch_size = 40_000
-    with pytest.raises(settings.SettingsError) as error:
+    with pytest.raises(configs.SettingsError) as error:
         memory.check(config, SHAPE)
     message = str(error.value)
     assert '\n' not in message
@@ -70,7 +71,7 @@ def test_the_machines_memory_is_known():
         'RESOURCE_EXHAUSTED: Out of memory allocating 5 bytes')])
 def test_memory_that_runs_out_is_one_line(error):
     config = cases.config()
-    with pytest.raises(settings.SettingsError,
+    with pytest.raises(configs.SettingsError,
                        match=r'^the memory is full.*batch_size \(now 16\)'
                        ) as told, memory.told(config):
         raise error

@@ -50,7 +50,7 @@ def _refused(tmp_path, *args, **options):
 @pytest.mark.parametrize('args,expected', [
     ([CONFIG, '--config.train.stepz=5'], [
         "--config.train.stepz: there is no key 'train.stepz'. Did you mean "
-        'train.steps? All keys', 'experiments/configs/base.py']),
+        'train.steps? All keys', 'topdis_jax/training/config.py']),
     ([CONFIG, '--config.steps=5'], ['Did you mean train.steps?']),
     ([CONFIG, '--config.train.steps=1e6'],
      ["--config.train.steps=1e6: must be a whole number, received '1e6'"]),
@@ -173,7 +173,7 @@ def test_a_cache_that_cannot_be_written_to_is_one_message(tmp_path):
 def test_the_help_names_what_there_is():
     done = _run('--help')
     words = ' '.join(done.stdout.split())
-    for name in (*NAMES, *families.FAMILIES, 'experiments/configs/base.py',
+    for name in (*NAMES, *families.FAMILIES, 'topdis_jax/training/config.py',
                  'runs/CONFIG-FAMILY-seedSEED'):
         assert name in words, name
     assert 'study' not in words

@@ -16,7 +16,8 @@ from experiments.configs import base, study
 from tests import study_cases as cases
 from topdis_jax.data.errors import DataError
 from topdis_jax.data.factors import FactorDataset
-from topdis_jax.training import interrupts, lock, settings, workfolder
+from topdis_jax.training import config as configs
+from topdis_jax.training import interrupts, lock, workfolder
 
 ROOT = os.path.dirname(os.path.dirname(__file__))
 # Stands for experiments.run: its work folder is the last argument.
@@ -230,7 +231,7 @@ def test_a_study_without_the_loss_needs_no_weight():
     config = cases.config(topdis=('off',))
     config.run.topdis.weight = 0.0
     grid.check(config)
-    with pytest.raises(settings.SettingsError, match='topdis.weight'):
+    with pytest.raises(configs.SettingsError, match='topdis.weight'):
         config.topdis = ('off', 'on')
         grid.check(config)
 
@@ -251,7 +252,7 @@ def test_scores_that_cannot_be_read_are_told_with_their_path(tmp_path, stub):
     ({'seeds': (1.5,)}, 'whole numbers'), ({'seeds': (-1,)}, 'config.seed'),
     ({'seeds': (3, 3)}, 'each once'), ({'variants': ('gan',)}, 'gan')])
 def test_bad_grids_are_refused(change, words):
-    with pytest.raises(settings.SettingsError, match=words):
+    with pytest.raises(configs.SettingsError, match=words):
         grid.check(cases.config(**change))
 
 

@@ -18,7 +18,8 @@ def config(family='vae', **changes):
     config.model.latents = 3
     config.model.hidden = (16,)
     config.model.decoder_hidden = (16,)
-    config.objective.discriminator_hidden = (16, 16)
+    if family == 'factor_vae':
+        config.objective.discriminator_hidden = (16, 16)
     config.topdis.delay = 0
     config.topdis.fresh = False
     config.train.batch_size = 16
@@ -56,9 +57,9 @@ def make(config, *, topdis=True, axis_name=None, optimizer=None):
     """(state, step function) of a configuration."""
     model = states.make_model(
         config, SHAPES.get(config.model.family, SHAPE))
-    family = families.make_family(config, 1000, axis_name)
+    objective = families.make_objective(config, 1000, axis_name)
     optimizer = optimizer or states.make_optimizer(config)
-    step = steps.make_step(config, model, family, optimizer, topdis=topdis,
+    step = steps.make_step(config, model, objective, optimizer, topdis=topdis,
                            axis_name=axis_name)
-    state = states.create_state(config, model, family)
+    state = states.create_state(config, model, objective)
     return state._replace(opt_state=optimizer.init(state.params)), step

@@ -19,17 +19,11 @@ _TERMS = {
     'reconstruction': 'Reconstruction (nats per image)',
     'kl': 'KL (nats per image)',
     'topdis': 'TopDis: RTD (scaled distance)',
-    'mutual_information': 'Mutual information (nats)',
-    'total_correlation': 'Total correlation (nats)',
-    'dimension_wise': 'Dimension-wise KL (nats)',
-    'set_point': 'Set point of the KL (nats)',
-    'kl_weight': 'Weight of the KL',
-    'discriminator': 'Discriminator (nats)',
-    'grad_norm': 'Norm of the gradient',
 }
+_LAST = {'grad_norm': 'Norm of the gradient'}
 
 
-def draw_run(folder, model, dataset, rows, *, seed=0, delay=0):
+def draw_run(folder, model, dataset, rows, *, seed=0, delay=0, labels=None):
     """All pictures of a run into its folder.
 
     Args:
@@ -39,6 +33,7 @@ def draw_run(folder, model, dataset, rows, *, seed=0, delay=0):
       rows: the rows of metrics.jsonl.
       seed: of the images that are shown.
       delay: steps before TopDis was turned on.
+      labels: titles of the family's terms, {name: title}.
     """
     rng = np.random.default_rng(seed)
     shown = dataset.images[np.sort(rng.choice(
@@ -58,7 +53,7 @@ def draw_run(folder, model, dataset, rows, *, seed=0, delay=0):
                     decode(mean[few]))
     traversals(path('traversals.png'), decode, mean[order[:_SEEDS]], kl)
     traversal_gif(path('traversals.gif'), decode, mean[order[:_SEEDS]], kl)
-    loss_curves(path('loss_curves.png'), rows, delay=delay)
+    loss_curves(path('loss_curves.png'), rows, delay=delay, labels=labels)
 
 
 def reconstructions(path, images, decoded):
@@ -148,15 +143,17 @@ def traversal_gif(path, decode, codes, kl, frames=17):
             append_images=there_and_back[1:], duration=90, loop=0)
 
 
-def loss_curves(path, rows, *, delay=0):
+def loss_curves(path, rows, *, delay=0, labels=None):
     """A panel for each term of the loss that the log has.
 
     Args:
       path: of the PNG.
       rows: dicts with 'step' and terms.
       delay: step after which TopDis is on; marked if the log has it.
+      labels: titles of the terms that a family has of its own.
     """
-    curves = {name: _finite(rows, name) for name in _TERMS}
+    titles = _TERMS | (labels or {}) | _LAST
+    curves = {name: _finite(rows, name) for name in titles}
     curves = {name: curve for name, curve in curves.items() if len(curve[0])}
     columns = max(1, min(3, len(curves)))
     lines = max(1, -(-len(curves) // columns))
@@ -165,7 +162,7 @@ def loss_curves(path, rows, *, delay=0):
     for (name, (steps, values)), place in zip(
             curves.items(), _places(figure, len(curves), columns, lines)):
         axes = figure.add_subplot(place)
-        axes.set_title(_TERMS[name], fontsize=10)
+        axes.set_title(titles[name], fontsize=10)
         _curve(axes, steps, values, smooth=name == 'topdis')
         axes.set_xlabel('step', fontsize=9)
         axes.grid(alpha=0.3)

@@ -11,9 +11,13 @@ from experiments.configs import base
 OBJECTIVES = {
     'beta_vae': {'beta': 4.0},
     'beta_tcvae': {'beta': 6.0},
-    'factor_vae': {'gamma': 20.0, 'discriminator_learning_rate': 5e-4},
+    'factor_vae': {'gamma': 20.0, 'discriminator_hidden': (400,) * 3,
+                   'discriminator_learning_rate': 5e-4},
     'control_vae': {'kl_rise_every': 60},
-    'dava': {'capacity_threshold': 512_000,
+    # Fewer channels than the encoder's 32, 64, 64, which take most of a step
+    # on a CPU. For images of 32 x 32; () fits all sizes.
+    'dava': {'discriminator_channels': (8, 16, 32),
+             'capacity_threshold': 512_000,
              'discriminator_learning_rate': 5e-4}}
 
 
@@ -23,10 +27,6 @@ def get_config(family='beta_vae'):
     config.model.hidden = (400, 400)
     config.model.decoder_hidden = (400, 400)
     config.objective.update(OBJECTIVES.get(family, {}))
-    config.objective.discriminator_hidden = (400,) * 3
-    # Fewer than the encoder's 32, 64, 64, which take most of a step on a CPU.
-    # For images of 32 x 32; () fits all sizes.
-    config.objective.discriminator_channels = (8, 16, 32)
     config.topdis.weight = 5.0
     config.topdis.delay = 2000
     config.topdis.fresh = False

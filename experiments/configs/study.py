@@ -33,6 +33,7 @@ def get_config(part='families'):
     # The configuration of every run; its data.name, model.family and seed are
     # those of the grid, and TopDis off is topdis.weight = 0.
     config.run = sprites.get_config()
+    del config.run.objective  # each family has its own
     config.run.topdis.orthogonalize = True
     config.run.train.eval_every = 0
 
@@ -42,7 +43,8 @@ def get_config(part='families'):
     for family, objective in sprites.OBJECTIVES.items():
         config.overrides[family] = _of(objective=objective)
     # Those of the grid that was run first.
-    config.overrides.factor_vae = _of(objective={'gamma': 40.0})
+    config.overrides.factor_vae = _of(objective={
+        'gamma': 40.0, 'discriminator_hidden': (400,) * 3})
     PARTS[part](config)
     return config
 

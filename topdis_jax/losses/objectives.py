@@ -147,7 +147,8 @@ def dava(logits: ArrayLike, images: ArrayLike, mean: ArrayLike,
 
     KL here is the mean over latents (and the batch), while the term 'kl' is
     the sum over latents, as for the other families. Degree 0 stands for the
-    absolute difference. DAVA's adversarial terms are in adversarial.py.
+    absolute difference. DAVA's adversarial terms are in
+    `losses.adversarial`.
 
     Source: Estermann & Wattenhofer, DAVA, ICLR 2023, and its published code.
 

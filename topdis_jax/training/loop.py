@@ -1,6 +1,8 @@
 """Training: restore, step, log, save, evaluate, go on."""
 
+from collections.abc import Callable
 import contextlib
+import dataclasses
 import functools
 import math
 import os
@@ -8,9 +10,11 @@ import sys
 from typing import NamedTuple
 
 import jax
+import ml_collections
 
 from topdis_jax import progress
 from topdis_jax.data import correlation, pipeline
+from topdis_jax.data.factors import FactorDataset
 from topdis_jax.metrics import evaluate
 from topdis_jax.training import divergence, families, inference, memory
 from topdis_jax.training import parallel, processes, state as states, steps
@@ -27,14 +31,16 @@ class _Due(NamedTuple):
     evaluate: bool
 
 
-def train(config, folder, dataset, draw=None):
+def train(config: ml_collections.ConfigDict, folder: str,
+          dataset: FactorDataset, plot: Callable | None = None
+          ) -> dict[str, float]:
     """Trains to config.train.steps, from the folder's last checkpoint if any.
 
     Args:
-      config: ml_collections.ConfigDict, see experiments/configs/base.py.
+      config: see training.config.
       folder: the work folder of this run (see workfolder.prepare).
-      dataset: FactorDataset.
-      draw: (Inference, rows of the log) -> None, called after each evaluation.
+      dataset: what it is trained on.
+      plot: (Inference, rows of the log) -> None, called after each evaluation.
 
     Returns:
       The final scores by name.
@@ -46,9 +52,10 @@ def train(config, folder, dataset, draw=None):
     """
     path = functools.partial(os.path.join, os.path.abspath(folder))
     model = states.make_model(config, dataset.image_shape)
-    family = families.make_family(config, len(dataset), parallel.axis_name())
+    objective = families.make_objective(config, len(dataset),
+                                        parallel.axis_name())
     with progress.waiting('Creating the first state', processes.is_first()):
-        state = states.create_state(config, model, family)
+        state = states.create_state(config, model, objective)
     with (workfolder.writing(folder), memory.told(config),
           contextlib.ExitStack() as stack):
         interrupts = stack.enter_context(
@@ -60,16 +67,18 @@ def train(config, folder, dataset, draw=None):
         log = stack.enter_context(contextlib.closing(workfolder.Log(
             path('metrics.jsonl'), int(state.step),
             writes=processes.is_first())))
-        score = functools.partial(
-            _score, config, dataset, inference.Compiled(model), checkpoints,
-            draw, path('metrics.jsonl'))
-        batch_at = functools.partial(
-            _batch, config, dataset, family,
-            correlation.sampler(dataset, config.data.correlation))
-        state = _run_steps(config, batch_at, state, checkpoints, log, score,
-                           _compile_steps(config, model, family), interrupts)
+        run = _Run(
+            config=config, checkpoints=checkpoints, log=log,
+            batch_at=functools.partial(
+                _batch, config, dataset, objective,
+                correlation.sampler(dataset, config.data.correlation)),
+            step_for=_compile_steps(config, model, objective),
+            score=functools.partial(
+                _score, config, dataset, inference.Compiled(model),
+                checkpoints, plot, path('metrics.jsonl')))
+        state = run.steps(state, interrupts)
         with _saving_if_interrupted(lambda: state, checkpoints):
-            scores = score(state)
+            scores = run.score(state)
         if processes.is_first():
             evaluate.write_scores(
                 path('scores.json'), scores,
@@ -85,62 +94,102 @@ def _check_steps(folder, done, wanted):
             '--workdir')
 
 
-def _run_steps(config, batch_at, state, checkpoints, log, score, step_for,
-               interrupts):
-    """All steps that are left; returns the state on the host."""
-    options = config.train
-    start = int(state.step)
-    state = parallel.on_all(state)
+@dataclasses.dataclass(frozen=True)
+class _Run:
+    """What the steps of a run need besides its state.
 
-    def score_if_due(step):
+    Attributes:
+      config: of the run.
+      batch_at: step number -> batch, on the devices.
+      step_for: step number -> compiled step.
+      score: state on the host -> scores by name.
+      checkpoints, log: where states and numbers are kept.
+    """
+    config: ml_collections.ConfigDict
+    batch_at: Callable
+    step_for: Callable
+    score: Callable
+    checkpoints: Checkpoints
+    log: workfolder.Log
+
+    def steps(self, state, interrupts):
+        """All steps that are left; returns the state on the host."""
+        options = self.config.train
+        start = int(state.step)
+        state = parallel.on_all(state)
+        bar = progress.Bar(total=options.steps, initial=start, unit='step',
+                           desc='Training', mininterval=0.5,
+                           disable=not processes.is_first())
+        pace = functools.partial(progress.Pace, options.steps,
+                                 shown=processes.is_first())
+        paces = {False: pace(), True: pace()}  # without the loss, and with it
+        with (_saving_if_interrupted(lambda: parallel.on_host(state),
+                                     self.checkpoints), bar):
+            # Of a run that ended while it scored.
+            if not processes.from_first(start in self.log.scored):
+                self._score_if_due(start, state, bar)
+            batches = pipeline.Prefetch(self.batch_at, start, options.steps)
+            for step, batch in enumerate(batches, start + 1):
+                # A signal waits until the step is logged and saved.
+                with interrupts.deferred(step):
+                    on = _has_topdis(self.config, step)
+                    state, metrics = self.step_for(step)(state, batch)
+                    # Not queued: waiting steps starve one another of host
+                    # threads where several CPU devices share them.
+                    jax.block_until_ready(metrics)
+                    bar.update()
+                    paces[on].note(step, _to_come(self.config, on))
+                    self._record(step, metrics, state, bar, batches.share())
+                self._score_if_due(step, state, bar)
+        return parallel.on_host(state)
+
+    def _score_if_due(self, step, state, bar):
+        options = self.config.train
         if _due(options, step).evaluate and 0 < step < options.steps:
             bar.clear()
-            scores = score(parallel.on_host(state))
-            log.write({'step': step, 'scores': scores})
+            scores = self.score(parallel.on_host(state))
+            self.log.write({'step': step, 'scores': scores})
 
-    bar = progress.Bar(total=options.steps, initial=start, unit='step',
-                       desc='Training', mininterval=0.5,
-                       disable=not processes.is_first())
-    pace = functools.partial(progress.Pace, options.steps,
-                             shown=processes.is_first())
-    paces = {False: pace(), True: pace()}  # without the loss, and with it
-    with (_saving_if_interrupted(lambda: parallel.on_host(state), checkpoints),
-          bar):
-        # Of a run that ended while it scored.
-        if not processes.from_first(start in log.scored):
-            score_if_due(start)
-        batches = pipeline.Prefetch(batch_at, start, options.steps)
-        for step, batch in enumerate(batches, start + 1):
-            # A signal waits until the step is logged and saved.
-            with interrupts.deferred(step):
-                on = _has_topdis(config, step)
-                state, metrics = step_for(step)(state, batch)
-                # Not queued: waiting steps starve one another of host
-                # threads where several CPU devices share them.
-                jax.block_until_ready(metrics)
-                bar.update()
-                paces[on].note(step, _to_come(config, on))
-                _record(config, step, metrics, state, bar, checkpoints, log,
-                        batches)
-            score_if_due(step)
-    return parallel.on_host(state)
+    def _record(self, step, metrics, state, bar, waited):
+        """Looks at a step's numbers; logs them and saves the state if due."""
+        options, checkpoints = self.config.train, self.checkpoints
+        due, skips = _due(options, step), options.skip_nonfinite
+        # At every step, for a message that names the first bad one. These two
+        # come from all terms; reading more would take time.
+        if not any(due) and (skips or all(map(
+                math.isfinite, _row(metrics, ('loss', 'grad_norm')).values()))):
+            return
+        row = _row(metrics, metrics)
+        if skips:  # then the step counts as skipped
+            row = {name: row[name] for name in row if math.isfinite(row[name])}
+        divergence.check(self.config, step, row, checkpoints.latest_step())
+        # The last ones go first where a row is short.
+        shown = ('topdis', 'loss', 'kl', 'skipped', 'reconstruction')
+        bar.show({name: f'{row[name]:.4g}' for name in shown if name in row}
+                 | {'waited': f'{waited:.1%}'})
+        if due.log:
+            self.log.write({'step': step, **row})
+        if due.save:
+            kept = parallel.on_host(state)
+            divergence.check_state(step, kept, checkpoints.latest_step())
+            checkpoints.save(kept)
 
 
-def _batch(config, dataset, family, draw, step):
+def _batch(config, dataset, objective, sample, step):
     """What a step takes on this process, on its devices."""
     return parallel.shared({
         name: pipeline.batch(
             dataset, config.seed, step, config.train.batch_size,
-            stream=stream, draw=draw,
+            stream=stream, draw=sample,
             part=(jax.process_index(), jax.process_count()))
-        for stream, name in enumerate(family.batches)})
+        for stream, name in enumerate(objective.batches)})
 
 
-def _compile_steps(config, model, family):
+def _compile_steps(config, model, objective):
     """step number -> compiled step: without TopDis until its delay is over."""
     def compiled(topdis):
         step = parallel.compiled(steps.make_step(
-            config, model, family, states.make_optimizer(config),
+            config, model, objective, states.make_optimizer(config),
             topdis=topdis, axis_name=parallel.axis_name()))
         loss = 'with' if topdis else 'without'
         return progress.first_told(
@@ -172,36 +221,12 @@ def _due(options, step):
                 every(options.checkpoint_every) or evaluates, evaluates)
 
 
-def _record(config, step, metrics, state, bar, checkpoints, log, batches):
-    """Looks at a step's numbers; logs them and saves the state if due."""
-    due, skips = _due(config.train, step), config.train.skip_nonfinite
-    # At every step, for a message that names the first bad one. These two
-    # come from all terms; reading more would take time.
-    if not any(due) and (skips or all(
-            map(math.isfinite, _row(metrics, ('loss', 'grad_norm')).values()))):
-        return
-    row = _row(metrics, metrics)
-    if skips:  # then the step counts as skipped
-        row = {name: row[name] for name in row if math.isfinite(row[name])}
-    divergence.check(config, step, row, checkpoints.latest_step())
-    # The last ones go first where a row is short.
-    shown = ('topdis', 'loss', 'kl', 'skipped', 'reconstruction')
-    bar.show({name: f'{row[name]:.4g}' for name in shown if name in row}
-             | {'waited': f'{batches.share():.1%}'})
-    if due.log:
-        log.write({'step': step, **row})
-    if due.save:
-        kept = parallel.on_host(state)
-        divergence.check_state(step, kept, checkpoints.latest_step())
-        checkpoints.save(kept)
-
-
 def _row(metrics, names):
     return {name: parallel.number(metrics[name]) for name in names}
 
 
-def _score(config, dataset, compiled, checkpoints, draw, log_path, state):
-    """Scores a state; keeps it if it is the best so far; draws pictures."""
+def _score(config, dataset, compiled, checkpoints, plot, log_path, state):
+    """Scores a state; keeps it if it is the best so far; plots pictures."""
     scores, rank = {}, 0.0
     if processes.is_first():
         model = compiled.inference(state.params)
@@ -209,9 +234,9 @@ def _score(config, dataset, compiled, checkpoints, draw, log_path, state):
         # The first score asked for ranks; without factors, the fit does.
         rank = ([scores[name] for name in config.eval.scores if name in scores]
                 or [-scores['reconstruction']])[0]
-        if draw is not None:
+        if plot is not None:
             with progress.waiting('Plotting the pictures'):
-                draw(model, workfolder.read_rows(log_path))
+                plot(model, workfolder.read_rows(log_path))
     checkpoints.save_if_best(state, processes.from_first(rank))
     return scores
 

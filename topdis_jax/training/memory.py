@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from topdis_jax.training import families, state as states
-from topdis_jax.training.settings import SettingsError
+from topdis_jax.training.keys import SettingsError
 
 _FLOAT = 4  # bytes
 # Of distances, alive together: XLA plans 11 to 12 for a CPU, of both clouds,
@@ -21,7 +21,7 @@ def check(config, image_shape):
     """Raises SettingsError if no step of a configuration can fit.
 
     Args:
-      config: see experiments/configs/base.py; sound, see settings.check.
+      config: see training.config; sound, see config.check.
       image_shape: (h, w, c) of the data set.
     """
     devices = jax.device_count()
@@ -58,12 +58,13 @@ def needed(config, image_shape, *, topdis=None, devices=1):
     if topdis is None:
         topdis = config.topdis.weight > 0
     model = states.make_model(config, image_shape)
-    family = families.make_family(config, dataset_size=1)
-    state = jax.eval_shape(lambda: states.create_state(config, model, family))
+    objective = families.make_objective(config, dataset_size=1)
+    state = jax.eval_shape(
+        lambda: states.create_state(config, model, objective))
     rows = config.train.batch_size // devices
     pixels = rows * math.prod(image_shape)
     return (_bytes(state) + _bytes(state.params)
-            + len(family.batches) * pixels + _FLOAT * pixels
+            + len(objective.batches) * pixels + _FLOAT * pixels
             + _layers(model, state.params, rows)
             + (_matrices(config.train.batch_size) if topdis else 0))
 

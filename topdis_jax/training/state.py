@@ -42,7 +42,7 @@ def make_optimizer(config):
     return optax.adam(config.train.learning_rate)
 
 
-def create_state(config, model, family):
+def create_state(config, model, objective):
     """The state before the first step, a function of config.seed."""
     rng_model, rng_family = jax.random.split(jax.random.key(config.seed))
     images = jnp.zeros((1, *model.image_shape))
@@ -51,5 +51,5 @@ def create_state(config, model, family):
     return TrainState(
         step=jnp.zeros((), jnp.int32), params=params,
         opt_state=make_optimizer(config).init(params),
-        carry=jax.jit(family.init)(rng_family, images),
+        carry=jax.jit(objective.init)(rng_family, images),
         skipped=jnp.zeros((), jnp.int32))

@@ -11,13 +11,13 @@ import optax
 from topdis_jax import losses, models
 from topdis_jax import collectives
 from topdis_jax.training import factored
-from topdis_jax.training.adversarial import clip
-from topdis_jax.training.family import After, Forward
+from topdis_jax.training.families.descent import clip
+from topdis_jax.training.families.family import Forward, VAEUpdate
 from topdis_jax.training.inference import to_float
 from topdis_jax.training.state import TrainState
 
 
-def make_step(config, model, family, optimizer, *, topdis, axis_name=None):
+def make_step(config, model, objective, optimizer, *, topdis, axis_name=None):
     """Builds step(state, batch) -> (state, metrics).
 
     Two steps serve a run: one without the topological loss until its delay
@@ -26,15 +26,15 @@ def make_step(config, model, family, optimizer, *, topdis, axis_name=None):
     Args:
       config: the run's configuration.
       model: models.VAE.
-      family: families.Family.
+      objective: the family's, see families.Objective.
       optimizer: optax optimiser of the VAE's parameters.
       topdis: whether this step has the topological loss.
       axis_name: name of the mapped axis over which the batch is spread, for
         use under pmap. The mathematics is that of the whole batch.
 
     Returns:
-      step: batch holds [b, h, w, c] uint8 for each of family.batches; metrics
-      are scalars by name, means over the whole batch (a sum for DAVA's
+      step: batch holds [b, h, w, c] uint8 for each of objective.batches;
+      metrics are scalars by name, means over the whole batch (a sum for DAVA's
       discriminator): loss, the family's terms, topdis (RTD before its
       weight), and grad_norm (before any clipping), which is not finite if any
       gradient is not. With config.train.skip_nonfinite also skipped, as in the
@@ -42,20 +42,21 @@ def make_step(config, model, family, optimizer, *, topdis, axis_name=None):
     """
     def step(state, batch):
         rng = jax.random.fold_in(jax.random.key(config.seed), state.step)
-        terms = Terms(config, model, family, state, batch, rng, axis_name)
+        terms = LossTerms(config, model, objective, state, batch, rng,
+                          axis_name)
         if topdis and config.topdis.orthogonalize:
             found = _orthogonal_gradient(terms, state.params)
         else:
             found = _plain_gradient(terms, state.params, topdis)
         grads, metrics, forward, carry = found
         metrics['grad_norm'] = optax.tree.norm(grads)
-        if family.max_norm is not None:
-            grads = clip(grads, family.max_norm)
+        if objective.max_norm is not None:
+            grads = clip(grads, objective.max_norm)
         updates, opt_state = optimizer.update(
             grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
-        if family.update is not None:
-            params, opt_state, carry, more = family.update(carry, After(
+        if objective.update is not None:
+            params, opt_state, carry, more = objective.update(carry, VAEUpdate(
                 params, opt_state, grads, forward, terms.codes, terms.decode,
                 optimizer, terms.rng_update))
             metrics.update(more)
@@ -93,12 +94,13 @@ def topdis_options(options):
             'engine': options.engine, 'capacity': options.capacity or None}
 
 
-class Terms:
+class LossTerms:
     """The terms of one batch's loss, as functions of the parameters."""
 
-    def __init__(self, config, model, family, state, batch, rng, axis_name):
+    def __init__(self, config, model, objective, state, batch, rng,
+                 axis_name):
         self.options = config.topdis
-        self.model, self.family, self.state = model, family, state
+        self.model, self._objective, self.state = model, objective, state
         self.batch, self.axis_name = batch, axis_name
         self._tape = factored.Tape()
         (self.rng_sample, self.rng_family, self.rng_fresh, self.rng_shift,
@@ -135,8 +137,8 @@ class Terms:
         return self.encode(params, self.batch[name], rng)[2]
 
     def objective(self, forward):
-        return self.family.objective(forward, self.state.carry,
-                                     self.state.step, self.rng_family)
+        return self._objective.loss(forward, self.state.carry,
+                                    self.state.step, self.rng_family)
 
     def topdis(self, params, forward):
         """RTD of the decoded batch and its shift, before its weight."""

@@ -192,12 +192,21 @@ def differences(old, new):
                 for tree in (old, new))
     if old.keys() & {'topdis.weight'}:  # a run's, of any version
         old = {**_ADDED, **old}
+        old = _of_its_family(old, new)
     telling = _TELLING.get(new.get('data.name'), ())
     return [f'  {k}: {old.get(k, "absent")!r} there, '
             f'{new.get(k, "absent")!r} now'
             for k in sorted(old.keys() | new.keys())
             if old.get(k) != new.get(k)
             and (k in telling or not k.startswith(_FREE))]
+
+
+def _of_its_family(old, new):
+    """Without the keys of other families, which version 0.1 kept as well."""
+    if old.get('model.family') != new.get('model.family'):
+        return old
+    return {key: value for key, value in old.items()
+            if key in new or not key.startswith('objective.')}
 
 
 def _check_same(old, new, folder):

@@ -11,7 +11,8 @@ import pytest
 from experiments.configs import base, sprites
 from topdis_jax.data.errors import DataError
 from topdis_jax.data.factors import FactorDataset
-from topdis_jax.training import families, settings
+from topdis_jax.training import config as configs
+from topdis_jax.training import families
 
 NAMES = sorted(
     os.path.basename(path)[:-3]
@@ -24,16 +25,21 @@ NAMES = sorted(
 def test_shipped_configurations(name):
     module = importlib.import_module(f'experiments.configs.{name}')
     config = module.get_config()
-    settings.check(config, devices=4)
+    configs.check(config, devices=4)
     assert config.model.family in families.FAMILIES
     # Every key comes from the base file.
-    assert _keys(config) == _keys(base.get_config())
+    assert _keys(config) == _keys(base.get_config(config.model.family))
     assert module.get_config('beta_vae').model.family == 'beta_vae'
 
 
 def _keys(config):
     return {f'{section}.{key}' for section in config
             if hasattr(config[section], 'keys') for key in config[section]}
+
+
+_WITH = {'tc_estimator': 'beta_tcvae', 'gamma': 'factor_vae',
+         'kl_rise_every': 'control_vae',
+         'discriminator_learning_rate': 'factor_vae'}
 
 
 @pytest.mark.parametrize('key,value,message', [
@@ -60,33 +66,47 @@ def _keys(config):
     ('topdis.forms', (), 'min.*max'),
 ])
 def test_messages(key, value, message):
-    config = base.get_config()
     section, name = key.split('.')
+    config = base.get_config(_WITH.get(name, 'vae'))
     config[section][name] = value
-    with pytest.raises(settings.SettingsError, match=message) as error:
-        settings.check(config, devices=4)
+    with pytest.raises(configs.SettingsError, match=message) as error:
+        configs.check(config, devices=4)
     assert str(error.value).startswith(f'config.{key} must ')
 
 
 @pytest.mark.parametrize('batch,change,message', [
     (2048, {'topdis': {'engine': 'xla'}}, "at most 1024.*'xla'.*2048"),
-    (1, {'model': {'family': 'beta_tcvae'},
-         'objective': {'tc_estimator': 'stratified'}}, 'at least 2.*strat')])
+    (1, {'objective': {'tc_estimator': 'stratified'}},
+     'at least 2.*strat')])
 def test_batches_that_a_step_could_not_take(batch, change, message):
-    config = base.get_config()
+    config = base.get_config('beta_tcvae')
     config.train.batch_size = batch
-    settings.check(config, devices=1)
+    configs.check(config, devices=1)
     config.update(change)
-    with pytest.raises(settings.SettingsError, match=message):
-        settings.check(config, devices=1)
+    with pytest.raises(configs.SettingsError, match=message):
+        configs.check(config, devices=1)
 
 
 @pytest.mark.parametrize('seed', [-1, 2**32 - 1])
 def test_seeds_that_no_generator_takes(seed):
     config = base.get_config()
     config.seed = seed
-    with pytest.raises(settings.SettingsError, match='config.seed must lie'):
-        settings.check(config, devices=4)
+    with pytest.raises(configs.SettingsError, match='config.seed must lie'):
+        configs.check(config, devices=4)
+
+
+def test_a_family_without_its_keys():
+    config = base.get_config('beta_vae')
+    assert list(config.objective) == ['beta']
+    config.model.family = 'factor_vae'
+    with pytest.raises(configs.SettingsError,
+                       match='no .*gamma.*FILE:factor_vae'):
+        configs.check(config, devices=1)
+
+
+@pytest.mark.parametrize('name', families.FAMILIES)
+def test_every_key_has_a_sound_default(name):
+    configs.check(configs.default(name), devices=1)
 
 
 def _dataset(*image_shape):
@@ -96,34 +116,35 @@ def _dataset(*image_shape):
 
 def test_images_of_the_wrong_size():
     config = base.get_config()
-    settings.check_dataset(config, _dataset(64, 64, 3))
+    configs.check_dataset(config, _dataset(64, 64, 3))
     small = _dataset(28, 28, 1)
-    with pytest.raises(settings.SettingsError, match=r'network.*28x28x1'):
-        settings.check_dataset(config, small)
+    with pytest.raises(configs.SettingsError, match=r'network.*28x28x1'):
+        configs.check_dataset(config, small)
     config.model.network = 'mlp'
-    settings.check_dataset(config, small)
-    config.model.family = 'dava'
-    with pytest.raises(settings.SettingsError, match=r'family.*28x28x1'):
-        settings.check_dataset(config, small)
+    configs.check_dataset(config, small)
+    config = base.get_config('dava')
+    config.model.network = 'mlp'
+    with pytest.raises(configs.SettingsError, match=r'family.*28x28x1'):
+        configs.check_dataset(config, small)
     config.model.hidden = ()
-    with pytest.raises(settings.SettingsError, match='hidden'):
-        settings.check_dataset(config, small)
+    with pytest.raises(configs.SettingsError, match='hidden'):
+        configs.check_dataset(config, small)
 
 
 def test_channels_of_the_discriminator_of_images():
     config = sprites.get_config('dava')
-    settings.check_dataset(config, _dataset(32, 32, 1))
+    configs.check_dataset(config, _dataset(32, 32, 1))
     config.objective.discriminator_channels = (8, 16)
-    with pytest.raises(settings.SettingsError,
+    with pytest.raises(configs.SettingsError,
                        match='family.*2 stride-2.*size 16; received 32'):
-        settings.check_dataset(config, _dataset(32, 32, 1))
+        configs.check_dataset(config, _dataset(32, 32, 1))
 
 
 def test_correlation_of_factors_that_are_not_there():
     config = base.get_config()
     config.data.correlation = (('x', 'z', 0.2),)
     with pytest.raises(DataError, match="'z'"):
-        settings.check_dataset(config, _dataset(64, 64, 1))
+        configs.check_dataset(config, _dataset(64, 64, 1))
 
 
 @pytest.mark.parametrize('delay,steps,refused', [
@@ -132,11 +153,11 @@ def test_a_loss_that_would_never_be_turned_on(delay, steps, refused):
     config = base.get_config()
     config.topdis.delay, config.train.steps = delay, steps
     if refused:
-        with pytest.raises(settings.SettingsError,
+        with pytest.raises(configs.SettingsError,
                            match=f'{delay} and {steps}.*topdis.delay=0'):
-            settings.check(config, devices=1)
+            configs.check(config, devices=1)
         config.topdis.weight = 0.0
-    settings.check(config, devices=1)
+    configs.check(config, devices=1)
 
 
 def test_the_example_of_the_base_file_can_be_run():
@@ -145,25 +166,23 @@ def test_the_example_of_the_base_file_can_be_run():
     assert flags
     config.update_from_flattened_dict(
         {key: int(value) for key, value in flags})
-    settings.check(config, devices=1)
+    configs.check(config, devices=1)
 
 
 def test_batches_whose_distances_cannot_be_indexed():
     config = base.get_config()
     config.train.batch_size = 50_000
-    with pytest.raises(settings.SettingsError, match='46340.*50000'):
-        settings.check(config, devices=1)
+    with pytest.raises(configs.SettingsError, match='46340.*50000'):
+        configs.check(config, devices=1)
 
 
 def test_a_controller_that_would_freeze_is_warned_about():
     config = base.get_config('control_vae')
     config.objective.kl_start = 9.9
-    assert settings.warnings(config) == []
+    assert configs.warnings(config) == []
     config.objective.kl_start = 12.0
-    (line,) = settings.warnings(config)
+    (line,) = configs.warnings(config)
     assert '12 nats' in line and ' 10 nats' in line
     config.objective.kl_stop = 9.0  # where the set point stops at once
-    assert settings.warnings(config) == []
-    config.objective.kl_stop = 18.0
-    config.model.family = 'vae'
-    assert settings.warnings(config) == []
+    assert configs.warnings(config) == []
+    assert configs.warnings(base.get_config('vae')) == []

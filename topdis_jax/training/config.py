@@ -1,0 +1,232 @@
+"""Every key of a configuration, once, with its check; then all checks.
+
+The keys of the section `objective` are those of the run's family alone: see
+its file in families/. The files of experiments/configs change values.
+"""
+
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+
+from topdis_jax import models
+from topdis_jax.data import correlation
+from topdis_jax.data.factors import FactorDataset
+from topdis_jax.losses import topdis
+from topdis_jax.topology.divergences import FORMS
+from topdis_jax.topology.engines import xla
+from topdis_jax.topology.engines.primitive import ENGINES
+from topdis_jax.training import families
+from topdis_jax.training import state as states
+from topdis_jax.training.keys import AT_LEAST_ONE, BETWEEN, FRACTION, Key
+from topdis_jax.training.keys import NOT_NEGATIVE, one_of, POSITIVE, require
+from topdis_jax.training.keys import SettingsError, some_of
+
+KEYS: dict[str, Any] = {
+    # The scores' generator takes 32 bits, of this seed and the next.
+    'seed': Key(0, 'lie in [0, 2^32 - 2]', lambda v: 0 <= v < 2**32 - 1),
+    'data': {
+        'name': Key('sprites_small'),
+        # The folder of a downloaded data set's files, or the file itself.
+        'root': Key(''),
+        # 'file': the published files; 'tfds': TensorFlow Datasets; 'auto': the
+        # file that root names, else what was converted before, else a file in
+        # the current folder, else a copy that TFDS has prepared.
+        'source': Key('auto'),
+        # Factors that go together in training, not in the scores: pairs with
+        # the standard deviation of their difference: (('x', 'y', 0.2),).
+        'correlation': Key(()),
+    },
+    'model': {
+        # vae, beta_vae, factor_vae, beta_tcvae, control_vae or dava. Chosen
+        # by --config=FILE:FAMILY, which also chooses the keys of `objective`.
+        'family': Key('vae', *one_of(families.FAMILIES)),
+        # 'conv': the published convolutional network; 'mlp'.
+        'network': Key('conv', *one_of(models.NETWORKS)),
+        'latents': Key(10, *AT_LEAST_ONE),
+        # Of the convolutional network: size of the layer next to the latents;
+        # 0 is 128 for gray images and 256 for colored ones.
+        'width': Key(0, *NOT_NEGATIVE),
+        # Of the MLP: sizes of the hidden layers.
+        'hidden': Key((1200, 1200)),
+        'decoder_hidden': Key((1200, 1200, 1200)),
+    },
+    'objective': {},  # the family's keys
+    'topdis': {
+        # Weight of the topological loss; 0 turns it off.
+        'weight': Key(5.0, *NOT_NEGATIVE),
+        # Steps before it is turned on; below train.steps.
+        'delay': Key(100_000, *NOT_NEGATIVE),
+        # Probability by which codes are moved along a latent.
+        'shift': Key(0.125, *BETWEEN),
+        # Codes whose probability comes nearer than this to 0 or 1 are left
+        # out; 0 as published.
+        'margin': Key(1e-3, 'lie in [0, 0.5)', lambda v: 0 <= v < 0.5),
+        # What compares the two clouds: 'rtd' (published), 'srtd' or
+        # 'rtd_lite'.
+        'divergence': Key('rtd', *one_of(topdis.DIVERGENCES)),
+        # Exponent of the bars' lengths: 1 or 2.
+        'power': Key(1, *AT_LEAST_ONE),
+        # Of RTD: 'min', 'max' or both.
+        'forms': Key(('min', 'max'), *some_of(FORMS)),
+        # Bars of each barcode that count, the longest.
+        'num_bars': Key(50, *AT_LEAST_ONE),
+        # Quantile of the distances that they are divided by.
+        'quantile': Key(0.9, *FRACTION),
+        # ... but by this share of the largest distance at least, for batches
+        # of which nearly all images coincide; 0 as published.
+        'floor': Key(0.05, *FRACTION),
+        # Sampled codes, or (False) the means of the posteriors.
+        'sample': Key(True),
+        # A sample of its own, as published; False takes the sample and the
+        # reconstructions that the batch has anyway, which saves a decoding.
+        'fresh': Key(True),
+        # Latents drawn by the norm of the decoder's weights that read them, or
+        # (False) uniformly.
+        'weighted': Key(True),
+        # Keep its gradient from working against the reconstruction's.
+        'orthogonalize': Key(False),
+        # Where barcodes are computed: 'host', 'xla', or 'auto', which is the
+        # host on CPUs and XLA on accelerators.
+        'engine': Key('auto', *one_of(ENGINES)),
+        # Generators that engine 'xla' has room for; 0: four for each image.
+        'capacity': Key(0, *NOT_NEGATIVE),
+    },
+    'train': {
+        'steps': Key(1_000_000, *AT_LEAST_ONE),
+        # Over all devices together.
+        'batch_size': Key(64, *AT_LEAST_ONE),
+        'learning_rate': Key(1e-4, *POSITIVE),
+        # A step whose loss or gradient is not finite changes nothing and is
+        # counted, in the log as `skipped`; False: it ends the run.
+        'skip_nonfinite': Key(False),
+        # In steps; 0: only at the end.
+        'log_every': Key(100, *NOT_NEGATIVE),
+        'checkpoint_every': Key(5000, *NOT_NEGATIVE),
+        'eval_every': Key(250_000, *NOT_NEGATIVE),
+    },
+    'eval': {
+        # Any of mig, factor_vae, sap, dci, beta_vae, modularity, explicitness,
+        # irs, sap_continuous, dci_2000 (of 2000 points: seconds, not minutes).
+        # The first of them says which checkpoint is the best.
+        'scores': Key(('mig', 'factor_vae', 'sap', 'dci')),
+        # Images encoded at once.
+        'batch_size': Key(256, *AT_LEAST_ONE),
+    },
+}
+
+# 32-bit integers index the entries of a matrix of distances.
+_MOST_POINTS = math.isqrt(2 ** 31 - 1)
+
+
+def default(family: str = 'vae') -> ml_collections.ConfigDict:
+    """All keys at their defaults, with those of a family.
+
+    Of an unknown family, which `check` names, there are none.
+    """
+    def values(keys):
+        return {name: key.default if isinstance(key, Key) else values(key)
+                for name, key in keys.items()}
+
+    config = ml_collections.ConfigDict(values(KEYS))
+    config.model.family = family
+    if family in families.FAMILIES:
+        described = families.FAMILIES[family]
+        config.objective = values(described.keys)
+        config.update_from_flattened_dict(described.changes)
+    return config
+
+
+def check(config: ml_collections.ConfigDict, devices: int) -> None:
+    """Checks a configuration before anything is started or written.
+
+    Args:
+      config: as `default` makes it.
+      devices: how many devices the batch is spread over.
+
+    Raises:
+      SettingsError: names the key, what it holds and what it may.
+    """
+    _check_keys(config, KEYS)
+    family = families.FAMILIES[config.model.family]
+    _check_objective(config, family.keys)
+    _check_keys(config, family.keys, 'objective.')
+    _check_delay(config)
+    _check_batch(config, devices)
+    family.check(config)
+
+
+def _check_keys(config, keys, prefix=''):
+    for name, key in keys.items():
+        if isinstance(key, Key):
+            require(config, prefix + name, key.must, key.holds)
+        else:
+            _check_keys(config, key, f'{prefix}{name}.')
+
+
+def _check_objective(config, keys):
+    """The section must be the family's: of another it would mean nothing."""
+    missing = sorted(keys.keys() - config.objective.keys())
+    if missing:
+        name = config.model.family
+        raise SettingsError(
+            f'config.objective must have the keys of config.model.family, '
+            f'received {name!r} and no {", ".join(missing)}. A family comes '
+            f'with its keys where the configuration is chosen: '
+            f'--config=FILE:{name}')
+
+
+def _check_delay(config):
+    """A loss that is asked for must come into play."""
+    weight, delay = config.topdis.weight, config.topdis.delay
+    steps = config.train.steps
+    if weight > 0 and delay >= steps:
+        raise SettingsError(
+            f'config.topdis.delay must be below config.train.steps, received '
+            f'{delay} and {steps}: with a config.topdis.weight of {weight:g} '
+            'the topological loss would never be turned on. Give a smaller '
+            'delay (--config.topdis.delay=0: on from the first step), more '
+            'steps, or --config.topdis.weight=0')
+
+
+def _check_batch(config, devices):
+    require(config, 'train.batch_size', 'be divisible by the number of '
+            f'devices, {devices}', lambda size: size % devices == 0)
+    if config.topdis.weight == 0:
+        return
+    require(config, 'train.batch_size', f'be at most {_MOST_POINTS} with '
+            'config.topdis.weight above 0: the distances of a larger batch '
+            'cannot be indexed', lambda size: size <= _MOST_POINTS)
+    if config.topdis.engine == 'xla':
+        require(config, 'train.batch_size', f'be at most {xla.MAX_POINTS} for '
+                "config.topdis.engine 'xla'",
+                lambda size: size <= xla.MAX_POINTS)
+
+
+def warnings(config: ml_collections.ConfigDict) -> list[str]:
+    """Lines on what a sound configuration may do unasked."""
+    return families.FAMILIES[config.model.family].warnings(config)
+
+
+def check_dataset(config: ml_collections.ConfigDict,
+                  dataset: FactorDataset) -> None:
+    """Checks what a configuration asks of a data set.
+
+    Raises:
+      SettingsError: a network cannot take its images.
+      DataError: correlated factors that it does not have.
+    """
+    correlation.sampler(dataset, config.data.correlation)
+    image_shape = dataset.image_shape
+    model = states.make_model(config, image_shape)
+    objective = families.make_objective(config, dataset_size=1)
+    images = jnp.zeros((1, *image_shape))
+    for key, init in (('network', model.init), ('family', objective.init)):
+        try:
+            jax.eval_shape(init, jax.random.key(0), images)
+        except ValueError as error:
+            raise SettingsError(
+                f'config.model.{key} {config.model[key]!r} cannot take the '
+                f'images of {config.data.name}: {error}') from error

@@ -1,0 +1,52 @@
+"""What a key of a configuration holds at first, and what it may hold."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+
+class SettingsError(ValueError):
+    """A configuration that cannot be run."""
+
+
+class Key(NamedTuple):
+    """One key.
+
+    Attributes:
+      default: its value, which also says the type that overrides must have.
+      must: what a value must do, as in 'be at least 1'; for messages.
+      holds: whether a value does.
+    """
+    default: Any
+    must: str = ''
+    holds: Callable[[Any], bool] = lambda value: True
+
+
+AT_LEAST_ONE = 'be at least 1', lambda value: value >= 1
+NOT_NEGATIVE = 'not be negative', lambda value: value >= 0
+POSITIVE = 'be positive', lambda value: value > 0
+FRACTION = 'lie in [0, 1]', lambda value: 0 <= value <= 1
+BETWEEN = 'lie in (0, 1)', lambda value: 0 < value < 1
+
+
+def one_of(names: Iterable[str]) -> tuple[str, Callable[[Any], bool]]:
+    """What a key must do that holds one of some names."""
+    names = tuple(names)
+    return f'be one of {", ".join(names)}', lambda value: value in names
+
+
+def some_of(names: Iterable[str]) -> tuple[str, Callable[[Any], bool]]:
+    """What a key must do that holds one or more of some names, as a tuple."""
+    names = tuple(names)
+    return (f'be taken from {", ".join(names)}',
+            lambda value: bool(value) and not set(value) - set(names))
+
+
+def require(config: Any, key: str, must: str,
+            holds: Callable[[Any], bool]) -> None:
+    """Raises SettingsError if config.key ('section.name') does not hold."""
+    value = config
+    for name in key.split('.'):
+        value = value[name]
+    if not holds(value):
+        raise SettingsError(
+            f'config.{key} must {must}, received {value!r}')
