@@ -5,7 +5,7 @@
 
 Each file holds an array [n, ...]: the activations of a layer, embeddings,
 codes. Prints the divergence of each pair with its standard deviation over
-random subsets, and draws the matrix of all pairs.
+random subsets, and plots the matrix of all pairs.
 """
 
 import itertools
@@ -26,7 +26,7 @@ _SUBSET = flags.DEFINE_integer('subset', 500, 'Rows of a random subset.',
 _REPEATS = flags.DEFINE_integer('repeats', 10, 'Subsets.', lower_bound=1)
 _SEED = flags.DEFINE_integer('seed', 0, 'Of the subsets.')
 _PICTURE = flags.DEFINE_string('picture', 'divergences.png',
-                               'Where the matrix is drawn.')
+                               'Where the matrix is plotted.')
 
 
 def load(path):

@@ -27,10 +27,10 @@ _USER_ERRORS = (configs.SettingsError, sources.DataError,
 
 
 def start(main, parser=flags_parser.plain):
-    """Runs main() as a program, within told(), once flags are parsed."""
+    """Runs main() as a program once flags are parsed; ends with messages."""
     def checked(argv):
         del argv  # the parser has refused all but flags
-        with told():
+        with ending_with_messages():
             main()
 
     absl_logging.set_verbosity(absl_logging.WARNING)
@@ -38,7 +38,7 @@ def start(main, parser=flags_parser.plain):
 
 
 @contextlib.contextmanager
-def told():
+def ending_with_messages():
     """Ends the program with a message; after a signal with its status."""
     # What goes wrong while saving is raised; its traceback is no news.
     logging.getLogger('absl').addFilter(_not_of_orbax)

@@ -41,7 +41,7 @@ def score(folder, names=None, best=False):
         run.config.eval.scores = tuple(names)
     scores = loop.score_model(
         run.config, run.dataset,
-        inference.Compiled(run.model).inference(run.state.params))
+        inference.compile_model(run.model)(run.state.params))
     name = 'scores_best.json' if best else 'scores.json'
     settings = evaluate.settings(run.config.seed, int(run.state.step))
     earlier = grid.read(folder, name)

@@ -14,11 +14,11 @@ _PAGE = 13  # inches that panels may take side by side
 _COLOURS = {'off': 'tab:gray', 'on': 'tab:blue'}
 
 
-def draw(workdir, results, out):
+def plot(workdir, results, out):
     """Draws what the results allow; returns {data: [(file, caption), ...]}.
 
     Args:
-      workdir: folder of the study, whose runs have drawn their traversals.
+      workdir: folder of the study, whose runs have plotted their traversals.
       results: see report_results.collect.
       out: folder of the pictures.
     """

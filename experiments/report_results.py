@@ -23,7 +23,7 @@ def write(workdir, out):
     results = collect(workdir, grid.read(out, 'results.json'))
     os.makedirs(out, exist_ok=True)
     files.write_json(os.path.join(out, 'results.json'), results)
-    pictures = report_pictures.draw(workdir, results, out)
+    pictures = report_pictures.plot(workdir, results, out)
     name = os.path.basename(os.path.abspath(out))
     notes = sorted(file for file in os.listdir(out)
                    if file.endswith('.md') and file != 'README.md')

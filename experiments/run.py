@@ -40,7 +40,7 @@ def main():
     with contextlib.ExitStack() as stack:
         if _join():
             stack.enter_context(processes.ending_together())
-            stack.enter_context(console.told())
+            stack.enter_context(console.ending_with_messages())
         folder = _WORKDIR.value or _default_folder()
         scores = run(_CONFIG.value, folder)
     if processes.is_first():

@@ -40,7 +40,7 @@ class Latents(NamedTuple):
 def main():
     runs = load(_WORKDIRS.value)
     os.makedirs(os.path.dirname(os.path.abspath(_OUT.value)), exist_ok=True)
-    draw(_OUT.value, {
+    plot(_OUT.value, {
         _title(name, run): (measure(run), run.dataset.factor_names)
         for name, run in runs.items()})
     print(_OUT.value)
@@ -104,7 +104,7 @@ def _title(name, run):
     return f'{name}: {run.config.model.family}, {loss}'
 
 
-def draw(path, found):
+def plot(path, found):
     """A row for each run: RTD of each latent beside what it knows.
 
     Args:

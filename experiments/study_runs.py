@@ -110,7 +110,7 @@ class Runner:
             state, message = 'finished', None
         else:
             state = 'interrupted' if self._stopped else 'failed'
-            message = _told(code, message, folder)
+            message = _explanation(code, message, folder)
         grid.write_state(folder, state, time.monotonic() - start,
                          message or '')
         return message
@@ -144,7 +144,7 @@ class Runner:
                 process.terminate()
 
 
-def _told(code, words, folder):
+def _explanation(code, words, folder):
     """What to say of a process that failed, in one line."""
     if code == 0:
         return 'ended well, but not with the scores of its final step'

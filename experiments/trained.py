@@ -66,7 +66,7 @@ def load_all(folders):
 
 def posteriors(run, rows):
     """Means and log variances, [n, d] each, of the images `rows` [n]."""
-    encode = inference.Compiled(run.model).inference(run.state.params).encode
+    encode = inference.compile_model(run.model)(run.state.params).encode
     parts = np.split(rows, range(_AT_ONCE, len(rows), _AT_ONCE))
     return tuple(map(np.concatenate, zip(*(
         encode(run.dataset.images[part]) for part in parts))))

@@ -83,7 +83,7 @@ def at_step(monkeypatch):
 
 def _told(function, *args):
     """The exit status, or the message, of an entry point."""
-    with pytest.raises(SystemExit) as error, console.told():
+    with pytest.raises(SystemExit) as error, console.ending_with_messages():
         function(*args)
     return error.value.code
 
@@ -195,7 +195,7 @@ class Left:
         loop.close()
         loop.call_soon_threadsafe(print)
 
-with console.told():
+with console.ending_with_messages():
     with checkpoints._told('FOLDER', 'save'):
         for _ in range(5):
             Left()

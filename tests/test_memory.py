@@ -73,8 +73,9 @@ def test_memory_that_runs_out_is_one_line(error):
     config = cases.config()
     with pytest.raises(configs.SettingsError,
                        match=r'^the memory is full.*batch_size \(now 16\)'
-                       ) as told, memory.told(config):
+                       ) as told, memory.translating_errors(config):
         raise error
     assert '\n' not in str(told.value)
-    with pytest.raises(jax.errors.JaxRuntimeError), memory.told(config):
+    with pytest.raises(jax.errors.JaxRuntimeError), \
+            memory.translating_errors(config):
         raise jax.errors.JaxRuntimeError('INTERNAL: another')

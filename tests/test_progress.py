@@ -75,7 +75,7 @@ def test_waiting_is_told_before_meanwhile_and_after(capsys, monkeypatch):
 
 
 def test_the_first_call_alone_is_told(capsys):
-    double = progress.first_told(lambda x: 2 * x, 'Compiling')
+    double = progress.announcing_first_call(lambda x: 2 * x, 'Compiling')
     assert double(2) == 4
     assert 'Compiling' in capsys.readouterr().err
     assert double(3) == 6

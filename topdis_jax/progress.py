@@ -15,7 +15,7 @@ import tqdm
 _BETWEEN = (2.0, 600.0)  # seconds between two lines
 _DOT = 2.0  # seconds
 _PACE = 10.0  # seconds over which the pace of a run is measured
-_LONG = 3600.0  # seconds from which on an estimate is told
+_LONG = 3600.0  # seconds from which on an estimate is printed
 _ROW = ('{l_bar} {n_fmt}/{total_fmt} [{elapsed}<{remaining}, '
         '{rate_fmt}{postfix}]')
 _BAR = 8  # columns of the bar itself, at least
@@ -83,7 +83,7 @@ def waiting(text, shown=True):
 
     Args:
       text: as in 'Compiling the training step'.
-      shown: False: nothing is told.
+      shown: False: nothing is printed.
     """
     if not shown:
         yield
@@ -111,8 +111,8 @@ def _write(text):
     sys.stderr.flush()
 
 
-def first_told(function, text, shown=True):
-    """The function; its first call, which compiles it, is told (`waiting`)."""
+def announcing_first_call(function, text, shown=True):
+    """The function; announces its first call, which compiles (`waiting`)."""
     called = False
 
     def call(*args):
@@ -131,8 +131,8 @@ class Pace:
     """Tells how long a run will take, if that is more than an hour."""
 
     def __init__(self, total, shown=True):
-        """`total`: steps. `shown` False: nothing is told."""
-        self._total, self._begin, self._told = total, None, not shown
+        """`total`: steps. `shown` False: nothing is printed."""
+        self._total, self._begin, self._announced = total, None, not shown
 
     def note(self, step, more=''):
         """Notes that a step is done; tells the estimate once there is one.
@@ -142,7 +142,7 @@ class Pace:
             it has been compiled by then.
           more: what the estimate does not know of.
         """
-        if self._told:
+        if self._announced:
             return
         now = time.monotonic()
         if self._begin is None:
@@ -151,7 +151,7 @@ class Pace:
         first, begin = self._begin
         if now - begin < _PACE:
             return
-        self._told = True
+        self._announced = True
         rate = (step - first) / (now - begin)
         left = self._total - step
         if left / rate > _LONG:

@@ -34,9 +34,8 @@ def latent_shift(
     are fixed: rows that are not valid stay where they were.
 
     Departure from the published code: valid means that p +- shift lies in
-    (margin, 1 - margin), where published is (0, 1). At the ends the derivative
-    of Phi^-1 has no bound (2e5 at 4.7 s), and one row can outweigh a batch;
-    with margin 1e-3 it is at most 300. margin=0 gives the published rule.
+    (margin, 1 - margin), where published is (0, 1), which margin=0 gives: there
+    one row can outweigh a batch, as the derivative of Phi^-1 has no bound.
 
     Source: Balabin et al., Disentanglement Learning via Topology, ICML 2024,
     section 4.

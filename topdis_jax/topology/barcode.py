@@ -69,13 +69,10 @@ def relative_barcode(lower: ArrayLike, upper: ArrayLike, *,
     Engines: 'host' is a compiled function. On a CPU, XLA calls it without any
     Python; an accelerator calls it by a callback. 'xla' is an array program,
     with the same bars and gradients, for at most 1024 points: it can be
-    exported and needs no host, but on a CPU it takes
-    some 10 times as long at n = 56 and 500 times at n = 256. With capacity g
-    it needs about
-    1.5 * n^2 * g bytes for each barcode, 6 * n^3 if g is not given: 6, 50 and
-    400 MB for the four of rtd at n = 64, 128 and 256. 'auto' is chosen for the
-    platform that a program is compiled for: 'host' on a CPU, or if n > 256;
-    else 'xla', as in all programs that are exported.
+    exported and needs no host, but on a CPU it takes some 10 times as long at
+    n = 56 and 500 times at n = 256, and 1.5 * n^2 * capacity bytes for each
+    barcode. 'auto' is chosen for the platform that a program is compiled for:
+    'host' on a CPU, or if n > 256; else 'xla', as in all that is exported.
 
     Several barcodes of arrays that lie on several devices are shared out over
     the devices, under plain jit as well.

@@ -59,12 +59,12 @@ class Checkpoints:
         Raises:
           CheckpointError: this save or one before it failed.
         """
-        with _told(self._folder, 'save'):
+        with _translating_errors(self._folder, 'save'):
             self._latest.save(int(state.step), args=_to_save(state))
 
     def save_if_best(self, state, value):
         """Saves a state if no earlier one had a larger value."""
-        with _told(self._folder, 'save'):
+        with _translating_errors(self._folder, 'save'):
             self._best.save(int(state.step), args=_to_save(state),
                             metrics={'value': float(value)})
 
@@ -114,14 +114,14 @@ class Checkpoints:
         Raises:
           CheckpointError: one of them failed.
         """
-        with _told(self._folder, 'save'):
+        with _translating_errors(self._folder, 'save'):
             for manager in self._opened():
                 manager.wait_until_finished()
 
     def close(self):
         """Waits for the saves under way, whose failure it raises."""
         with contextlib.ExitStack() as stack:
-            stack.enter_context(_told(self._folder, 'save'))
+            stack.enter_context(_translating_errors(self._folder, 'save'))
             for manager in self._opened():
                 stack.callback(manager.close)
 
@@ -131,7 +131,7 @@ class Checkpoints:
 
     def _open(self, name, kept, **options):
         changing = not self._read_only
-        with _told(self._folder, 'open'):
+        with _translating_errors(self._folder, 'open'):
             return ocp.CheckpointManager(
                 self._path(name), options=ocp.CheckpointManagerOptions(
                     create=changing, cleanup_tmp_directories=changing,
@@ -181,7 +181,7 @@ def _handlers():
 
 
 @contextlib.contextmanager
-def _told(folder, what):
+def _translating_errors(folder, what):
     """Turns whatever goes wrong within into a CheckpointError."""
     try:
         yield

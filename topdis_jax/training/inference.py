@@ -1,13 +1,15 @@
 """A trained VAE as functions of NumPy arrays."""
 
-from typing import Callable, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
+from flax import linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 
-def to_float(images):
+def to_float(images: jax.Array) -> jax.Array:
     """Images in uint8 -> float32 in [0, 1]."""
     return images.astype(jnp.float32) / 255
 
@@ -19,30 +21,25 @@ class Inference(NamedTuple):
       encode: images [b, h, w, c] uint8 -> (mean [b, d], log_var [b, d]).
       decode: codes [m, d] -> logits [m, h, w, c].
     """
-    encode: Callable
-    decode: Callable
+    encode: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+    decode: Callable[[np.ndarray], np.ndarray]
 
 
-class Compiled:
-    """Compiles a model's functions once, for any parameters."""
+def compile_model(model: nn.Module) -> Callable[[Any], Inference]:
+    """params -> Inference: compiled once, for any parameters."""
+    @jax.jit
+    def encode(params, images):
+        return model.apply({'params': params}, to_float(images),
+                           method='encode')
 
-    def __init__(self, model):
-        def encode(params, images):
-            return model.apply({'params': params}, to_float(images),
-                               method='encode')
+    @jax.jit
+    def decode(params, codes):
+        return model.apply({'params': params}, codes, method='decode')
 
-        def decode(params, codes):
-            return model.apply({'params': params}, codes, method='decode')
+    def with_params(params):
+        return Inference(
+            lambda images: tuple(map(np.asarray, encode(params, images))),
+            lambda codes: np.asarray(
+                decode(params, np.asarray(codes, np.float32))))
 
-        self._encode, self._decode = jax.jit(encode), jax.jit(decode)
-
-    def inference(self, params):
-        """The Inference with these parameters."""
-        def encode(images):
-            return tuple(map(np.asarray, self._encode(params, images)))
-
-        def decode(codes):
-            codes = np.asarray(codes, np.float32)
-            return np.asarray(self._decode(params, codes))
-
-        return Inference(encode, decode)
+    return with_params

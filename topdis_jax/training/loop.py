@@ -56,7 +56,7 @@ def train(config: ml_collections.ConfigDict, folder: str,
                                         parallel.axis_name())
     with progress.waiting('Creating the first state', processes.is_first()):
         state = states.create_state(config, model, objective)
-    with (workfolder.writing(folder), memory.told(config),
+    with (workfolder.writing(folder), memory.translating_errors(config),
           contextlib.ExitStack() as stack):
         interrupts = stack.enter_context(
             Interrupts(several=jax.process_count() > 1).installed())
@@ -74,7 +74,7 @@ def train(config: ml_collections.ConfigDict, folder: str,
                 correlation.sampler(dataset, config.data.correlation)),
             step_for=_compile_steps(config, model, objective),
             score=functools.partial(
-                _score, config, dataset, inference.Compiled(model),
+                _score, config, dataset, inference.compile_model(model),
                 checkpoints, plot, path('metrics.jsonl')))
         state = run.steps(state, interrupts)
         with _saving_if_interrupted(lambda: state, checkpoints):
@@ -192,7 +192,7 @@ def _compile_steps(config, model, objective):
             config, model, objective, states.make_optimizer(config),
             topdis=topdis, axis_name=parallel.axis_name()))
         loss = 'with' if topdis else 'without'
-        return progress.first_told(
+        return progress.announcing_first_call(
             step, f'Compiling the training step {loss} the topological loss',
             processes.is_first())
 
@@ -225,11 +225,11 @@ def _row(metrics, names):
     return {name: parallel.number(metrics[name]) for name in names}
 
 
-def _score(config, dataset, compiled, checkpoints, plot, log_path, state):
+def _score(config, dataset, infer, checkpoints, plot, log_path, state):
     """Scores a state; keeps it if it is the best so far; plots pictures."""
     scores, rank = {}, 0.0
     if processes.is_first():
-        model = compiled.inference(state.params)
+        model = infer(state.params)
         scores = score_model(config, dataset, model)
         # The first score asked for ranks; without factors, the fit does.
         rank = ([scores[name] for name in config.eval.scores if name in scores]

@@ -84,7 +84,7 @@ def available():
 
 
 @contextlib.contextmanager
-def told(config):
+def translating_errors(config):
     """Turns memory that runs out within into a SettingsError."""
     try:
         yield

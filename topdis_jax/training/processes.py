@@ -59,7 +59,7 @@ def _leave(error):
 
 
 def is_first():
-    """Whether this process logs, draws and scores."""
+    """Whether this process logs, plots and scores."""
     return jax.process_index() == 0
 
 

@@ -33,7 +33,7 @@ def prepare(folder, config):
     Raises:
       WorkFolderError: not writable, or of another configuration.
     """
-    with _told(folder):
+    with _translating_errors(folder):
         os.makedirs(folder, exist_ok=True)
         check(folder, config)
         files.write_json(os.path.join(folder, 'config.json'), config)
@@ -42,7 +42,7 @@ def prepare(folder, config):
 def check(folder, config):
     """Raises WorkFolderError if a folder belongs to another run."""
     path = os.path.join(folder, 'config.json')
-    with _told(folder):
+    with _translating_errors(folder):
         if os.path.exists(path):
             with open(path) as file:
                 _check_same(json.load(file), config, folder)
@@ -60,7 +60,7 @@ def prepare_data(folder, facts):
       WorkFolderError: not writable, or the run began with other data.
     """
     check_data(folder, facts)
-    with _told(folder):
+    with _translating_errors(folder):
         files.write_json(os.path.join(folder, 'data.json'), facts)
 
 
@@ -70,7 +70,7 @@ def check_data(folder, facts):
     A folder without data.json, of an earlier version, passes.
     """
     path = os.path.join(folder, 'data.json')
-    with _told(folder):
+    with _translating_errors(folder):
         if not os.path.exists(path):
             return
         with open(path) as file:
@@ -86,7 +86,7 @@ def check_data(folder, facts):
 
 
 @contextlib.contextmanager
-def _told(folder):
+def _translating_errors(folder):
     """Turns what the file system says within into a WorkFolderError."""
     try:
         yield
