@@ -104,10 +104,11 @@ def _few(least, most):
 
 
 def _usual(configs):
-    """What most variants have, of {variant: see _flat}."""
+    """What most variants with a key have, of {variant: see _flat}."""
     rows = list(configs.values())
-    return {name: statistics.mode(row.get(name) for row in rows)
-            for name in rows[0]}
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: statistics.mode(row[name] for row in rows if name in row)
+            for name in names}
 
 
 def _flat(config):

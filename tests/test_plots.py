@@ -135,11 +135,13 @@ def test_no_panel_is_empty(tmp_path, monkeypatch, names):
     figures = []
     monkeypatch.setattr(plots, 'save', lambda figure, path: figures.append(
         figure))
-    known = list(plots._TERMS)[:names]
+    labels = {'set_point': 'Set point', 'kl_weight': 'Weight of the KL',
+              'discriminator': 'Discriminator'}
+    known = [*plots._TERMS, *labels][:names]
     # One row alone, and a term of which no value is finite.
     plots.loss_curves(tmp_path / 'l.png', [
         {'step': 5, 'discriminator': float('nan'),
-         **dict.fromkeys(known, 1.0)}])
+         **dict.fromkeys(known, 1.0)}], labels=labels)
     panels = figures[0].get_axes()
     assert len(panels) == names
     for axes in panels:
