@@ -17,7 +17,6 @@ each row as it comes and writes all to families.json.
 import itertools
 import json
 import math
-import multiprocessing
 import pathlib
 import time
 
@@ -25,7 +24,7 @@ from absl import app, flags
 import numpy as np
 from tqdm import tqdm
 
-from experiments import clouds
+from experiments import clouds, timing
 from experiments.bench_rtd import ENGINE, programs
 from topdis_jax.topology.engines import host, kernels
 
@@ -59,24 +58,10 @@ def time_round(name, x, y):
     return time.perf_counter() - start
 
 
-class Apart:
-    """Calls in a process of their own, which can be ended at any time."""
-
-    def __init__(self):
-        self._pool = None
-
-    def __call__(self, limit, function, *args):
-        """What the function returns, or infinity if that takes too long."""
-        if self._pool is None:
-            self._pool = multiprocessing.get_context('spawn').Pool(
-                1, host.warm_up)
-            self._pool.apply(time_round, (ENGINE, *2 * [np.zeros((2, 2))]))
-        try:
-            return self._pool.apply_async(function, args).get(limit)
-        except multiprocessing.TimeoutError:
-            self._pool.terminate()
-            self._pool = None
-            return math.inf
+def prepare():
+    """So that the first time does not count the engine's compilation."""
+    host.warm_up()
+    time_round(ENGINE, *2 * [np.zeros((2, 2))])
 
 
 def time_pair(x, y, names, rounds, limit, apart):
@@ -86,6 +71,7 @@ def time_pair(x, y, names, rounds, limit, apart):
     for _ in range(rounds):
         for name in list(names):
             seconds = apart(limit, time_round, name, x, y)
+            seconds = math.inf if seconds is None else seconds
             best[name] = min(best[name], seconds)
             if seconds > limit / rounds:  # once is enough
                 names.remove(name)
@@ -122,7 +108,7 @@ def main(_):
           + ''.join(f'{name:>22}' for name in names))
     folder = pathlib.Path(FLAGS.workdir)
     folder.mkdir(parents=True, exist_ok=True)
-    rows, apart = [], Apart()
+    rows, apart = [], timing.Apart(prepare)
     todo = [(n, *case) for n in FLAGS.points for case in cases()]
     for n, shape, second in tqdm(todo, desc='families'):
         x, y = clouds.family(shape, second, n)
@@ -140,7 +126,7 @@ def summarize(rows, names):
         ratios = [row['seconds'][name] / row['seconds'][ENGINE]
                   for row in rows if row['n'] == n]
         done = [r for r in ratios if np.isfinite(r)]
-        mean = f'{np.exp(np.mean(np.log(done))):.1f}' if done else 'none'
+        mean = f'{timing.geometric_mean(done):.1f}' if done else 'none'
         print(f'n = {n}, {name}: {mean} times the engine\'s time as a '
               f'geometric mean, at least {min(ratios):.2f}; too long in '
               f'{len(ratios) - len(done)} of {len(ratios)}')

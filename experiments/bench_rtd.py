@@ -25,13 +25,13 @@ import json
 import multiprocessing
 import pathlib
 import resource
-import time
 
 from absl import app, flags
 import numpy as np
 from tqdm import tqdm
 
 from experiments.clouds import doubled, make_pair
+from experiments.timing import geometric_mean, medians, plot_times, timed
 from topdis_jax.topology.engines import host
 
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Where the results go.',
@@ -67,27 +67,6 @@ def programs():
             gph.ripser_parallel, doubled(lower, upper), maxdim=1,
             metric='precomputed', n_threads=1)
     return found
-
-
-def timed(call, repeat=1):
-    start = time.perf_counter()
-    for _ in range(repeat):
-        call()
-    return (time.perf_counter() - start) / repeat
-
-
-def medians(calls, rounds, round_seconds=0.02):
-    """Seconds of each call, in alternating rounds of some repetitions."""
-    once = {name: timed(call) for name, call in calls.items()}
-    repeats = {name: max(1, int(round_seconds / seconds))
-               for name, seconds in once.items()}
-    times = {name: [] for name in calls}
-    for round_ in range(rounds):
-        for name, call in calls.items():
-            if round_ and once[name] > 2:
-                continue  # one is enough of what takes so long
-            times[name].append(timed(call, repeats[name]))
-    return {name: float(np.median(t)) for name, t in times.items()}
 
 
 def time_barcodes():
@@ -127,7 +106,7 @@ def summarise(rows):
                   for n in sorted({m for m, _ in ratios})}
         groups['32 to 512'] = [r for m, r in ratios if m in SUMMARY_SIZES]
         summary[name] = {
-            label: dict(mean=float(np.exp(np.mean(np.log(group)))),
+            label: dict(mean=geometric_mean(group),
                         least=float(min(group)))
             for label, group in groups.items() if group}
     return summary
@@ -224,31 +203,6 @@ def print_all(results):
             f'{name} {1e3 * s:.3f}' for name, s in row['seconds'].items()))
 
 
-def plot(rows, path):
-    import matplotlib
-    matplotlib.use('Agg')
-    from matplotlib import pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(6, 4.5), constrained_layout=True)
-    for name in dict.fromkeys(n for row in rows for n in row['seconds']):
-        sizes = sorted({row['n'] for row in rows if name in row['seconds']})
-        times = [[1e3 * row['seconds'][name] for row in rows
-                  if row['n'] == n and name in row['seconds']] for n in sizes]
-        line, = axes.loglog(sizes, [np.exp(np.mean(np.log(t))) for t in times],
-                            'o-', label=name, base=2)
-        axes.fill_between(sizes, [min(t) for t in times],
-                          [max(t) for t in times], alpha=0.2,
-                          color=line.get_color())
-    axes.set_yscale('log', base=10)
-    axes.set_xticks(sorted({row['n'] for row in rows}),
-                    sorted({row['n'] for row in rows}))
-    axes.set(xlabel='points in each cloud', ylabel='ms per barcode, one thread',
-             title='One barcode of RTD: mean and range over the clouds')
-    axes.grid(alpha=0.3)
-    axes.legend()
-    figure.savefig(path, dpi=150)
-
-
 def main(_):
     workdir = pathlib.Path(_WORKDIR.value)
     workdir.mkdir(parents=True, exist_ok=True)
@@ -258,7 +212,9 @@ def main(_):
         '/proc/self/statm').exists() else []
     results['jitted'] = time_jitted()
     (workdir / 'results.json').write_text(json.dumps(results, indent=2))
-    plot(results['barcodes'], workdir / 'times.png')
+    plot_times(results['barcodes'], workdir / 'times.png',
+               ylabel='ms per barcode, one thread',
+               title='One barcode of RTD: mean and range over the clouds')
     print_all(results)
     print(f'\nWritten to {workdir}/results.json and {workdir}/times.png')
 

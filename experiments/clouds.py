@@ -1,4 +1,4 @@
-"""Pairs of clouds on which engines for barcodes are compared."""
+"""Clouds and pairs of clouds on which engines for barcodes are compared."""
 
 import numpy as np
 
@@ -51,6 +51,11 @@ def _sphere(n, rng, dim):
     return x / np.linalg.norm(x, axis=1, keepdims=True)
 
 
+def _clusters(n, rng, dim):
+    return (rng.normal(size=(8, dim))[np.arange(n) % 8]
+            + 0.05 * rng.normal(size=(n, dim)))
+
+
 def _torus(n, rng):
     a, b = rng.uniform(0, 2 * np.pi, (2, n))
     return np.stack([(2 + np.cos(b)) * np.cos(a), (2 + np.cos(b)) * np.sin(a),
@@ -71,16 +76,29 @@ SHAPES = {
     'torus': _torus,
     'grid': _grid,
     'cube': lambda n, rng: rng.random((n, 3)),
-    'clusters': lambda n, rng: (
-        rng.normal(size=(8, 3))[np.arange(n) % 8]
-        + 0.05 * rng.normal(size=(n, 3))),
+    'clusters': lambda n, rng: _clusters(n, rng, 3),
     'duplicates': lambda n, rng: rng.normal(size=(n, 3))[
         rng.integers(n, size=n)],
     'equidistant': lambda n, rng: np.eye(n),
     'one-hot': lambda n, rng: np.eye(8)[np.arange(n) % 8],
     'binary': lambda n, rng: rng.integers(0, 2, (n, 12)) * 1.0,
 }
+# Those of any dimension: name -> function of (n, rng, dim).
+FAMILIES = {
+    'Gaussian': lambda n, rng, dim: rng.normal(size=(n, dim)),
+    'circle': lambda n, rng, dim: (
+        _circle(n, rng)[:, :dim] + 0.05 * rng.normal(size=(n, dim))),
+    'clusters': _clusters,
+    'sphere': _sphere,
+}
 SECOND = (*_NOISES, 'permuted', 'independent', 'unscaled')
+
+
+def single(name, n, dim, seed=0):
+    """Distances [n, n] of a cloud of one of FAMILIES, of at most 1000
+    dimensions; the circle has noise of 0.05 in each."""
+    rng = np.random.default_rng(seed)
+    return scaled_distances(FAMILIES[name](n, rng, dim))
 
 
 def family(shape, second, n, seed=0):

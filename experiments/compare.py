@@ -1,7 +1,8 @@
 """Compares representations of the same points by their topology.
 
     python -m experiments.compare A.npy B.npy [C.npy ...] \
-        [--divergence=rtd] [--subset=500] [--repeats=10] [--picture=PATH]
+        [--divergence=rtd] [--subset=500] [--repeats=10] [--picture=PATH] \
+        [--barcodes=PATH]
 
 Each file holds an array [n, ...]: the activations of a layer, embeddings,
 codes. Prints the divergence of each pair with its standard deviation over
@@ -16,7 +17,7 @@ from absl import app, flags
 import numpy as np
 from tqdm import tqdm
 
-from topdis_jax import topology
+from topdis_jax import plots, topology
 from topdis_jax.topology.comparison import NAMES
 
 _DIVERGENCE = flags.DEFINE_enum('divergence', 'rtd', NAMES,
@@ -27,6 +28,9 @@ _REPEATS = flags.DEFINE_integer('repeats', 10, 'Subsets.', lower_bound=1)
 _SEED = flags.DEFINE_integer('seed', 0, 'Of the subsets.')
 _PICTURE = flags.DEFINE_string('picture', 'divergences.png',
                                'Where the matrix is plotted.')
+_BARCODES = flags.DEFINE_string(
+    'barcodes', None, 'Where the cross-barcodes of the first two files, the '
+    'bars behind their RTD, are plotted; nowhere if not given.')
 
 
 def load(path):
@@ -77,27 +81,26 @@ def print_table(names, means, stds):
               f'{means[i, j]:10.4f} +- {stds[i, j]:.4f}')
 
 
-def plot_matrix(path, names, means, divergence):
-    """Draws the divergences of all pairs of files."""
-    import matplotlib
-    matplotlib.use('Agg')
-    from matplotlib import pyplot as plt
+def first_distances(x, y, subset, seed):
+    """Scaled distances of the first random subset of the rows of two clouds.
 
-    size = 2.5 + 0.6 * len(names)
-    figure, axes = plt.subplots(figsize=(size + 1, size),
-                                constrained_layout=True)
-    image = axes.imshow(means, cmap='viridis')
-    places = range(len(names))
-    axes.set_xticks(places, names, rotation=45, ha='right')
-    axes.set_yticks(places, names)
-    middle = (means.min() + means.max()) / 2
-    for i, j in itertools.product(places, places):
-        axes.text(j, i, f'{means[i, j]:.3g}', ha='center', va='center',
-                  color='black' if means[i, j] > middle else 'white')
-    axes.set_title(divergence)
-    figure.colorbar(image, label=divergence)
-    figure.savefig(path, dpi=150)
-    plt.close(figure)
+    The same that the first value of `topology.compare` is of.
+    """
+    kept = []
+
+    def keep(dist_x, dist_y):
+        kept.extend((dist_x, dist_y))
+        return 0.0
+
+    topology.compare(x, y, divergence=keep, subset=subset, repeats=1,
+                     seed=seed)
+    return kept
+
+
+def plot_cross_barcode(path, paths, names, subset, seed):
+    """Plots the bars behind the RTD of two files, of the first subset."""
+    dists = first_distances(*map(load, paths), subset, seed)
+    plots.save(plots.cross_barcode(*dists, names=names), path)
 
 
 def main(argv):
@@ -113,8 +116,15 @@ def main(argv):
     names = [os.path.splitext(os.path.basename(path))[0] for path in paths]
     print_table(names, means, stds)
     if _PICTURE.value:
-        plot_matrix(_PICTURE.value, names, means, _DIVERGENCE.value)
+        plots.save(plots.divergence_matrix(
+            means, names, stds=stds if _REPEATS.value > 1 else None,
+            label=_DIVERGENCE.value), _PICTURE.value)
         print(f'Matrix of all pairs: {_PICTURE.value}', file=sys.stderr)
+    if _BARCODES.value:
+        plot_cross_barcode(_BARCODES.value, paths[:2], names[:2],
+                           _SUBSET.value, _SEED.value)
+        print(f'Cross-barcodes of {names[0]} and {names[1]}: '
+              f'{_BARCODES.value}', file=sys.stderr)
 
 
 if __name__ == '__main__':

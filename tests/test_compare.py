@@ -85,14 +85,16 @@ def test_the_command(tmp_path):
     for name, cloud in (('first', x), ('second', y), ('third', y[:, :1])):
         np.save(tmp_path / f'{name}.npy', cloud)
     files = 'first.npy', 'second.npy', 'third.npy'
-    done = _run(*files, '--subset=20', '--repeats=2', cwd=tmp_path)
+    done = _run(*files, '--subset=20', '--repeats=2',
+                '--barcodes=bars.png', cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     rows = [line.split() for line in done.stdout.splitlines()]
     assert [row[:2] for row in rows] == [
         ['first', 'second'], ['first', 'third'], ['second', 'third']]
     expected = topology.compare(x, y, subset=20, repeats=2)
     assert float(rows[0][2]) == pytest.approx(expected.mean, abs=1e-4)
-    assert (tmp_path / 'divergences.png').stat().st_size > 5000
+    for name in ('divergences.png', 'bars.png'):
+        assert (tmp_path / name).stat().st_size > 5000
     (tmp_path / 'broken.npy').write_text('no')
     for names, message in ((files[:1], 'at least two'),
                            (('first.npy', 'absent.npy'), 'No such file'),

@@ -22,8 +22,9 @@ EXAMPLES = [(page.name, heading, code) for page in PAGES
                 r'^#+ ([^\n]*)\n(?:(?!^#).)*?```python\n(.*?)```',
                 page.read_text(), re.DOTALL | re.MULTILINE)]
 # The public names: __all__ of the first, functions and classes of the others.
-PACKAGES = ('topdis_jax.topology', 'topdis_jax.losses', 'topdis_jax.metrics')
-MODULES = ('topdis_jax.models', 'topdis_jax.plots')
+PACKAGES = ('topdis_jax.topology', 'topdis_jax.losses', 'topdis_jax.metrics',
+            'topdis_jax.plots')
+MODULES = ('topdis_jax.models',)
 
 
 @pytest.mark.parametrize('code', [

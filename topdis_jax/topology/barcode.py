@@ -156,14 +156,20 @@ Array([2., 0.], dtype=float32))
     whole_mask = validity.as_mask(mask, dist)
     validity.check_concrete(given, given, mask=mask, names=('dist', 'dist'))
     chosen = primitive.choose(engine, dist.shape[-1], capacity)
-    dist = jnp.where(whole_mask[..., :, None] & whole_mask[..., None, :],
-                     dist, 0.0)
-    edges = trees.spanning_tree(dist, mask=whole_mask)
-    upper = _upper_of_tree(lax.stop_gradient(dist), edges)
+    dist, edges, upper = _with_tree(dist, whole_mask)
     bars = barcodes_of((dist, upper), ((0, 1),), whole_mask, num_bars, chosen)
     degree_1 = Barcode(*(x[0] for x in bars))
     return _degree_0(dist, edges, whole_mask, num_bars,
                      degree_1.count == -1), degree_1
+
+
+@jax.jit
+def _with_tree(dist, mask):
+    """dist with 0 for points that do not take part, its spanning tree, and
+    the upper matrix of degree 1."""
+    dist = jnp.where(mask[..., :, None] & mask[..., None, :], dist, 0.0)
+    edges = trees.spanning_tree(dist, mask=mask)
+    return dist, edges, _upper_of_tree(lax.stop_gradient(dist), edges)
 
 
 def _upper_of_tree(dist, edges):
@@ -180,6 +186,7 @@ def _upper_of_tree(dist, edges):
     return jnp.where(jnp.broadcast_to(on_diagonal, dist.shape), 0.0, upper)
 
 
+@functools.partial(jax.jit, static_argnums=3)
 def _degree_0(dist, edges, mask, num_bars, invalid):
     """The Barcode of degree 0 by the edges of a spanning tree, ascending."""
     count = jnp.sum(mask, axis=-1, keepdims=True) - 1

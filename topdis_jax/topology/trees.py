@@ -1,5 +1,6 @@
 """Minimum spanning trees and minimax paths of distance matrices, in JAX."""
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -111,8 +112,12 @@ def adjacency(edges: jax.Array, n: int) -> jax.Array:
     return of_one(edges)
 
 
+@functools.partial(jax.jit, static_argnums=0)
 def _over_batch(function, dist, mask):
-    """function(dist [n, n], mask [n]) over all leading dimensions."""
+    """function(dist [n, n], mask [n]) over all leading dimensions.
+
+    Compiled once, and not at each call outside of jit.
+    """
     dist = lax.stop_gradient(dist)
     for _ in range(dist.ndim - 2):
         function = jax.vmap(function)

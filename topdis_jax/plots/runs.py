@@ -2,15 +2,16 @@
 
 import os
 
+import jax
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-import jax
 import numpy as np
 from PIL import Image
 
 from topdis_jax import files, losses
+from topdis_jax.plots import figures
+from topdis_jax.plots.figures import save
 
-DPI = 110  # of all pictures but the animation
 _RANGE = 2.0  # traversals go this many standard deviations of the prior
 _STEPS = 9
 _SEEDS = 3
@@ -134,7 +135,7 @@ def traversal_gif(path, decode, codes, kl, frames=17):
         shown.set_data(_montage(pictures[:, :, frame]))
         figure.suptitle(f'One latent at {value:+.1f} (prior standard '
                         'deviations)', fontsize=10)
-        sequence.append(_drawn(canvas).quantize(
+        sequence.append(figures.drawn(canvas).quantize(
             128, dither=Image.Dither.NONE))
     there_and_back = sequence + sequence[-2:0:-1]
     with files.replacing(path, 'wb') as file:
@@ -305,27 +306,3 @@ def _label_columns(axes, pictures, labels):
 def _label_cells(axis, pixels, gap, labels):
     axis.set_ticks([i * (pixels + gap) + (pixels - 1) / 2
                     for i in range(len(labels))], labels, fontsize=9)
-
-
-def save(figure, path, colours=None):
-    """Writes a figure as a PNG, whole or not at all.
-
-    Args:
-      figure: of matplotlib.
-      path: of the PNG.
-      colours: of its palette, at most 256: a fifth of the bytes of a figure of
-        photographs; None: exact colours.
-    """
-    figure.set_dpi(DPI)
-    canvas = FigureCanvasAgg(figure)
-    with files.replacing(path, 'wb') as file:
-        if colours is None:
-            canvas.print_png(file)
-        else:
-            _drawn(canvas).quantize(colours).save(file, 'PNG', optimize=True)
-
-
-def _drawn(canvas):
-    """What is on a canvas, as an RGB image of Pillow."""
-    canvas.draw()
-    return Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])

@@ -1,0 +1,29 @@
+"""Plots of barcodes and divergences, and the pictures of a run."""
+
+from topdis_jax.plots.figures import DPI
+from topdis_jax.plots.figures import save
+from topdis_jax.plots.runs import draw_run
+from topdis_jax.plots.runs import joint_histogram
+from topdis_jax.plots.runs import loss_curves
+from topdis_jax.plots.runs import reconstructions
+from topdis_jax.plots.runs import traversal_gif
+from topdis_jax.plots.runs import traversals
+from topdis_jax.plots.topology import barcode
+from topdis_jax.plots.topology import cross_barcode
+from topdis_jax.plots.topology import divergence_matrix
+from topdis_jax.plots.topology import persistence_diagram
+
+__all__ = (
+    'DPI',
+    'barcode',
+    'cross_barcode',
+    'divergence_matrix',
+    'draw_run',
+    'joint_histogram',
+    'loss_curves',
+    'persistence_diagram',
+    'reconstructions',
+    'save',
+    'traversal_gif',
+    'traversals',
+)

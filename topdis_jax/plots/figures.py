@@ -1,0 +1,33 @@
+"""Figures of Matplotlib, made without the state of pyplot, and their files."""
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+import numpy as np
+from PIL import Image
+
+from topdis_jax import files
+
+DPI = 110  # of all pictures but the animation
+
+
+def save(figure, path, colours=None):
+    """Writes a figure as a PNG, whole or not at all.
+
+    Args:
+      figure: of matplotlib.
+      path: of the PNG.
+      colours: of its palette, at most 256: a fifth of the bytes of a figure of
+        photographs; None: exact colours.
+    """
+    figure.set_dpi(DPI)
+    canvas = FigureCanvasAgg(figure)
+    with files.replacing(path, 'wb') as file:
+        if colours is None:
+            canvas.print_png(file)
+        else:
+            drawn(canvas).quantize(colours).save(file, 'PNG', optimize=True)
+
+
+def drawn(canvas):
+    """What is on a canvas, as an RGB image of Pillow."""
+    canvas.draw()
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
