@@ -112,7 +112,7 @@ def _train(config, folder, dataset):
     family = families.FAMILIES[config.model.family]
 
     def plot(model, rows):
-        plots.draw_run(folder, model, dataset, rows, seed=config.seed,
+        plots.plot_run(folder, model, dataset, rows, seed=config.seed,
                        delay=config.topdis.delay,
                        labels=family.labels)
 

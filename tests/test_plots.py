@@ -136,13 +136,9 @@ def test_no_panel_is_empty(tmp_path, monkeypatch, names):
     figures = []
     monkeypatch.setattr(runs, 'save', lambda figure, path: figures.append(
         figure))
-<<<<<<< HEAD
     labels = {'set_point': 'Set point', 'kl_weight': 'Weight of the KL',
               'discriminator': 'Discriminator'}
-    known = [*plots._TERMS, *labels][:names]
-=======
-    known = list(runs._TERMS)[:names]
->>>>>>> 1f77ced8ea2fa7507794cd0b9b7ad44a0771caad
+    known = [*runs._TERMS, *labels][:names]
     # One row alone, and a term of which no value is finite.
     plots.loss_curves(tmp_path / 'l.png', [
         {'step': 5, 'discriminator': float('nan'),

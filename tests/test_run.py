@@ -104,7 +104,7 @@ def test_missing_files_are_named_at_once(tmp_path, monkeypatch, name):
                                   'faces3d', 'celeba', 'own', 'scenes_small'])
 def test_every_data_set_can_be_trained_on(tmp_path, monkeypatch, name):
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
-    monkeypatch.setattr(run.plots, 'draw_run', lambda *args, **options: None)
+    monkeypatch.setattr(run.plots, 'plot_run', lambda *args, **options: None)
     cases.shrink(monkeypatch)
     config = base.get_config()
     if name in cases.SIZES or name == 'celeba':

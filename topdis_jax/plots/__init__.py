@@ -2,9 +2,9 @@
 
 from topdis_jax.plots.figures import DPI
 from topdis_jax.plots.figures import save
-from topdis_jax.plots.runs import draw_run
 from topdis_jax.plots.runs import joint_histogram
 from topdis_jax.plots.runs import loss_curves
+from topdis_jax.plots.runs import plot_run
 from topdis_jax.plots.runs import reconstructions
 from topdis_jax.plots.runs import traversal_gif
 from topdis_jax.plots.runs import traversals
@@ -18,10 +18,10 @@ __all__ = (
     'barcode',
     'cross_barcode',
     'divergence_matrix',
-    'draw_run',
     'joint_histogram',
     'loss_curves',
     'persistence_diagram',
+    'plot_run',
     'reconstructions',
     'save',
     'traversal_gif',

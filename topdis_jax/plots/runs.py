@@ -24,7 +24,7 @@ _TERMS = {
 _LAST = {'grad_norm': 'Norm of the gradient'}
 
 
-def draw_run(folder, model, dataset, rows, *, seed=0, delay=0, labels=None):
+def plot_run(folder, model, dataset, rows, *, seed=0, delay=0, labels=None):
     """All pictures of a run into its folder.
 
     Args:
