@@ -11,7 +11,8 @@ import os
 
 from absl import flags
 
-from experiments import console, grid, trained
+from experiments import console, trained
+from experiments.study import grid
 from topdis_jax.metrics import evaluate
 from topdis_jax.training import inference, loop
 

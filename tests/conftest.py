@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 
-from tests import quick
+from tests.helpers import quick
 
 os.environ['XLA_FLAGS'] = (
     f'{os.environ.get("XLA_FLAGS", "")} {quick.flags(devices=4)}').strip()

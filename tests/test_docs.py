@@ -6,7 +6,6 @@ import importlib
 import importlib.util
 import inspect
 import os
-import pathlib
 import re
 import shutil
 import subprocess
@@ -14,7 +13,8 @@ import sys
 
 import pytest
 
-ROOT = pathlib.Path(__file__).parent.parent
+from tests.helpers.places import ROOT
+
 DOCS = ROOT / 'docs'
 PAGES = sorted(DOCS.glob('*.md'))
 EXAMPLES = [(page.name, heading, code) for page in PAGES

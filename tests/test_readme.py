@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 
-ROOT = os.path.dirname(os.path.dirname(__file__))
+from tests.helpers.places import ROOT
 
 
 def _readme():

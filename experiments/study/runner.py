@@ -1,0 +1,203 @@
+"""Runs the cells of a study, several at a time."""
+
+import concurrent.futures
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+import time
+
+from experiments.study import grid
+from topdis_jax import progress
+from topdis_jax.data import sources
+from topdis_jax.metrics import evaluate
+from topdis_jax.training import config as configs
+from topdis_jax.training import interrupts, lock
+
+# Runs inherit it: where a study was killed and its runs were not, the next one
+# must not write into the same folders.
+LOCK = 'study.lock'
+_THREAD_VARIABLES = ('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS',
+                     'MKL_NUM_THREADS', 'NUMBA_NUM_THREADS')
+
+
+def run(config, workdir, jobs=None):
+    """Trains what is not finished; returns [(cell, message)] of failures.
+
+    Args:
+      config: ml_collections.ConfigDict, see experiments/configs/study.py.
+      workdir: folder of the study.
+      jobs: cells at a time; None: one for each core.
+
+    Raises:
+      KeyboardInterrupt: after the runs under way have saved their states.
+    """
+    evaluate.check_names(config.run.eval.scores)
+    grid.check(config)
+    for name in config.data:
+        _check_data(config, name)
+    cells = grid.cells(config)
+    with lock.locked(workdir, LOCK) as held:
+        grid.prepare(config, workdir)
+        left = [cell for cell in cells
+                if not grid.is_finished(config, cell, workdir)]
+        runner = Runner(config, workdir, shares(jobs or len(_cores())), held)
+        with progress.Bar(total=len(cells), initial=len(cells) - len(left),
+                          desc='Study', unit='cell') as bar:
+            return _run_all(runner, left, bar)
+
+
+def _check_data(config, name):
+    """Renders or converts a data set once, before all cells; checks these."""
+    dataset = sources.load(name, root=config.run.data.root or None,
+                           source=config.run.data.source)
+    for variant in config.variants:
+        configs.check_dataset(grid.run_config(
+            config, grid.Cell(name, variant, 'on', 0)), dataset)
+
+
+def _run_all(runner, cells, bar):
+    failed = []
+    pool = concurrent.futures.ThreadPoolExecutor(len(runner.free))
+    with pool, interrupts.Interrupts().installed():
+        try:
+            futures = {pool.submit(runner.run, cell): cell for cell in cells}
+            for future in concurrent.futures.as_completed(futures):
+                message = future.result()
+                if message is not None:
+                    failed.append((futures[future], message))
+                    bar.show({'failed': len(failed)})
+                bar.update()
+        except BaseException:
+            bar.write('Stopping: the runs under way save their states; the '
+                      'same command goes on from there.', file=sys.stderr)
+            runner.stop()
+            pool.shutdown(cancel_futures=True)
+            raise
+    return sorted(failed)
+
+
+class Runner:
+    """Runs cells, each on a share of the cores.
+
+    Attributes:
+      free: the shares that no cell has, lists of cores.
+    """
+
+    def __init__(self, config, workdir, free, held):
+        """`held` is a file that every run keeps open."""
+        self.free = free
+        self._config = config
+        self._workdir = workdir
+        self._held = held
+        self._running = set()
+        self._stopped = False
+        self._guard = threading.Lock()
+
+    def run(self, cell):
+        """Runs a cell; returns what went wrong, or None."""
+        folder = cell.folder(self._workdir)
+        os.makedirs(folder, exist_ok=True)
+        with self._guard:
+            cores = self.free.pop()
+        start = time.monotonic()
+        try:
+            code, message = self._call(cell, folder, cores)
+        finally:
+            self.free.append(cores)
+        if code == 0 and grid.is_finished(self._config, cell, self._workdir):
+            state, message = 'finished', None
+        else:
+            state = 'interrupted' if self._stopped else 'failed'
+            message = _explanation(code, message, folder)
+        grid.write_state(folder, state, time.monotonic() - start,
+                         message or '')
+        return message
+
+    def _call(self, cell, folder, cores):
+        """Exit status of a cell's process and what it said last."""
+        command = [sys.executable, '-m', 'experiments.run',
+                   *grid.arguments(self._config, cell), f'--workdir={folder}']
+        path = os.path.join(folder, 'output.log')
+        with open(path, 'wb') as log, _pinned(cores):
+            with self._guard:
+                if self._stopped:
+                    return None, 'stopped before it started'
+                # A session of its own: Ctrl-C comes to it through stop alone.
+                process = subprocess.Popen(
+                    command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                    env=environment(len(cores), self._workdir),
+                    start_new_session=True,
+                    pass_fds=[self._held.fileno()])
+                self._running.add(process)
+            code = process.wait()
+        with self._guard:
+            self._running.remove(process)
+        return code, last_words(path)
+
+    def stop(self):
+        """Ends what runs; each run saves its state first."""
+        with self._guard:
+            self._stopped = True
+            for process in self._running:
+                process.terminate()
+
+
+def _explanation(code, words, folder):
+    """What to say of a process that failed, in one line."""
+    if code == 0:
+        return 'ended well, but not with the scores of its final step'
+    if code is not None and code < 0:  # it had no time to say so itself
+        return f'killed by signal {-code}; its last line: {words}'
+    return words or (f'ended with status {code} and no message; see '
+                     f'{os.path.join(folder, "output.log")}')
+
+
+def shares(jobs):
+    """Splits the cores: a list for each job, one core in several if few."""
+    cores = _cores()
+    return [cores[job::jobs] or [cores[job % len(cores)]]
+            for job in range(jobs)]
+
+
+def environment(threads, workdir):
+    """The environment of a process that has `threads` cores to itself."""
+    # Cells that differ in their seed compile the same programs.
+    compiled = os.path.join(os.path.abspath(workdir), 'compiled')
+    return {'JAX_COMPILATION_CACHE_DIR': compiled,
+            # Several processes may share one accelerator.
+            'XLA_PYTHON_CLIENT_PREALLOCATE': 'false', **os.environ,
+            **dict.fromkeys(_THREAD_VARIABLES, str(threads))}
+
+
+def last_words(path):
+    """A log's last error message, of several lines perhaps, or its last line.
+
+    A progress bar's states count as lines.
+    """
+    with open(path, errors='replace') as file:
+        lines = [line.strip() for line in file.read().splitlines()]
+    lines = [line for line in lines if line]
+    errors = [i for i, line in enumerate(lines) if line.startswith('Error: ')]
+    return ' '.join(lines[errors[-1] if errors else -1:])
+
+
+def _cores():
+    if hasattr(os, 'sched_getaffinity'):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
+
+
+@contextlib.contextmanager
+def _pinned(cores):
+    """Keeps this thread, and processes that it starts, to some cores."""
+    if not hasattr(os, 'sched_setaffinity'):
+        yield  # there the number of threads alone is limited
+        return
+    old = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, old)

@@ -1,0 +1,95 @@
+"""Steps that wait for nothing: many calls, few cores, several devices.
+
+A program that stands still is ended by its time limit. XLA has as many threads
+as there are cores: nothing here may give it more.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from tests.helpers import quick
+
+_STEPS = """
+import functools
+import sys
+import time
+import jax
+from jax.sharding import Mesh, NamedSharding, PartitionSpec as P
+import jax.numpy as jnp
+import numpy as np
+from topdis_jax import losses
+
+n, calls = map(int, sys.argv[1:])
+rng = np.random.default_rng(0)
+z, w = (jnp.asarray(rng.normal(size=size), jnp.float32)
+        for size in ((n, 3), (3, 8)))
+devices = jax.local_device_count()
+
+def loss(w, z, key, axis_name=None):
+    return losses.topdis_loss(lambda codes: jnp.tanh(codes @ w), z, key,
+                              shift=0.01, axis_name=axis_name)[0]
+
+alone = jax.value_and_grad(loss)
+shared = jax.value_and_grad(functools.partial(loss, axis_name='d'))
+mesh = Mesh(np.array(jax.devices()), ('d',))
+steps = dict(
+    jit=(jax.jit(alone), z),
+    spread=(jax.jit(alone), jax.device_put(z, NamedSharding(mesh, P('d')))),
+    pmap=(jax.pmap(shared, axis_name='d', in_axes=(None, 0, None)),
+          z.reshape(devices, -1, 3)),
+    shard_map=(jax.jit(jax.shard_map(
+        shared, mesh=mesh, in_specs=(P(), P('d'), P()), out_specs=P(),
+        check_vma=False)), z))
+for step, codes in steps.values():
+    for _ in range(calls):  # queued, without waiting
+        value, grad = step(w, codes, jax.random.key(1))
+    print(np.ravel(value)[0])
+"""
+
+# TOPDIS_MANY_CALLS=50 is the longer version.
+_CALLS = int(os.environ.get('TOPDIS_MANY_CALLS', '0'))
+
+
+@pytest.mark.skipif(not shutil.which('taskset'), reason='needs taskset')
+@pytest.mark.parametrize('cores', ['0', '0,1'])
+@pytest.mark.parametrize('n,calls', [(64, 50), (520, 20), (1000, 4)])
+def test_no_step_stands_still(n, calls, cores):
+    env = quick.environment(devices=2)
+    assert 'NPROC' not in env
+    done = subprocess.run(
+        ['taskset', '-c', cores, sys.executable, '-c', _STEPS, str(n),
+         str(_CALLS or calls)],
+        env=env, capture_output=True, text=True, timeout=_CALLS * 20 or 240)
+    assert done.returncode == 0, done.stderr
+    values = np.array(done.stdout.split(), float)
+    assert len(values) == 4 and values[0] > 0
+    np.testing.assert_allclose(values, values[0], rtol=1e-4)
+
+
+def test_ctrl_c_while_the_engine_compiles(tmp_path):
+    """The program ends there. A compiler would swallow the exception."""
+    env = quick.environment(NUMBA_CACHE_DIR=str(tmp_path))
+    program = subprocess.Popen(
+        [sys.executable, '-c', 'import jax, numpy as np\n'
+         'from topdis_jax import topology\n'
+         'dist = 1 - np.eye(4, dtype=np.float32)\n'
+         'jax.jit(topology.rtd)(dist, 2 * dist)\nprint("went on")'],
+        env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        for line in program.stderr:
+            if 'compiling' in line:
+                break
+        time.sleep(2)
+        program.send_signal(signal.SIGINT)
+        printed, errors = program.communicate(timeout=60)
+    finally:
+        program.kill()
+    assert program.returncode and 'went on' not in printed
+    assert 'KeyboardInterrupt' in errors and 'Exception ignored' not in errors

@@ -1,0 +1,160 @@
+"""One training step: terms, devices, orthogonalisation, purity."""
+
+import math
+
+import chex
+import jax
+import numpy as np
+import optax
+import pytest
+
+from tests.helpers import training_cases as cases
+from topdis_jax.topology.engines import native
+from topdis_jax.training import families
+
+
+def _run(config, topdis=True):
+    state, step = cases.make(config, topdis=topdis)
+    return jax.jit(step)(state, cases.batch())
+
+
+def _gradient(config, topdis=True):
+    """Parameters before minus after one step of plain descent, rate 1."""
+    state, step = cases.make(config, topdis=topdis, optimizer=optax.sgd(1.0))
+    after, metrics = jax.jit(step)(state, cases.batch())
+    return jax.tree.map(np.subtract, state.params, after.params), metrics
+
+
+def test_the_loss_is_the_sum_of_its_terms():
+    config = cases.config('beta_vae', topdis__weight=2.0, objective__beta=3.0)
+    _, metrics = _run(config)
+    np.testing.assert_allclose(
+        metrics['loss'], metrics['reconstruction'] + 3 * metrics['kl']
+        + 2 * metrics['topdis'], rtol=1e-6)
+
+
+def test_without_topdis_it_is_not_there():
+    config = cases.config()
+    _, metrics = _run(config, topdis=False)
+    assert set(metrics) == {'loss', 'reconstruction', 'kl', 'grad_norm'}
+    state, step = cases.make(config, topdis=False)
+    assert 'callback' not in jax.jit(step).lower(
+        state, cases.batch()).as_text()
+
+
+def test_counts_steps_and_is_a_function_of_the_state():
+    config = cases.config()
+    state, step = cases.make(config)
+    step = jax.jit(step)
+    one, metrics = step(state, cases.batch())
+    same, again = step(state, cases.batch())
+    assert one.step == 1
+    chex.assert_trees_all_equal((one, metrics), (same, again))
+    # Noise depends on the step.
+    _, later = step(state._replace(step=state.step + 1), cases.batch())
+    assert later['reconstruction'] != metrics['reconstruction']
+
+
+@pytest.mark.parametrize('family', families.FAMILIES)
+def test_a_family_with_topdis_orthogonalised(family):
+    config = cases.config(family, topdis__orthogonalize=True)
+    state, step = cases.make(config)
+    batch = cases.batch(image_shape=cases.SHAPES.get(family, cases.SHAPE))
+    step, rows = jax.jit(step), []
+    for _ in range(30):
+        state, metrics = step(state, batch)
+        rows.append(metrics)
+    assert all(np.isfinite(v) for row in rows for v in row.values())
+    assert rows[-1]['reconstruction'] < rows[0]['reconstruction']
+    assert all(row['conflict_after'] >= -1e-3 * abs(row['conflict_before'])
+               for row in rows)
+
+
+@pytest.mark.parametrize('family,changes', [
+    ('vae', {'topdis__fresh': True}), ('vae', {'topdis__orthogonalize': True}),
+    ('beta_vae', {'topdis__orthogonalize': True, 'model__hidden': (128,),
+                  'model__decoder_hidden': (128, 128)}),
+    ('factor_vae', {}), ('beta_tcvae', {}), ('dava', {})], ids=str)
+def test_spread_over_devices_equals_one_device(family, changes):
+    config = cases.config(family, **changes)
+    shape = cases.SHAPES.get(family, cases.SHAPE)
+    state, step = cases.make(config)
+    one, metrics = jax.jit(step)(state, cases.batch(image_shape=shape))
+    state, step = cases.make(config, axis_name='batch')
+    many, each = jax.pmap(step, axis_name='batch', in_axes=(None, 0))(
+        state, cases.batch(devices=4, image_shape=shape))
+    for name, value in metrics.items():
+        np.testing.assert_allclose(each[name], [value] * 4, rtol=2e-3,
+                                   atol=1e-3)
+    # Adam's first step has the size of the rate, whatever the gradient.
+    chex.assert_trees_all_close(
+        jax.tree.map(lambda x: x[3], many.params), one.params,
+        atol=0.02 * config.train.learning_rate, rtol=1e-4)
+
+
+@pytest.mark.parametrize('devices', [1, 2, 4])
+@pytest.mark.parametrize('orthogonalize', [False, True])
+def test_four_barcodes_a_step_on_any_number_of_devices(
+        monkeypatch, devices, orthogonalize):
+    call, received = native.lower, []
+
+    def counting(ctx, operands):
+        received.append(math.prod(ctx.avals_out[-1].shape))
+        return call(ctx, operands)
+
+    monkeypatch.setattr(native, 'lower', counting)
+    state, step = cases.make(cases.config(
+        topdis__engine='host', topdis__orthogonalize=orthogonalize),
+        axis_name='batch')
+    step = jax.pmap(step, axis_name='batch', in_axes=(None, 0),
+                    devices=jax.devices()[:devices])
+    text = step.lower(state, cases.batch(devices=devices)).compile().as_text()
+    assert text.count('custom_call_target="topdis_jax_barcodes"') == 1
+    assert set(received) == {4 // devices}
+
+
+def test_topdis_gradient_reaches_the_parameters():
+    without, _ = _gradient(cases.config(), topdis=False)
+    small, _ = _gradient(cases.config(topdis__weight=1.0))
+    large, _ = _gradient(cases.config(topdis__weight=2.0))
+    added = jax.tree.map(np.subtract, small, without)
+    twice = jax.tree.map(np.subtract, large, without)
+    chex.assert_trees_all_close(jax.tree.map(lambda x: 2 * x, added), twice,
+                                rtol=1e-2, atol=2e-3)
+    assert max(np.abs(x).max() for x in jax.tree.leaves(added)) > 0.01
+
+
+# Its layers are wide enough for gradients in factors.
+_WIDE = {'model__hidden': (128,), 'model__decoder_hidden': (128, 128)}
+
+
+@pytest.mark.parametrize('network', [
+    {}, _WIDE, {**_WIDE, 'topdis__fresh': True},
+    {**_WIDE, 'topdis__sample': False}],
+    ids=['narrow', 'wide', 'fresh', 'means'])
+def test_orthogonalised_gradient(network):
+    options = dict(topdis__weight=50.0, **network)
+    plain, _ = _gradient(cases.config(**options))
+    projected, metrics = _gradient(
+        cases.config(topdis__orthogonalize=True, **options))
+    before, after = metrics['conflict_before'], metrics['conflict_after']
+    if before >= 0:
+        chex.assert_trees_all_close(plain, projected, rtol=1e-3, atol=1e-3)
+        return
+    assert abs(after) < 1e-3 * abs(before)
+    # What was taken away is a multiple of the reconstruction's gradient.
+    taken = np.concatenate([np.ravel(x) for x in jax.tree.leaves(
+        jax.tree.map(np.subtract, projected, plain))])
+    reconstruction = _reconstruction_gradient(**network)
+    cosine = taken @ reconstruction / (
+        np.linalg.norm(taken) * np.linalg.norm(reconstruction))
+    assert cosine > 0.999
+
+
+def _reconstruction_gradient(**network):
+    """From two objectives that differ in the weight of the KL alone."""
+    def vector(beta):
+        config = cases.config('beta_vae', objective__beta=beta, **network)
+        grads, _ = _gradient(config, topdis=False)
+        return np.concatenate([np.ravel(x) for x in jax.tree.leaves(grads)])
+    return 2 * vector(1.0) - vector(2.0)
