@@ -47,6 +47,11 @@ def test_files_that_it_names_are_there():
 
 
 def test_commands_that_it_names_are_there():
-    for module in re.findall(r'python -m (experiments\.\w+)', _readme()):
+    for module in re.findall(r'python -m (experiments[.\w]+)', _readme()):
         path = os.path.join(ROOT, *module.split('.')) + '.py'
         assert os.path.exists(path), module
+
+
+def test_it_is_short():
+    words = re.sub(r'```.*?```', '', _readme(), flags=re.DOTALL).split()
+    assert len(words) <= 700

@@ -7,7 +7,8 @@
 from experiments.configs import base
 
 # What suits each family in so short a training: schedules shortened like it,
-# and discriminators as fast as the model. See results/selection.
+# and discriminators as fast as the model. See
+# docs/results/selection.md.
 OBJECTIVES = {
     'beta_vae': {'beta': 4.0},
     'beta_tcvae': {'beta': 6.0},

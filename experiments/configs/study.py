@@ -38,7 +38,7 @@ def get_config(part='families'):
     config.run.train.eval_every = 0
 
     # What a variant has of its own, after what its family has. See
-    # results/selection.
+    # docs/results/selection.md.
     config.overrides = ml_collections.ConfigDict()
     for family, objective in sprites.OBJECTIVES.items():
         config.overrides[family] = _of(objective=objective)

@@ -7,9 +7,10 @@ from PIL import Image
 import pytest
 from scipy import stats
 
-from experiments.study import grid, paired
+from experiments.study import grid, index, paired
 from experiments.study import report_pictures, report_results, report_text
 from tests.helpers import study_cases as cases
+from tests.helpers.places import ROOT
 from topdis_jax.training import workfolder
 
 
@@ -241,3 +242,18 @@ def test_traversals_stand_side_by_side(study_folder, tmp_path):
 def test_names_of_scores():
     assert report_text.label('dci_2000') == 'DCI (2000 points)'
     assert report_text.label('new_score') == 'new score'
+
+
+@pytest.mark.skipif(not (ROOT / 'docs').exists(), reason='needs docs/')
+def test_the_page_of_results_has_the_table_of_their_files():
+    folder = ROOT / 'docs' / 'results'
+    page = (folder / 'index.md').read_text()
+    assert index.with_table(page, index.table(folder)) == page
+
+
+def test_the_floor_of_a_reconstruction():
+    # A black and a white pixel are certain; of 51 / 255 = 0.2 the entropy is
+    # that of a coin of odds 1 to 4.
+    images = np.array([[[[0], [255], [51]]], [[[0], [0], [0]]]], np.uint8)
+    coin = stats.bernoulli(0.2).entropy()
+    np.testing.assert_allclose(index.floor(images), coin / 2, rtol=1e-12)
