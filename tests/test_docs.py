@@ -143,6 +143,8 @@ def test_no_link_is_dead(site):
 def test_commands_that_it_names_are_there():
     text = ''.join(page.read_text() for page in PAGES)
     for module in set(re.findall(r'python -m (experiments[.\w]+)', text)):
-        assert (ROOT / (module.replace('.', '/') + '.py')).exists(), module
+        path = ROOT / module.replace('.', '/')
+        assert any(file.exists() for file in (
+            path.with_suffix('.py'), path / '__main__.py')), module
     for name in set(re.findall(r'--config=(experiments/\S+?\.py)', text)):
         assert name.endswith('NAME.py') or (ROOT / name).exists(), name
