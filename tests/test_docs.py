@@ -17,10 +17,25 @@ from tests.helpers.places import ROOT
 
 DOCS = ROOT / 'docs'
 PAGES = sorted(DOCS.glob('*.md'))
-EXAMPLES = [(page.name, heading, code) for page in PAGES
-            for heading, code in re.findall(
-                r'^#+ ([^\n]*)\n(?:(?!^#).)*?```python\n(.*?)```',
-                page.read_text(), re.DOTALL | re.MULTILINE)]
+# Programs that an example may need, and that need not be there.
+OPTIONAL = ('equinox', 'ripser', 'gph', 'gudhi', 'torch_topological', 'rtd')
+
+
+def _examples(page):
+    """(heading, code) of each block of Python of a page."""
+    heading, found = '', []
+    for match in re.finditer(r'^#+ ([^\n]*)\n|^```([^\n]*)\n(.*?)^```',
+                             page.read_text(), re.DOTALL | re.MULTILINE):
+        title, language, code = match.groups()
+        if title:
+            heading = title
+        elif language == 'python':
+            found.append((heading, code))
+    return found
+
+
+EXAMPLES = [(page.name, *example) for page in PAGES
+            for example in _examples(page)]
 # The public names: __all__ of the first, functions and classes of the others.
 PACKAGES = ('topdis_jax.topology', 'topdis_jax.losses', 'topdis_jax.metrics',
             'topdis_jax.plots')
@@ -31,8 +46,14 @@ MODULES = ('topdis_jax.models',)
     pytest.param(code, id=f'{page}: {heading}')
     for page, heading, code in EXAMPLES])
 def test_an_example_runs_as_printed(code, tmp_path):
-    if 'import equinox' in code:
-        pytest.importorskip('equinox', reason='needs equinox')
+    _run(code, tmp_path)
+
+
+def _run(code, tmp_path):
+    """What an example prints; skips one of a program that is not there."""
+    for program in OPTIONAL:
+        if re.search(rf'^(import|from) {program}\b', code, re.MULTILINE):
+            pytest.importorskip(program, reason=f'needs {program}')
     env = os.environ | {'PYTHONPATH': str(ROOT)}
     if 'sources.load' in code:  # leaves nothing in the user's cache
         env['XDG_CACHE_HOME'] = str(tmp_path)
@@ -40,6 +61,16 @@ def test_an_example_runs_as_printed(code, tmp_path):
                           text=True, cwd=tmp_path, env=env)
     assert done.returncode == 0, done.stderr
     assert done.stdout, 'an example prints something'
+    return done.stdout
+
+
+COMING_FROM = [code for page, _, code in EXAMPLES if page == 'coming_from.md']
+
+
+@pytest.mark.parametrize('theirs,ours', zip(COMING_FROM[::2],
+                                            COMING_FROM[1::2]))
+def test_our_call_prints_what_the_other_program_does(theirs, ours, tmp_path):
+    assert _run(theirs, tmp_path) == _run(ours, tmp_path)
 
 
 def test_no_example_is_left_out():
@@ -64,8 +95,23 @@ def test_the_tutorial_runs(tmp_path):
                           env=os.environ | {'PYTHONPATH': str(ROOT)})
     assert done.returncode == 0, done.stderr
     assert len(re.findall('^seed 0, with', done.stdout, re.M)) == 2
-    made = {path.name for path in tmp_path.glob('*.png')}
-    assert made == {path.name for path in (DOCS / 'images').glob('*.png')}
+    assert _pictures(tmp_path) == {
+        name for name in _pictures(DOCS / 'images')
+        if name.startswith('tutorial_')}
+
+
+def test_the_autoencoders_train(tmp_path):
+    command = [sys.executable, str(DOCS / 'autoencoder.py'), '--seeds=0',
+               '--steps=100', f'--out={tmp_path}']
+    done = subprocess.run(command, capture_output=True, text=True,
+                          env=os.environ | {'PYTHONPATH': str(ROOT)})
+    assert done.returncode == 0, done.stderr
+    assert len(re.findall(r' rtd \d', done.stdout)) == 6
+    assert _pictures(tmp_path) == {'autoencoder.png'}
+
+
+def _pictures(folder):
+    return {path.name for path in folder.glob('*.png')}
 
 
 @pytest.fixture(scope='module')

@@ -6,7 +6,7 @@ Degrees 0 and 1 of clouds of four families and three dimensions; see
 `clouds.FAMILIES`. Distances are computed before. Programs, each on one thread
 and with the input it is quickest with:
   topdis_jax: `topology.rips_barcode` with engine 'host' under jit, compiled
-    before.
+    before for as many bars as there are.
   without jit: the same function called as it is, which checks the distances.
   engine: the call of the engine that it makes, from NumPy: degree 1 alone,
     given the spanning tree.
@@ -17,11 +17,13 @@ and with the input it is quickest with:
   redzed-tda: the condensed matrix, in float64.
 Those that are not installed are named and left out. All must give the same
 bars, bit for bit, before their times count. Times are in ms, the median of
---rounds alternating rounds; a call of more than --limit seconds is ended, and
-so is one that needs more than --memory. Prints a row for each cloud and a
-Markdown table of all sizes, and writes rips.json and rips.png.
+--rounds alternating rounds. A call of more than --limit seconds is ended, and
+so is one that needs more than --memory; larger clouds of that kind are not
+tried then. Prints a row for each cloud and a Markdown table of all sizes, and
+writes rips.json and rips.png.
 """
 
+import collections
 import functools
 import importlib.util
 import itertools
@@ -103,9 +105,12 @@ def call_of(name, dist):
 def _call_of_ours(dist, compiled):
     import jax
     from topdis_jax import topology
-    function = functools.partial(topology.rips_barcode, engine='host')
-    function = jax.jit(function) if compiled else function
     on_device = jax.device_put(dist)
+    function = functools.partial(topology.rips_barcode, engine='host')
+    if compiled:
+        # Under jit there must be places for all bars.
+        bars = max(int(degree.count) for degree in function(on_device))
+        function = jax.jit(functools.partial(function, num_bars=bars))
     return lambda: jax.block_until_ready(function(on_device))
 
 
@@ -247,13 +252,18 @@ def main(_):
           + ' '.join(f'{name:>12}' for name in names))
     rows = []
     apart = timing.Apart(functools.partial(prepare, FLAGS.memory))
-    todo = list(itertools.product(FLAGS.points, FLAGS.families,
+    todo = list(itertools.product(sorted(FLAGS.points), FLAGS.families,
                                   FLAGS.dimensions))
+    too_long = collections.defaultdict(set)  # by cloud, at a smaller size
     for n, family, dimension in tqdm(todo, desc='rips'):
+        slow = too_long[family, dimension]
         dist = clouds.single(family, n, dimension)
-        rows.append(dict(
-            n=n, family=family, dimension=dimension, seconds=time_cloud(
-                dist, names, FLAGS.rounds, FLAGS.limit, apart)))
+        seconds = dict.fromkeys(slow) | time_cloud(
+            dist, [name for name in names if name not in slow], FLAGS.rounds,
+            FLAGS.limit, apart)
+        slow.update(name for name in names if seconds[name] is None)
+        rows.append(dict(n=n, family=family, dimension=dimension,
+                         seconds={name: seconds[name] for name in names}))
         tqdm.write(line(rows[-1], names))
         (folder / 'rips.json').write_text(json.dumps(rows, indent=1) + '\n')
     apart.end()

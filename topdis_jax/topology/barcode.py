@@ -84,14 +84,16 @@ def relative_barcode(lower: ArrayLike, upper: ArrayLike, *,
       mask: [..., n] bool, the points that take part (all if None). The result
         is that of the matrices restricted to these points.
       num_bars: how many bars are returned. None for all: there are places
-        for 4 n + 16, which clouds do not fill. Where a matrix has more bars,
-        all are NaN and the count says how many they are; outside of jit and
-        grad they are computed once more, with places enough.
+        for 4 n + 16. Where a matrix has more bars, all are NaN and the count
+        says how many they are; outside of jit and grad they are computed once
+        more, with places enough. Clouds of few dimensions do not fill the
+        places, but nearly equidistant ones may: 512 random points on a sphere
+        have 998 bars in 10 dimensions, 4007 in 1000.
       engine: 'auto', 'host' or 'xla'.
       capacity: edges that engine 'xla' has room for among those that may give
-        a bar. 4 n if None, which clouds do not fill; other matrices may, as
-        edges between the two sides of a bipartite graph do. Too small a one
-        gives NaN, never a wrong bar.
+        a bar. 4 n if None, which clouds of few dimensions do not fill; nearly
+        equidistant ones may, as do the edges between the two sides of a
+        bipartite graph. Too small a one gives NaN, never a wrong bar.
 
     Returns:
       A Barcode. Traced values that are not valid (NaN, infinity, negative,
