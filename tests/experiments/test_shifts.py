@@ -39,7 +39,7 @@ def test_a_latent_that_nothing_hears_has_no_topology(run, monkeypatch):
     assert found.known.shape == (len(first), 3)
     assert np.all((found.known >= 0) & (found.known <= 1 + 1e-9))
     path = run / 'shifts.png'
-    shifts.draw(path, {'a run': (found, loaded.dataset.factor_names)})
+    shifts.plot(path, {'a run': (found, loaded.dataset.factor_names)})
     assert Image.open(path).width > 400
 
 

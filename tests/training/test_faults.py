@@ -195,7 +195,7 @@ class Left:
         loop.call_soon_threadsafe(print)
 
 with console.ending_with_messages():
-    with checkpoints._told('FOLDER', 'save'):
+    with checkpoints._translating_errors('FOLDER', 'save'):
         for _ in range(5):
             Left()
         raise ValueError('RESOURCE_EXHAUSTED: Error writing "x/0": '

@@ -50,6 +50,9 @@ _OWN_EDGE = -2
 # What `_cohomology` may do, in moves of an edge to its next triangle, times
 # the number of edges: as much as `_homology` takes, on most inputs.
 EFFORT = 0.75
+# ... where no bar is capped, as in absolute homology: there columns stay short,
+# or else `_homology` is so much faster that every move before it is a loss.
+_ABSOLUTE_EFFORT = 0.1
 # Words of all pivots of `_homology`; more of them do not fit in memory.
 _MAX_WORDS = 1 << 27
 _ONE = np.uint64(1)
@@ -132,7 +135,10 @@ def _barcodes_of_one_lower(lower, uppers, points, effort, stop, birth_edges,
     for item in range(uppers.shape[0]):
         counts[item] = -1
         if valid[item]:
-            found, bars = _cohomology(keys, uppers[item], candidates, effort,
+            share = effort
+            if _is_uncapped(candidates, uppers[item].view(np.int32)):
+                share = min(effort, _ABSOLUTE_EFFORT)
+            found, bars = _cohomology(keys, uppers[item], candidates, share,
                                       stop)
             if not found:
                 bars = _homology(lower, uppers[item], keys, candidates, stop)
@@ -736,9 +742,10 @@ class _Pivots(NamedTuple):
 # The second way. Notation: a generator is a candidate with lower < upper, and
 # every other edge is zero or, from its birth on, the sum of two older ones: of
 # those to a witness. So every relation is a sum of generators, a bit set in
-# their order. `codes[i, j]`, i < j, says what an edge is: _ZERO, -2 - g for
-# generator g, else the witness. `codes[j, i]` is then the number of edges that
-# adding it up visits, or -1 - r if the sum is row r of `sums`.
+# their order. `codes[i, j]`, i < j, says what an edge is: its lower 32 bits are
+# _ZERO, -2 - g for generator g, else the witness. The upper ones are then 0, as
+# most sums are never asked for; once one is (`_settle`), the number of edges
+# that adding it up visits, or -1 - r if the sum is row r of `sums`.
 
 
 @_jit
@@ -766,10 +773,42 @@ def _homology(lower, upper, keys, candidates, stop):
                      np.zeros(words, np.uint64), deaths)
     # Longer edges than the radius have the center as a witness, and as an
     # edge to every other one: they need no place in the order.
-    codes = np.full((n, n), np.int32(center))
-    _relations_in_order(keys, bits, edges, ends, caps, is_needed, codes,
-                        pivots, stop)
+    codes = np.full((n, n), _encode(center, 0))
+    _relations_in_order(keys, _zeros_from_birth(lower, upper), edges, ends,
+                        caps, is_needed, codes, pivots, stop)
     return _bars_of(generators, deaths)
+
+
+@_inlined
+def _encode(code, count):
+    return np.int64(count) << 32 | np.int64(code) & 0xFFFFFFFF
+
+
+@_inlined
+def _code(entry):
+    return np.int64(np.int32(entry & 0xFFFFFFFF))
+
+
+@_inlined
+def _count(entry):
+    return entry >> 32
+
+
+@_jit
+def _zeros_from_birth(lower, upper):
+    """[n, words] uint64: bit j of row i for edges i < j, lower == upper."""
+    n = lower.shape[0]
+    zeros = np.zeros((n, _num_words(n)), np.uint64)
+    for i in range(n - 1):
+        for j in range(i + 1, n):
+            zeros[i, j >> 6] |= np.uint64(lower[i, j] == upper[i, j]) << (
+                np.uint64(j & 63))
+    return zeros
+
+
+@_inlined
+def _has(sets, i, j):
+    return sets[i, j >> 6] >> np.uint64(j & 63) & _ONE
 
 
 @_jit
@@ -787,6 +826,23 @@ def _open_candidates(candidates, bits):
             kept[size] = key
             size += 1
     return kept[:size]
+
+
+@_jit
+def _is_uncapped(candidates, bits):
+    """Whether all candidates that can give a bar have one upper value.
+
+    So it is in absolute homology, where that is above all distances.
+    """
+    value = np.int64(-1)
+    for key in candidates:
+        i, j = _ends(key)
+        cap = _cap(bits, i, j)
+        if cap > key:
+            if value >= 0 and cap >> 32 != value:
+                return False
+            value = cap >> 32
+    return value >= 0
 
 
 @_jit
@@ -860,12 +916,17 @@ def _needed_caps(lower, upper, keys, radius):
     caps = np.empty(4 * n + 16, np.int64)
     size = 0
     reach = np.empty(n, np.float32)
+    # From the radius on every edge is the sum of two to the center, and those
+    # are zero, too, if edges that are zero connect all points.
+    last = np.int32(_NO_SIGN)
+    if _is_connected(lower.view(np.int32), bits, radius):
+        last = radius
     for i in range(n - 1):
         if size + n > caps.size:
             caps = _grow(caps)
         _reach_in(upper, i, reach)
         for j in range(i + 1, n):
-            if upper[i, j] > reach[j]:
+            if upper[i, j] > reach[j] or bits[i, j] > last:
                 continue
             cap = _cap(bits, i, j)
             is_closed = cap < keys[i, j]
@@ -878,6 +939,31 @@ def _needed_caps(lower, upper, keys, radius):
             caps[size] = cap | _LATE if is_closed else cap
             size += 1
     return _sort(caps[:size]), is_needed
+
+
+@_jit
+def _is_connected(lower, upper, radius):
+    """Whether edges with lower == upper within the radius connect all points.
+
+    Args: lower, upper: [n, n] int32, bits of the values.
+    """
+    n = lower.shape[0]
+    queue = np.zeros(n, np.int64)
+    reached = np.zeros(n, np.bool_)
+    reached[0] = True
+    size = 1
+    for place in range(n):
+        if place == size:
+            return False
+        if size == n:
+            break
+        row, other = lower[queue[place]], upper[queue[place]]
+        for j in range(n):
+            if row[j] == other[j] and row[j] <= radius and not reached[j]:
+                reached[j] = True
+                queue[size] = j
+                size += 1
+    return True
 
 
 @_jit
@@ -929,15 +1015,15 @@ def _is_spanned(lower, upper, keys, i, j, is_closed):
 
 
 @_jit
-def _relations_in_order(keys, bits, edges, ends, caps, is_needed, codes,
+def _relations_in_order(keys, zeros, edges, ends, caps, is_needed, codes,
                         pivots, stop):
     """Writes the relation (key, tie) that ends each generator's bar."""
     n = keys.shape[0]
     alive, born, cap = pivots.rows.shape[0], 0, 0
     relation = np.zeros(pivots.dead.size, np.uint64)
     sums = np.empty((16, relation.size), np.uint64)
-    num_sums = 0
-    stack = np.empty(2 * _LONG_SUM + 16, np.int64)
+    sums = _Sums(sums, 0, np.empty(2 * _LONG_SUM + 16, np.int64),
+                 np.empty(64, np.int64))
     older = np.zeros((n, _num_words(n)), np.uint64)  # edges, as sets of labels
     label, vertex = _scattered(n)
     witnesses = np.empty(n, np.int64)
@@ -949,37 +1035,37 @@ def _relations_in_order(keys, bits, edges, ends, caps, is_needed, codes,
             key = edges[place]
             i, j = _ends(key)
             while alive and cap < caps.size and caps[cap] >> 32 <= key >> 32:
-                alive -= _relate_cap(caps[cap], codes, sums, stack, relation,
-                                     pivots)
+                ended, sums = _relate_cap(caps[cap], codes, sums, relation,
+                                          pivots, stop)
+                alive -= ended
                 cap += 1
             if not alive or stop[0]:
                 return
             li, lj = label[i], label[j]
             found = _components(older, li, lj, left, todo, witnesses)
-            is_closed = _cap(bits, i, j) < key
             first = 1
-            if is_closed:
-                codes[i, j] = _ZERO
-                needed = is_needed[i, j >> 6] >> np.uint64(j & 63) & _ONE
+            if _has(zeros, i, j):
+                codes[i, j] = _encode(_ZERO, 0)
+                needed = _has(is_needed, i, j)
                 first = 0 if found > 1 or needed else found
             elif found == 0:
-                codes[i, j] = -2 - born
+                codes[i, j] = _encode(-2 - born, 0)
                 born += 1
             else:
-                if num_sums == sums.shape[0]:
-                    sums = _grow(sums)
-                num_sums += _define(codes, sums, num_sums, stack, relation, i,
-                                    j, vertex[witnesses[0]])
+                codes[i, j] = _encode(vertex[witnesses[0]], 0)
             for k in witnesses[first:found]:
-                alive -= _relate_triangle(key, vertex[k], codes, sums, stack,
-                                          relation, pivots)
+                ended, sums = _relate_triangle(key, vertex[k], codes, sums,
+                                               relation, pivots, stop)
+                alive -= ended
             if not alive:
                 return
             older[li, lj >> 6] |= _ONE << np.uint64(lj & 63)
             older[lj, li >> 6] |= _ONE << np.uint64(li & 63)
         begin = end
     while alive and cap < caps.size:
-        alive -= _relate_cap(caps[cap], codes, sums, stack, relation, pivots)
+        ended, sums = _relate_cap(caps[cap], codes, sums, relation, pivots,
+                                  stop)
+        alive -= ended
         cap += 1
 
 
@@ -1046,28 +1132,64 @@ def _components(older, i, j, left, todo, witnesses):
     return found
 
 
+class _Sums(NamedTuple):
+    """Sums of generators, with what is needed to add them up.
+
+    Attributes:
+      rows: [room, words] uint64, of which `size` are in use.
+      stack: room for the edges that one sum visits.
+      pending: room for the edges that wait to be settled.
+    """
+    rows: np.ndarray
+    size: int
+    stack: np.ndarray
+    pending: np.ndarray
+
+
 @_jit
-def _define(codes, sums, place, stack, relation, i, j, k):
-    """{i, j} = {i, k} + {j, k}. Returns how many rows of sums that took."""
-    codes[i, j] = k
-    terms = 1 + _num_terms(codes, i, k) + _num_terms(codes, j, k)
-    codes[j, i] = terms
-    if terms <= _LONG_SUM:
-        return 0
-    _add_edge(codes, sums, stack, relation, i, k)
-    _add_edge(codes, sums, stack, relation, j, k)
-    sums[place] = relation
-    relation[:] = 0
-    codes[j, i] = -1 - place
-    return 1
+def _settle(codes, sums, relation, i, j, stop):
+    """Settles an edge, after those that it is the sum of. Returns the sums."""
+    rows, size, stack, pending = sums
+    pending[0] = _name(i, j)
+    waiting = 1
+    while waiting and not stop[0]:
+        i, j = _ends(pending[waiting - 1])
+        k = _code(codes[i, j])
+        if k < 0 or _count(codes[i, j]):
+            waiting -= 1
+            continue
+        if waiting + 2 > pending.size:
+            pending = _grow(pending)
+        before = waiting
+        for end in (i, j):
+            part = codes[min(end, k), max(end, k)]
+            if _code(part) >= 0 and not _count(part):
+                pending[waiting] = _name(end, k)
+                waiting += 1
+        if waiting > before:
+            continue
+        waiting -= 1
+        terms = 1 + _num_terms(codes, i, k) + _num_terms(codes, j, k)
+        if terms <= _LONG_SUM:
+            codes[i, j] = _encode(k, terms)
+            continue
+        if size == rows.shape[0]:
+            rows = _grow(rows)
+        _add_edge(codes, rows, stack, relation, i, k)
+        _add_edge(codes, rows, stack, relation, j, k)
+        rows[size] = relation
+        relation[:] = 0
+        codes[i, j] = _encode(k, -1 - size)
+        size += 1
+    return _Sums(rows, size, stack, pending)
 
 
 @_jit
 def _num_terms(codes, i, j):
-    i, j = min(i, j), max(i, j)
-    if codes[i, j] < 0:
-        return np.int32(codes[i, j] != _ZERO)
-    return codes[j, i] if codes[j, i] > 0 else np.int32(1)
+    entry = codes[min(i, j), max(i, j)]
+    if _code(entry) < 0:
+        return np.int64(_code(entry) != _ZERO)
+    return _count(entry) if _count(entry) > 0 else np.int64(1)
 
 
 @_jit
@@ -1078,12 +1200,12 @@ def _add_edge(codes, sums, stack, relation, i, j):
     while size:
         size -= 1
         i, j = _ends(stack[size])
-        code = np.int64(codes[i, j])
+        code, count = _code(codes[i, j]), _count(codes[i, j])
         if code < _ZERO:
             g = -2 - code
             relation[g >> 6] ^= _ONE << np.uint64(g & 63)
-        elif code >= 0 and codes[j, i] < 0:
-            row = sums[-1 - codes[j, i]]
+        elif code >= 0 and count < 0:
+            row = sums[-1 - count]
             for w in range(relation.size):
                 relation[w] ^= row[w]
         elif code >= 0:
@@ -1097,23 +1219,28 @@ def _name(i, j):
 
 
 @_jit
-def _relate_triangle(key, k, codes, sums, stack, relation, pivots):
+def _relate_triangle(key, k, codes, sums, relation, pivots, stop):
     i, j = _ends(key)
-    _add_edge(codes, sums, stack, relation, i, j)
-    _add_edge(codes, sums, stack, relation, i, k)
-    _add_edge(codes, sums, stack, relation, j, k)
-    return _end_bar(relation, pivots, key, k)
+    for a, b in ((i, j), (i, k), (j, k)):
+        sums = _settle(codes, sums, relation, a, b, stop)
+    if stop[0]:  # sums that are not settled have no bound
+        return 0, sums
+    for a, b in ((i, j), (i, k), (j, k)):
+        _add_edge(codes, sums.rows, sums.stack, relation, a, b)
+    return _end_bar(relation, pivots, key, k), sums
 
 
 @_jit
-def _relate_cap(cap, codes, sums, stack, relation, pivots):
+def _relate_cap(cap, codes, sums, relation, pivots, stop):
     i, j = _ends(cap & ~np.int64(_LATE))
-    _add_edge(codes, sums, stack, relation, i, j)
+    sums = _settle(codes, sums, relation, i, j, stop)
+    if stop[0]:
+        return 0, sums
+    _add_edge(codes, sums.rows, sums.stack, relation, i, j)
+    key, tie = cap >> 32 << 32, cap & 0xFFFFFFFF
     if cap & _LATE:  # an edge that is zero, and whose parts are thus related
-        return _end_bar(relation, pivots, cap & ~np.int64(_LATE),
-                        np.int64(codes[i, j]))
-    return _end_bar(relation, pivots, cap >> 32 << 32,
-                    cap & 0xFFFFFFFF)
+        key, tie = cap & ~np.int64(_LATE), _code(codes[i, j])
+    return _end_bar(relation, pivots, key, tie), sums
 
 
 @_jit
