@@ -67,8 +67,8 @@ def _run(code, tmp_path):
 COMING_FROM = [code for page, _, code in EXAMPLES if page == 'coming_from.md']
 
 
-@pytest.mark.parametrize('theirs,ours', zip(COMING_FROM[::2],
-                                            COMING_FROM[1::2]))
+@pytest.mark.parametrize('theirs,ours', list(zip(COMING_FROM[::2],
+                                                 COMING_FROM[1::2])))
 def test_our_call_prints_what_the_other_program_does(theirs, ours, tmp_path):
     assert _run(theirs, tmp_path) == _run(ours, tmp_path)
 

@@ -1,6 +1,6 @@
 """What a study found: tables, paired differences, pictures.
 
-    python -m experiments.study.report --workdir=DIR --out=DIR
+    python -m experiments.study.report --workdir=DIR --out=REPORT
 
 DIR is that of experiments.study, finished or not. Writes README.md,
 results.json and pictures into the folder --out.

@@ -1,6 +1,6 @@
 """Plots of barcodes and divergences, and the pictures of a run."""
 
-from topdis_jax.plots.figures import DPI
+from topdis_jax.plots.figures import DPI  # noqa: F401
 from topdis_jax.plots.figures import save
 from topdis_jax.plots.runs import joint_histogram
 from topdis_jax.plots.runs import loss_curves
@@ -14,7 +14,6 @@ from topdis_jax.plots.topology import divergence_matrix
 from topdis_jax.plots.topology import persistence_diagram
 
 __all__ = (
-    'DPI',
     'barcode',
     'cross_barcode',
     'divergence_matrix',
