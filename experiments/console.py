@@ -50,6 +50,7 @@ def ending_with_messages():
     except interrupts.Interrupted as signal:
         sys.exit(signal.exit_status)
     except KeyboardInterrupt:
+        print('\nInterrupted.', file=sys.stderr)
         sys.exit(130)
 
 

@@ -16,7 +16,7 @@ import jax
 from ml_collections import config_flags
 
 from experiments import console, flags_parser
-from topdis_jax import plots, progress
+from topdis_jax import plots
 from topdis_jax.data import correlation, digest, sources
 from topdis_jax.metrics import evaluate
 from topdis_jax.topology.engines import native
@@ -105,9 +105,7 @@ def _prepared(config, folder, dataset):
 
 def _train(config, folder, dataset):
     if config.topdis.weight > 0:
-        with progress.waiting('Loading the persistence engine',
-                              processes.is_first()):
-            native.warm_up()
+        native.warm_up()  # which says so if it compiles
 
     family = families.FAMILIES[config.model.family]
 

@@ -195,8 +195,7 @@ def test_a_default_work_folder(tmp_path):
     for what in ('step without the', 'step with the'):
         assert sum(line.startswith(f'Compiling the training {what}')
                    for line in lines) == 1
-    for what in ('Plotting the pictures', 'Creating the first state',
-                 'Loading the persistence engine'):
+    for what in ('Plotting the pictures', 'Creating the first state'):
         assert any(line.startswith(f'{what} ...') for line in lines), what
     assert '\r' not in done.stderr
 

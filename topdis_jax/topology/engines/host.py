@@ -326,20 +326,23 @@ def _interruptible(function):
             future.set_exception(error)
 
     threading.Thread(target=work, daemon=True).start()
-    while True:
-        try:
-            return future.result(_SIGN_OF_LIFE)
-        except concurrent.futures.TimeoutError:
-            if future.done():
-                raise
-            _announcer.go_on()
+    try:
+        while True:
+            try:
+                return future.result(_SIGN_OF_LIFE)
+            except concurrent.futures.TimeoutError:
+                if future.done():
+                    raise
+                _announcer.go_on()
+    finally:
+        _announcer.end()
 
 
 class _Announcer(event.Listener):
     """Says once that a compilation starts; loading from the cache is none."""
 
     def __init__(self):
-        self._said = False
+        self._said, self._dots = False, 0
 
     def on_start(self, event):
         if not self._said:
@@ -352,7 +355,15 @@ class _Announcer(event.Listener):
     def go_on(self):
         """Says that a compilation has not ended yet."""
         if self._said:
-            _say(f'... {time.monotonic() - self._began:.0f} s')
+            self._dots += 1
+            print('.', end='', file=sys.stderr, flush=True)
+
+    def end(self):
+        """Ends the line of dots, if there is one."""
+        if self._dots:
+            seconds = time.monotonic() - self._began
+            print(f' {seconds:.0f} s', file=sys.stderr, flush=True)
+        self._dots = 0
 
 
 _announcer = _Announcer()
