@@ -13,13 +13,13 @@ from absl import flags
 
 from experiments import console, trained
 from experiments.study import grid
-from topdis_jax.metrics import evaluate
+from topdis_jax.metrics import evaluate, table
 from topdis_jax.training import inference, loop
 
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the run.')
 _SCORES = flags.DEFINE_list(
     'scores', None, 'Names, separated by commas; those of the run if left '
-    f'out. Known: {", ".join(evaluate.SCORES)}.')
+    f'out. Known: {", ".join(table.SCORES)}.')
 _CHECKPOINT = flags.DEFINE_enum(
     'checkpoint', 'latest', ('latest', 'best'), 'Which of the two.')
 

@@ -16,7 +16,7 @@ from absl import app, flags
 import numpy as np
 
 from topdis_jax import metrics
-from topdis_jax.metrics import draws
+from topdis_jax.metrics import samples
 
 _DCI = flags.DEFINE_bool('dci', False, 'DCI too, which takes minutes.')
 _ROUNDS = flags.DEFINE_integer('rounds', 3, 'Rounds; the least counts.')
@@ -42,7 +42,7 @@ def main(argv):
         return table[np.ravel_multi_index(tuple(factors.T), SIZES)]
 
     rng = np.random.RandomState(0)
-    train, test = (draws.draw_factors(rng, SIZES, n) for n in (10000, 5000))
+    train, test = (samples.sample_factors(rng, SIZES, n) for n in (10000, 5000))
     arrays = represent(train), train, represent(test), test
     calls = {
         'mig': lambda: metrics.mig(*arrays[:2]),

@@ -16,11 +16,11 @@ import numpy as np
 from experiments import console
 from topdis_jax import files
 from topdis_jax.data import sources
+from topdis_jax.metrics import table as scores
 
 FOLDER = os.path.join('docs', 'results')
 MARKS = '<!-- table: begin -->\n', '<!-- table: end -->\n'
-SCORES = {'mig': 'MIG', 'factor_vae': 'FactorVAE score', 'sap': 'SAP',
-          'dci_2000': 'DCI, 2000 points'}
+SHOWN = 'mig', 'factor_vae', 'sap', 'dci_2000'
 # In the order of the table; the rule of selection.md that fixed the settings
 # before the study's runs.
 STUDIES = {'families': 'no', 'strong': 'rule 2', 'gentle': 'rule 3',
@@ -73,7 +73,8 @@ def table(folder):
     """The lines of the table, of the studies in a folder."""
     with open(os.path.join(folder, 'floors.json')) as file:
         floors = json.load(file)
-    head = ['study', 'setting', 'seeds', *SCORES.values(),
+    head = ['study', 'setting', 'seeds',
+            *(scores.SCORES[name].label for name in SHOWN),
             'reconstruction (nats)', 'price (nats)', 'price above the floor',
             'fixed beforehand']
     lines = [head, ['---'] * len(head)]
@@ -99,7 +100,7 @@ def _row(found, floor):
     price = cost['difference']['mean'] / (cost['off']['mean'] - floor)
     return [setting(found['config']), str(len(found['seeds'])),
             *(f'{_change(measures[name], 3)}<br>'
-              f'{_interval(measures[name], 3)}' for name in SCORES),
+              f'{_interval(measures[name], 3)}' for name in SHOWN),
             _change(cost, 1),
             f'{cost["difference"]["mean"]:+.1f}<br>{_interval(cost, 1)}',
             f'{price:+.0%}']

@@ -2,11 +2,11 @@
 
 import statistics
 
+from topdis_jax.metrics import table
 from topdis_jax.training import workfolder
 
 LABELS = {
-    'mig': 'MIG', 'factor_vae': 'FactorVAE', 'sap': 'SAP', 'dci': 'DCI',
-    'dci_2000': 'DCI (2000 points)', 'beta_vae': 'beta-VAE score',
+    **{name: score.label for name, score in table.SCORES.items()},
     'reconstruction': 'reconstruction (nats)', 'minutes': 'time (min)'}
 # Of these the smaller is the better.
 COSTS = ('reconstruction', 'minutes')

@@ -28,8 +28,8 @@ def _decode(codes):
 
 
 def test_evaluates_a_perfect_code():
-    scores = evaluate.evaluate(_encode, _decode, _dataset(), ('mig',),
-                               batch_size=16, progress=False)
+    scores = evaluate.score_model(_encode, _decode, _dataset(), ('mig',),
+                                  batch_size=16, progress=False)
     assert scores['mig'] > 0.99
     p, images = special.expit(0.5), _dataset().images / 255
     want = -np.sum(images * np.log(p) + (1 - images) * np.log(1 - p)) / 60
@@ -37,7 +37,7 @@ def test_evaluates_a_perfect_code():
 
 
 def test_extreme_logits_are_finite():
-    scores = evaluate.evaluate(
+    scores = evaluate.score_model(
         _encode, lambda codes: 1e4 * (_decode(codes) - 0.4), _dataset(), (),
         progress=False)
     assert np.isfinite(scores['reconstruction'])
@@ -45,7 +45,7 @@ def test_extreme_logits_are_finite():
 
 def test_deterministic_in_the_seed():
     def run(seed):
-        return evaluate.evaluate(
+        return evaluate.score_model(
             lambda images: _encode(images) ** 2, _decode, _dataset(),
             ('mig',), seed=seed, progress=False)
 
@@ -59,22 +59,22 @@ def test_encodes_full_batches_and_each_image_once():
         sizes.append(len(images))
         return _encode(images)
 
-    evaluate.evaluate(encode, _decode, _dataset(), ('mig',), batch_size=32,
-                      progress=False)
+    evaluate.score_model(encode, _decode, _dataset(), ('mig',), batch_size=32,
+                         progress=False)
     assert sizes == [32, 32]
 
 
 def test_data_without_factors():
     data = FactorDataset('faces', _dataset().images)
-    scores = evaluate.evaluate(_encode, _decode, data, ('mig',),
-                               progress=False)
+    scores = evaluate.score_model(_encode, _decode, data, ('mig',),
+                                  progress=False)
     assert 'mig' not in scores and 'no factors' in scores['note']
 
 
 def test_every_score_of_a_perfect_code(monkeypatch):
     monkeypatch.setattr(evaluate, 'NUM_TRAIN', 500)
     monkeypatch.setattr(evaluate, 'NUM_TEST', 200)
-    scores = evaluate.evaluate(_encode, _decode, _dataset(), tuple(
+    scores = evaluate.score_model(_encode, _decode, _dataset(), tuple(
         evaluate.SCORES), progress=False)
     assert set(evaluate.SCORES) < set(scores)
     # SAP's linear classifiers do not tell middle classes apart.
@@ -85,8 +85,8 @@ def test_every_score_of_a_perfect_code(monkeypatch):
 
 def test_scores_that_are_undefined_are_named():
     with pytest.raises(evaluate.ScoreError, match='score mig.*latents'):
-        evaluate.evaluate(lambda images: _encode(images)[:, :1], _decode,
-                          _dataset(), ('mig',), progress=False)
+        evaluate.score_model(lambda images: _encode(images)[:, :1], _decode,
+                             _dataset(), ('mig',), progress=False)
 
 
 def test_codes_that_are_not_finite_are_named():
@@ -96,8 +96,8 @@ def test_codes_that_are_not_finite_are_named():
         return codes
 
     with pytest.raises(evaluate.ScoreError, match='latent 1 is NaN'):
-        evaluate.evaluate(encode, _decode, _dataset(), ('mig',),
-                          progress=False)
+        evaluate.score_model(encode, _decode, _dataset(), ('mig',),
+                             progress=False)
 
 
 def test_unknown_score():

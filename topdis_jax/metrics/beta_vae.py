@@ -13,14 +13,14 @@ def beta_vae(represent, factor_sizes, *, batch_size=64, num_train=10000,
              num_eval=5000, seed=0, progress=False):
     """beta-VAE score of a representation.
 
-    A point is the mean over `batch_size` pairs of draws of |z - z'|, where the
+    A point is the mean over `batch_size` pairs of |z - z'|, where the
     two of a pair have one factor in common: the same factor for all pairs of
-    the point, its value drawn pair by pair. A logistic regression of that
+    the point, its value sampled pair by pair. A logistic regression of that
     factor is fitted on `num_train` points; the score is its accuracy on
     `num_eval` others.
 
     Conventions are those of disentanglement_lib (Locatello et al. 2019) under
-    scikit-learn 0.22 or later. Departure: draws come from NumPy's newer
+    scikit-learn 0.22 or later. Departure: samples come from NumPy's newer
     generator, many at a time, so that seeds do not correspond.
 
     Args:
@@ -30,7 +30,7 @@ def beta_vae(represent, factor_sizes, *, batch_size=64, num_train=10000,
       factor_sizes: [k] number of values of each factor, k at least 2.
       batch_size: pairs per point.
       num_train, num_eval: points.
-      seed: of the draws.
+      seed: of the samples.
       progress: show a progress bar.
 
     Returns:

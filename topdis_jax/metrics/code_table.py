@@ -10,7 +10,7 @@ _FIRST_ROWS = 4096
 class CodeTable:
     """Codes of the images asked for so far, by index.
 
-    Scores ask for the same images again and again: FactorVAE's draws 970 000
+    Scores ask for the same images again and again: FactorVAE's samples 970 000
     of a data set that may have 20 000. So codes are kept, and the scores
     share them.
 

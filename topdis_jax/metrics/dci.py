@@ -12,7 +12,7 @@ import numpy as np
 from topdis_jax.metrics import checks
 from topdis_jax.metrics import code_table
 
-_STAGES = 100  # of boosting, for each factor
+STAGES = 100  # of boosting, for each factor
 _LOOK = 0.5  # seconds between two looks at how many are done
 
 
@@ -102,7 +102,7 @@ def _fit(j, codes, labels, test_codes, test_labels, seed, stages):
     """
     from sklearn import ensemble
 
-    model = ensemble.GradientBoostingClassifier(n_estimators=_STAGES,
+    model = ensemble.GradientBoostingClassifier(n_estimators=STAGES,
                                                 random_state=seed)
     model.fit(codes, labels, monitor=stages and functools.partial(
         _count_stage, stages))
@@ -128,7 +128,7 @@ def _counted_stages(shown, factors):
         return
     ended = threading.Event()
     with tempfile.NamedTemporaryFile(prefix='dci_stages_') as file, \
-            code_table.progress_bar(True, factors * _STAGES, 'DCI',
+            code_table.progress_bar(True, factors * STAGES, 'DCI',
                                     'stage') as bar:
         def follow():
             while not ended.wait(_LOOK):

@@ -4,7 +4,7 @@ import numpy as np
 
 from topdis_jax.metrics import checks
 from topdis_jax.metrics import code_table
-from topdis_jax.metrics import draws
+from topdis_jax.metrics import samples
 
 _VOTES_AT_ONCE = 500
 
@@ -14,8 +14,8 @@ def factor_vae(represent, factor_sizes, *, batch_size=64, num_train=10000,
                progress=False):
     """FactorVAE score of a representation.
 
-    A vote fixes one factor, drawn at random, to one value in `batch_size`
-    draws of all others; it goes to the latent whose variance is least beside
+    A vote fixes one factor, chosen at random, to one value in `batch_size`
+    samples of all others; it goes to the latent whose variance is least beside
     its variance overall. A majority classifier of the factor by that latent
     is made of `num_train` votes; the score is its accuracy on `num_eval`.
 
@@ -29,11 +29,11 @@ def factor_vae(represent, factor_sizes, *, batch_size=64, num_train=10000,
         function of its factors. Called with up to 32000 rows, or one batch
         if that is larger.
       factor_sizes: [k] number of values of each factor.
-      batch_size: draws per vote, at least 2.
+      batch_size: samples per vote, at least 2.
       num_train, num_eval: votes.
-      num_variance: draws for the overall variances.
+      num_variance: samples for the overall variances.
       threshold: least standard deviation of a latent that counts.
-      seed: of the draws.
+      seed: of the samples.
       progress: show a progress bar.
 
     Returns:
@@ -49,7 +49,7 @@ def factor_vae(represent, factor_sizes, *, batch_size=64, num_train=10000,
     checks.check_count('num_variance', num_variance, 2)
     rng = np.random.RandomState(seed)
     everything = checks.check_representation(
-        represent(draws.draw_factors(rng, factor_sizes, num_variance)),
+        represent(samples.sample_factors(rng, factor_sizes, num_variance)),
         num_variance)
     variance = np.var(everything, axis=0, ddof=1)
     # A latent that takes one value has no share of its variance, whatever the
@@ -72,7 +72,7 @@ def _votes(represent, factor_sizes, rng, batch_size, count, active, variance,
     votes = np.zeros((len(factor_sizes), int(active.sum())), np.int64)
     for start in range(0, count, _VOTES_AT_ONCE):
         size = min(_VOTES_AT_ONCE, count - start)
-        fixed, factors = _draw(rng, factor_sizes, batch_size, size)
+        fixed, factors = _sample_votes(rng, factor_sizes, batch_size, size)
         codes = checks.check_representation(
             represent(factors.reshape(size * batch_size, -1)),
             size * batch_size)
@@ -84,12 +84,12 @@ def _votes(represent, factor_sizes, rng, batch_size, count, active, variance,
     return votes
 
 
-def _draw(rng, factor_sizes, batch_size, count):
+def _sample_votes(rng, factor_sizes, batch_size, count):
     """Fixed factors [count] and factors [count, batch_size, k]."""
     fixed = np.empty(count, np.int64)
     factors = np.empty((count, batch_size, len(factor_sizes)), np.int64)
     for vote in range(count):
         fixed[vote] = rng.randint(len(factor_sizes))
-        factors[vote] = draws.draw_factors(rng, factor_sizes, batch_size)
+        factors[vote] = samples.sample_factors(rng, factor_sizes, batch_size)
         factors[vote, :, fixed[vote]] = factors[vote, 0, fixed[vote]]
     return fixed, factors

@@ -7,6 +7,8 @@ import numpy as np
 from topdis_jax.metrics import checks
 from topdis_jax.metrics import fits
 
+C = 0.01  # of the support vector classifiers
+
 
 def sap(codes, factors, test_codes, test_factors, *, continuous=False):
     """SAP score of codes.
@@ -61,7 +63,7 @@ def _accuracies(codes, factors, test_codes, test_factors):
 
     def accuracy(cell):
         i, j = cell
-        classifier = svm.LinearSVC(C=0.01, class_weight='balanced', dual=False)
+        classifier = svm.LinearSVC(C=C, class_weight='balanced', dual=False)
         classifier.fit(codes[:, i:i + 1], factors[:, j])
         predicted = classifier.predict(test_codes[:, i:i + 1])
         return np.mean(predicted == test_factors[:, j])

@@ -243,7 +243,7 @@ def _score(config, dataset, infer, checkpoints, plot, log_path, state):
 
 def score_model(config, dataset, model):
     """The scores of config.eval of an Inference, by name."""
-    return evaluate.evaluate(
+    return evaluate.score_model(
         lambda images: model.encode(images)[0], model.decode, dataset,
         tuple(config.eval.scores), seed=config.seed,
         batch_size=config.eval.batch_size)
