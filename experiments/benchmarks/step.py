@@ -60,7 +60,7 @@ class Candidate:
 
 def make_candidate(config, image_shape, *, topdis, native=False, patches=()):
     """A step on one device, traced with parts of it replaced."""
-    model = states.make_model(config, image_shape).clone(native=native)
+    model = states.make_model(config, image_shape).clone(xla_only=native)
     objective = families.make_objective(config, dataset_size=46080)
     step = steps.make_step(config, model, objective,
                            states.make_optimizer(config), topdis=topdis)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from topdis_jax import convolutions
+from topdis_jax.models import convolutions
 
 # Stride, height of the input, channels in and out: few channels in (images),
 # few out, many of both.
@@ -23,7 +23,7 @@ def flax_layer(name, features, stride):
 
 
 def our_layer(name, features, stride, native=False):
-    return getattr(convolutions, name)(features, stride, native=native)
+    return getattr(convolutions, name)(features, stride, xla_only=native)
 
 
 def value_and_grads(layer, variables, x, cotangent):

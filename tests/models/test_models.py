@@ -99,7 +99,7 @@ def test_native_form_is_the_same_function(side, channels):
     x = images(shape)
     quick = models.VAE(image_shape=shape)
     variables = initial(quick)
-    native = models.VAE(image_shape=shape, native=True)
+    native = models.VAE(image_shape=shape, xla_only=True)
 
     def loss(model):
         def value(variables):

@@ -18,7 +18,7 @@ makes the 2x2 block of x around its middle.) TPU and GPU get XLA's own
 convolutions, and so does the CPU where they are the faster choice.
 
 The derivative is a custom VJP, because autodiff of either form would not find
-the fast adjoint. Hence no forward-mode derivative, except with `native=True`.
+the fast adjoint. Hence no forward-mode derivative, except with `xla_only=True`.
 """
 
 import flax.linen as nn
@@ -43,19 +43,19 @@ class Conv(nn.Module):
     Attributes:
       features: channels of the result.
       stride: 2, or 1 for the layer that turns a 4x4 map into a vector.
-      native: use XLA's own convolution and its derivative everywhere.
+      xla_only: use XLA's own convolution and its derivative everywhere.
     """
     features: int
     stride: int
-    native: bool = False
+    xla_only: bool = False
 
     @nn.compact
     def __call__(self, x):
         kernel = self.param('kernel', nn.initializers.normal(0.02),
                             (4, 4, x.shape[-1], self.features))
         bias = self.param('bias', nn.initializers.zeros, (self.features,))
-        if self.native:
-            y = _native_conv(x, kernel, self.stride)
+        if self.xla_only:
+            y = _xla_conv(x, kernel, self.stride)
         elif self.stride == 2:
             y = conv(x, kernel)
         else:  # every weight meets every pixel once: a dense layer
@@ -75,11 +75,11 @@ class ConvTranspose(nn.Module):
     Attributes:
       features: channels of the result.
       stride: 2, or 1 for the layer that turns a vector into a 4x4 map.
-      native: use XLA's own convolution and its derivative everywhere.
+      xla_only: use XLA's own convolution and its derivative everywhere.
     """
     features: int
     stride: int
-    native: bool = False
+    xla_only: bool = False
 
     @nn.compact
     def __call__(self, x):
@@ -87,8 +87,8 @@ class ConvTranspose(nn.Module):
         kernel = self.param(
             'kernel', init, (4, 4, x.shape[-1], self.features))
         bias = self.param('bias', init, (self.features,))
-        if self.native:
-            y = _native_conv_transpose(x, kernel, self.stride)
+        if self.xla_only:
+            y = _xla_conv_transpose(x, kernel, self.stride)
         elif self.stride == 2:
             y = conv_transpose(x, kernel)
         else:  # as in Conv; a transposed convolution turns its kernel
@@ -160,40 +160,40 @@ conv_transpose.defvjp(_conv_transpose_fwd, _conv_transpose_bwd)
 
 def _down(x, kernel):
     if x.shape[-1] > _FEW_CHANNELS:
-        return _native_conv(x, kernel)
+        return _xla_conv(x, kernel)
     return lax.platform_dependent(
-        x, kernel, cpu=_matrix_down, default=_native_conv)
+        x, kernel, cpu=_matrix_down, default=_xla_conv)
 
 
 def _up(x, kernel):
     return lax.platform_dependent(
-        x, kernel, cpu=_matrix_up, default=_native_conv_transpose)
+        x, kernel, cpu=_matrix_up, default=_xla_conv_transpose)
 
 
 def _correlate(x, y):
     if x.shape[-1] > _FEW_CHANNELS:
-        return _native_correlate(x, y)
+        return _xla_correlate(x, y)
     return lax.platform_dependent(
-        x, y, cpu=_matrix_correlate, default=_native_correlate)
+        x, y, cpu=_matrix_correlate, default=_xla_correlate)
 
 
-def _native_conv(x, kernel, stride=2):
+def _xla_conv(x, kernel, stride=2):
     padding = (stride - 1, stride - 1)
     return lax.conv_general_dilated(
         x, kernel, (stride, stride), (padding, padding),
         dimension_numbers=_DIMENSIONS)
 
 
-def _native_conv_transpose(x, kernel, stride=2):
+def _xla_conv_transpose(x, kernel, stride=2):
     padding = 'SAME' if stride == 2 else 'VALID'
     return lax.conv_transpose(
         x, kernel, (stride, stride), padding, dimension_numbers=_DIMENSIONS)
 
 
-def _native_correlate(x, y):
+def _xla_correlate(x, y):
     shape = (4, 4, x.shape[-1], y.shape[-1])
     kernel = jax.ShapeDtypeStruct(shape, x.dtype)
-    return jax.linear_transpose(lambda k: _native_conv(x, k), kernel)(y)[0]
+    return jax.linear_transpose(lambda k: _xla_conv(x, k), kernel)(y)[0]
 
 
 def _matrix_down(x, kernel):

@@ -1,0 +1,43 @@
+"""What the models accept: images and latents, in float32."""
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+
+from topdis_jax.models.networks import CHANNELS
+
+
+def check_image_shape(shape: Sequence[int]) -> None:
+    """Raises ValueError if the convolutional networks read no such images."""
+    height, width, channels = shape
+    if height != width or height not in CHANNELS or channels not in (1, 3):
+        raise ValueError(
+            'The convolutional networks read images of size '
+            f'{" or ".join(f"{s}x{s}" for s in CHANNELS)} with 1 or 3 '
+            f'channels; received {height}x{width}x{channels}. Resize the '
+            "images, or use network='mlp', which reads any size.")
+
+
+def check_images(images: ArrayLike, shape: Sequence[int]) -> jax.Array:
+    """`images` in float32, if they are floating [b, *shape]."""
+    images = jnp.asarray(images)
+    if images.ndim != 4 or images.shape[1:] != tuple(shape):
+        raise ValueError(
+            f'Expected images [batch, {", ".join(map(str, shape))}]; received '
+            f'{list(images.shape)}. Set image_shape to that of the data.')
+    if not jnp.issubdtype(images.dtype, jnp.floating):
+        raise ValueError(
+            'Expected floating images in [0, 1]; received '
+            f'{images.dtype}. Divide 8-bit images by 255.')
+    return images.astype(jnp.float32)
+
+
+def check_latents(z: ArrayLike, latents: int | str = 'latents') -> jax.Array:
+    """`z` in float32, if it is [m, latents] (any number of them if unset)."""
+    z = jnp.asarray(z)
+    if z.ndim != 2 or (latents != 'latents' and z.shape[1] != latents):
+        raise ValueError(f'Expected latents [batch, {latents}]; received '
+                         f'{list(z.shape)}.')
+    return z.astype(jnp.float32)

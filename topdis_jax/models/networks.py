@@ -1,0 +1,114 @@
+"""The networks that the models are made of."""
+
+from collections.abc import Callable, Sequence
+
+import flax.linen as nn
+import jax
+from jax import lax
+
+from topdis_jax.models import convolutions
+
+# Channels of the stride-2 convolutions, by image size: each halves the map
+# until it is 4x4. The 32x32 network is the 64x64 one less the second layer,
+# so that both begin with 32 channels and have the same top.
+CHANNELS = {64: (32, 32, 64, 64), 32: (32, 64, 64)}
+
+
+class ConvEncoder(nn.Module):
+    """Stride-2 convolutions to a 4x4 map, a layer to a vector, one out.
+
+    Attributes:
+      channels: of the stride-2 convolutions, in order.
+      width: size of the vector.
+      outputs: number of outputs.
+      instance_norm: after every stride-2 layer and its ReLU, normalize each
+        channel of each image over the map (no learned scale or offset).
+      xla_only: see `VAE`.
+    """
+    channels: Sequence[int]
+    width: int
+    outputs: int
+    instance_norm: bool = False
+    xla_only: bool = False
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        for i, features in enumerate(self.channels):
+            x = nn.relu(convolutions.Conv(
+                features, stride=2, xla_only=self.xla_only,
+                name=f'conv_{i}')(x))
+            if self.instance_norm:
+                x = _instance_norm(x)
+        x = nn.relu(convolutions.Conv(
+            self.width, stride=1, xla_only=self.xla_only, name='top')(x))
+        return dense(self.outputs, 'out')(x.reshape(x.shape[0], self.width))
+
+
+class ConvDecoder(nn.Module):
+    """Mirror image of `ConvEncoder`: [m, d] to logits [m, h, w, c].
+
+    Attributes:
+      channels: of the stride-2 convolutions of the encoder, in its order.
+      width: size of the first layer.
+      image_channels: c.
+      xla_only: see `VAE`.
+    """
+    channels: Sequence[int]
+    width: int
+    image_channels: int
+    xla_only: bool = False
+
+    @nn.compact
+    def __call__(self, z: jax.Array) -> jax.Array:
+        x = nn.relu(dense(self.width, 'latents')(z))
+        x = nn.relu(convolutions.ConvTranspose(
+            self.channels[-1], stride=1, xla_only=self.xla_only,
+            name='top')(x.reshape(x.shape[0], 1, 1, self.width)))
+        for i, features in enumerate(reversed(self.channels[:-1])):
+            x = nn.relu(convolutions.ConvTranspose(
+                features, stride=2, xla_only=self.xla_only,
+                name=f'conv_{i}')(x))
+        return convolutions.ConvTranspose(
+            self.image_channels, stride=2, xla_only=self.xla_only,
+            name='out')(x)
+
+
+class MLP(nn.Module):
+    """Dense layers [b, inputs] -> [b, outputs], PyTorch's default weights.
+
+    Attributes:
+      hidden: sizes of the hidden layers, at least one.
+      outputs: number of outputs.
+      activation: after every hidden layer.
+    """
+    hidden: Sequence[int]
+    outputs: int
+    activation: Callable[[jax.Array], jax.Array]
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        # As in the convolutional decoder, 'latents' reads the input.
+        names = ['latents', *(f'dense_{i}' for i in range(len(self.hidden)))]
+        for name, features in zip(names, self.hidden):
+            x = self.activation(dense(features, name, x.shape[1])(x))
+        return dense(self.outputs, 'out', x.shape[1])(x)
+
+
+def dense(features: int, name: str, fan_in: int | None = None) -> nn.Dense:
+    """A dense layer: N(0, 0.02), zero bias; or, given fan_in, PyTorch's."""
+    if fan_in is None:
+        return nn.Dense(
+            features, kernel_init=nn.initializers.normal(0.02), name=name)
+    init = convolutions.symmetric_uniform(fan_in)
+    return nn.Dense(features, kernel_init=init, bias_init=init, name=name)
+
+
+def _instance_norm(x, epsilon=1e-5):
+    """Mean 0, variance 1 (biased) of every channel's map; x [b, h, w, c]."""
+    x = x - x.mean((1, 2), keepdims=True)
+    return x * lax.rsqrt((x * x).mean((1, 2), keepdims=True) + epsilon)
+
+
+def default_width(shape: Sequence[int]) -> int:
+    """Size of the layer next to the latents, for images [h, w, c]."""
+    return 128 if shape[2] == 1 else 256
