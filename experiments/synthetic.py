@@ -27,10 +27,6 @@ from tqdm import tqdm
 
 from topdis_jax import plots, topology
 
-_WORKDIR = flags.DEFINE_string('workdir', 'runs/synthetic',
-                               'Where the results go.')
-_SEEDS = flags.DEFINE_integer('seeds', 10, 'Seeds besides the published one.')
-
 PUBLISHED_SEED = 7
 CLUSTERS = (2, 3, 4, 5, 6, 10, 12)
 RINGS = (5, 4, 3, 2, 1)
@@ -140,17 +136,25 @@ def plot(path, results):
     plots.save(figure, path)
 
 
-def main(_):
-    folder = pathlib.Path(_WORKDIR.value)
+def main():
+    """Flags are defined here, for tests import other programs beside."""
+    workdir = flags.DEFINE_string('workdir', 'runs/synthetic',
+                                  'Folder of the table and the picture.')
+    seeds = flags.DEFINE_integer('seeds', 10,
+                                 'Seeds besides the published one.')
+    app.run(lambda argv: run(pathlib.Path(workdir.value), seeds.value))
+
+
+def run(folder, seeds):
     folder.mkdir(parents=True, exist_ok=True)
     results = {'clusters': measure(*clusters(PUBLISHED_SEED)),
                'rings': measure(*rings())}
     taus = {name: [] for name in DIVERGENCES}
-    for seed in tqdm(range(_SEEDS.value), desc='seeds'):
+    for seed in tqdm(range(seeds), desc='seeds'):
         for name, values in measure(*clusters(seed + 100)).items():
             taus[name].append(tau(name, values))
     print(f'One cloud and the same in k clusters\n\n'
-          f'{table(results["clusters"], CLUSTERS, _SEEDS.value and taus)}\n\n'
+          f'{table(results["clusters"], CLUSTERS, seeds and taus)}\n\n'
           f'Five rings and k rings\n\n{table(results["rings"], RINGS)}')
     (folder / 'synthetic.json').write_text(json.dumps(
         results | {'taus_of_clusters': taus}, indent=1) + '\n')
@@ -159,4 +163,4 @@ def main(_):
 
 
 if __name__ == '__main__':
-    app.run(main)
+    main()

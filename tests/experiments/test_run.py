@@ -27,6 +27,12 @@ SMALL = ['--config.train.batch_size=16', '--config.model.hidden=(8,)',
          '--config.eval.scores=("mig",)']
 
 
+@pytest.fixture(scope='module', autouse=True)
+def images():
+    """Rendered once, so that no message of that stands before others."""
+    sources.load('sprites_small')
+
+
 def _command(*args, program='run'):
     return [sys.executable, '-m', f'experiments.{program}', *args]
 
