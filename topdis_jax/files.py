@@ -1,12 +1,14 @@
 """Files that appear whole or not at all."""
 
+from collections.abc import Iterator
 import contextlib
 import json
 import os
+from typing import Any, IO
 
 
 @contextlib.contextmanager
-def replacing(path, mode='w'):
+def replacing(path: str | os.PathLike, mode: str = 'w') -> Iterator[IO]:
     """An open file that takes the place of `path` at the end.
 
     A reader sees the old file or the new one. An exception leaves the old one
@@ -22,7 +24,7 @@ def replacing(path, mode='w'):
             os.remove(temporary)
 
 
-def write_json(path, value):
+def write_json(path: str | os.PathLike, value: Any) -> None:
     """Writes indented JSON with a final line break."""
     with replacing(path) as file:
         json.dump(value, file, indent=2)

@@ -5,6 +5,7 @@ into a file, each row is a line of its own: one every two seconds at first, and
 then one whenever the time has grown by a hundredth, at most ten minutes apart.
 """
 
+from collections.abc import Callable, Iterator, Mapping
 import contextlib
 import sys
 import threading
@@ -33,7 +34,7 @@ class Bar(tqdm.tqdm):
             options.update(mininterval=_BETWEEN[0], miniters=1)
         super().__init__(*args, **{'dynamic_ncols': True, **options})
 
-    def show(self, values):
+    def show(self, values: Mapping[str, str]) -> None:
         """Shows values, {name: text}, at the next update.
 
         The last ones are left out where there is no room for all.
@@ -78,7 +79,7 @@ class Bar(tqdm.tqdm):
 
 
 @contextlib.contextmanager
-def waiting(text, shown=True):
+def waiting(text: str, shown: bool = True) -> Iterator[None]:
     """Tells what is waited for within: a line, with a dot every two seconds.
 
     Args:
@@ -111,7 +112,8 @@ def _write(text):
     sys.stderr.flush()
 
 
-def announcing_first_call(function, text, shown=True):
+def announcing_first_call(function: Callable, text: str,
+                          shown: bool = True) -> Callable:
     """The function; announces its first call, which compiles (`waiting`)."""
     called = False
 
@@ -130,11 +132,12 @@ def announcing_first_call(function, text, shown=True):
 class Pace:
     """Tells how long a run will take, if that is more than an hour."""
 
-    def __init__(self, total, shown=True):
+    def __init__(self, total: int, shown: bool = True) -> None:
         """`total`: steps. `shown` False: nothing is printed."""
-        self._total, self._begin, self._announced = total, None, not shown
+        self._total, self._announced = total, not shown
+        self._begin: tuple[int, float] | None = None
 
-    def note(self, step, more=''):
+    def note(self, step: int, more: str = '') -> None:
         """Notes that a step is done; tells the estimate once there is one.
 
         Args:
@@ -160,7 +163,7 @@ class Pace:
                 f'take about {duration(left / rate)}{more}.', file=sys.stderr)
 
 
-def duration(seconds):
+def duration(seconds: float) -> str:
     """Seconds in words: '40 minutes', '3.2 hours', '5.5 days'."""
     for unit, size in (('days', 86400), ('hours', 3600)):
         if seconds >= 2 * size:

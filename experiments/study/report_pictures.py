@@ -188,4 +188,4 @@ def _side_by_side(path, panels):
         axes.set_axis_off()
         axes.set_title(title, fontsize=12)
         left += width
-    plots.save(figure, path, colours=256)
+    plots.save(figure, path, colors=256)

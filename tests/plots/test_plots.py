@@ -53,13 +53,13 @@ def test_reconstructions(tmp_path):
     assert Image.open(tmp_path / 'r.png').height > 100
 
 
-def test_a_palette_saves_bytes_and_hardly_changes_colours(tmp_path):
+def test_a_palette_saves_bytes_and_hardly_changes_colors(tmp_path):
     x, y = np.meshgrid(*2 * [np.linspace(0, 1, 200)])
     noise = np.random.default_rng(0).uniform(-0.02, 0.02, (200, 200, 1))
     figure = Figure(figsize=(4, 4))
     figure.figimage(np.clip(np.stack([x, y, 1 - x], axis=2) + noise, 0, 1))
     plots.save(figure, tmp_path / 'all.png')
-    plots.save(figure, tmp_path / 'few.png', colours=256)
+    plots.save(figure, tmp_path / 'few.png', colors=256)
     paths = [tmp_path / name for name in ('all.png', 'few.png')]
     large, small = (path.stat().st_size for path in paths)
     assert small < large / 2

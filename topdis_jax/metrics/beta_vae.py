@@ -1,6 +1,9 @@
 """beta-VAE score, Higgins et al. 2017 (openreview Sy2fzU9gl), section 3."""
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from topdis_jax.metrics import checks
 from topdis_jax.metrics import code_table
@@ -9,8 +12,10 @@ from topdis_jax.metrics import fits
 _POINTS_AT_ONCE = 250
 
 
-def beta_vae(represent, factor_sizes, *, batch_size=64, num_train=10000,
-             num_eval=5000, seed=0, progress=False):
+def beta_vae(represent: Callable[[np.ndarray], ArrayLike],
+             factor_sizes: Sequence[int], *, batch_size: int = 64,
+             num_train: int = 10000, num_eval: int = 5000, seed: int = 0,
+             progress: bool = False) -> float:
     """beta-VAE score of a representation.
 
     A point is the mean over `batch_size` pairs of |z - z'|, where the

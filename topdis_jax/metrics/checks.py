@@ -4,10 +4,14 @@ A score names what is wrong, and where: which array, latent or factor. That
 saves reading a stack of classifier internals after hours of training.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 
-def check_codes(codes, name='codes'):
+def check_codes(codes: ArrayLike, name: str = 'codes') -> np.ndarray:
     """Codes as float64 [n, d].
 
     Args:
@@ -31,7 +35,7 @@ def check_codes(codes, name='codes'):
     return codes
 
 
-def check_factors(factors, name='factors'):
+def check_factors(factors: ArrayLike, name: str = 'factors') -> np.ndarray:
     """Factors as int64 [n, k].
 
     Args:
@@ -47,7 +51,7 @@ def check_factors(factors, name='factors'):
     return factors.astype(np.int64)
 
 
-def as_numpy(array):
+def as_numpy(array: ArrayLike) -> np.ndarray:
     """A NumPy array; floats shorter than 32 bits become float32.
 
     JAX arrays of bfloat16 come as a type that NumPy takes for raw bytes, and
@@ -70,7 +74,8 @@ def _table(array, name, columns, kinds, contents):
     return array
 
 
-def check_pair(codes, factors, prefix=''):
+def check_pair(codes: ArrayLike, factors: ArrayLike,
+               prefix: str = '') -> tuple[np.ndarray, np.ndarray]:
     """Codes [n, d] float64 and factors [n, k] int64 of the same n.
 
     Args:
@@ -86,7 +91,7 @@ def check_pair(codes, factors, prefix=''):
     return codes, factors
 
 
-def check_at_least_two(what, count, score):
+def check_at_least_two(what: str, count: int, score: str) -> None:
     """Raises ValueError where a score of differences has nothing to compare.
 
     Args:
@@ -100,7 +105,8 @@ def check_at_least_two(what, count, score):
             f'got {count}')
 
 
-def check_factors_vary(factors, score, name='factors'):
+def check_factors_vary(factors: np.ndarray, score: str,
+                       name: str = 'factors') -> None:
     """Raises ValueError if a column of `factors` [n, k] has one value only."""
     constant = np.flatnonzero((factors == factors[:1]).all(axis=0))
     if constant.size:
@@ -110,7 +116,7 @@ def check_factors_vary(factors, score, name='factors'):
             f'{len(factors)} rows')
 
 
-def check_count(name, value, minimum=1):
+def check_count(name: str, value: Any, minimum: int = 1) -> None:
     """Raises ValueError unless `value` is a whole number >= `minimum`."""
     if int(value) != value or value < minimum:
         raise ValueError(
@@ -118,7 +124,8 @@ def check_count(name, value, minimum=1):
             f'{value!r}')
 
 
-def check_same_columns(codes, test_codes, factors, test_factors):
+def check_same_columns(codes: np.ndarray, test_codes: np.ndarray,
+                       factors: np.ndarray, test_factors: np.ndarray) -> None:
     """Raises ValueError unless training and test rows have equal columns."""
     for name, train, test in (('latents', codes, test_codes),
                               ('factors', factors, test_factors)):
@@ -128,7 +135,8 @@ def check_same_columns(codes, test_codes, factors, test_factors):
                 f'{train.shape[1]} and {test.shape[1]}')
 
 
-def check_same_classes(factors, test_factors, score):
+def check_same_classes(factors: np.ndarray, test_factors: np.ndarray,
+                       score: str) -> None:
     """Raises ValueError if a factor's values differ between the two."""
     for j, (train, test) in enumerate(zip(factors.T, test_factors.T)):
         alone = np.setxor1d(train, test)
@@ -140,7 +148,7 @@ def check_same_classes(factors, test_factors, score):
                 'only')
 
 
-def check_sizes(factor_sizes):
+def check_sizes(factor_sizes: Sequence[int]) -> None:
     """Raises ValueError unless `factor_sizes` is [k] of whole numbers >= 1."""
     sizes = np.asarray(factor_sizes)
     if sizes.ndim != 1 or not sizes.size or sizes.dtype.kind not in 'iu' or (
@@ -149,7 +157,7 @@ def check_sizes(factor_sizes):
                          f'1, got {factor_sizes!r}')
 
 
-def check_representation(codes, rows):
+def check_representation(codes: ArrayLike, rows: int) -> np.ndarray:
     """The codes that `represent` gave as [rows, d]; dtype as in as_numpy."""
     codes = as_numpy(codes)
     if codes.ndim != 2 or len(codes) != rows:

@@ -1,6 +1,10 @@
 """Codes of a data set, each image encoded at most once."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from topdis_jax.metrics import checks
 
@@ -18,7 +22,9 @@ class CodeTable:
       num_encoded: how many images have been encoded.
     """
 
-    def __init__(self, encode, images, *, batch_size=256, progress=False):
+    def __init__(self, encode: Callable[[np.ndarray], np.ndarray],
+                 images: np.ndarray, *, batch_size: int = 256,
+                 progress: bool = False) -> None:
         """Starts with no codes.
 
         Args:
@@ -38,10 +44,10 @@ class CodeTable:
         # Row of the codes plus one; 0 where the image is not encoded yet.
         # Memory of pages never touched costs nothing.
         self._rows = np.zeros(len(images), np.int32)
-        self._codes = None
+        self._codes: Any = None
         self.num_encoded = 0
 
-    def get(self, indices, purpose=''):
+    def get(self, indices: ArrayLike, purpose: str = '') -> np.ndarray:
         """Codes of images.
 
         Args:
@@ -88,7 +94,8 @@ class CodeTable:
         self.num_encoded = end
 
 
-def run_padded(function, batch, batch_size):
+def run_padded(function: Callable[[np.ndarray], np.ndarray], batch: np.ndarray,
+               batch_size: int) -> np.ndarray:
     """function(batch) for a batch that may be short, padded to `batch_size`.
 
     Args:
@@ -114,7 +121,8 @@ def run_padded(function, batch, batch_size):
     return result[:count]
 
 
-def progress_bar(shown, total, description, unit='it'):
+def progress_bar(shown: bool, total: int, description: str,
+                 unit: str = 'it') -> Any:
     """A bar that vanishes when done, or a silent one."""
     from topdis_jax import progress
     return progress.Bar(total=total, desc=description, unit=unit, leave=False,

@@ -8,6 +8,7 @@ import threading
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from topdis_jax.metrics import checks
 from topdis_jax.metrics import code_table
@@ -30,8 +31,9 @@ class DCI(NamedTuple):
     informativeness_test: float
 
 
-def dci(codes, factors, test_codes, test_factors, *, seed=0, num_jobs=None,
-        progress=False):
+def dci(codes: ArrayLike, factors: ArrayLike, test_codes: ArrayLike,
+        test_factors: ArrayLike, *, seed: int = 0, num_jobs: int | None = None,
+        progress: bool = False) -> DCI:
     """DCI scores of codes.
 
     For each factor, 100 stages of gradient boosted trees on all latents; R[i,
@@ -143,12 +145,12 @@ def _counted_stages(shown, factors):
             thread.join()
 
 
-def disentanglement(importance):
+def disentanglement(importance: np.ndarray) -> float:
     """Disentanglement of importances [d, k]."""
     return _concentration(importance)
 
 
-def completeness(importance):
+def completeness(importance: np.ndarray) -> float:
     """Completeness of importances [d, k]."""
     return _concentration(importance.T)
 

@@ -1,12 +1,14 @@
 """Explicitness, Ridgeway & Mozer 2018 (arXiv:1802.05312), section 4."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from topdis_jax.metrics import checks
 from topdis_jax.metrics import fits
 
 
-def explicitness(codes, factors, test_codes, test_factors):
+def explicitness(codes: ArrayLike, factors: ArrayLike, test_codes: ArrayLike,
+                 test_factors: ArrayLike) -> float:
     """Explicitness of codes: can a linear classifier read each factor?
 
     For each factor a multinomial logistic regression on all latents,

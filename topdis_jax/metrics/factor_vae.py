@@ -1,6 +1,9 @@
 """FactorVAE score, Kim & Mnih 2018 (arXiv:1802.05983), section 4."""
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from topdis_jax.metrics import checks
 from topdis_jax.metrics import code_table
@@ -9,9 +12,11 @@ from topdis_jax.metrics import samples
 _VOTES_AT_ONCE = 500
 
 
-def factor_vae(represent, factor_sizes, *, batch_size=64, num_train=10000,
-               num_eval=5000, num_variance=10000, threshold=0.05, seed=0,
-               progress=False):
+def factor_vae(represent: Callable[[np.ndarray], ArrayLike],
+               factor_sizes: Sequence[int], *, batch_size: int = 64,
+               num_train: int = 10000, num_eval: int = 5000,
+               num_variance: int = 10000, threshold: float = 0.05,
+               seed: int = 0, progress: bool = False) -> float:
     """FactorVAE score of a representation.
 
     A vote fixes one factor, chosen at random, to one value in `batch_size`

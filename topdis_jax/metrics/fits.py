@@ -1,11 +1,13 @@
 """Small fits of scikit-learn, side by side."""
 
+from collections.abc import Callable, Iterable
 from concurrent import futures
 import os
+from typing import Any
 import warnings
 
 
-def side_by_side(function, items):
+def side_by_side(function: Callable[[Any], Any], items: Iterable) -> list:
     """[function(item), ..], one fit on each core at a time.
 
     A fit this small is many times slower where its arithmetic is spread over

@@ -7,9 +7,10 @@ an edge changes its bin with the version of NumPy.
 """
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
-def histogram_bins(codes, bins=20):
+def histogram_bins(codes: ArrayLike, bins: int = 20) -> np.ndarray:
     """Bin of each code among equal bins between the latent's min and max.
 
     Bins are closed on the left; the maximum falls into the last one. A
@@ -36,7 +37,8 @@ def histogram_bins(codes, bins=20):
     return binned
 
 
-def label_classes(factors):
+def label_classes(
+        factors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Columns of [n, k] relabelled to 0, 1, ... in order of their values.
 
     Returns:
@@ -50,7 +52,7 @@ def label_classes(factors):
     return labels, counts
 
 
-def mutual_information(binned, factors):
+def mutual_information(binned: np.ndarray, factors: np.ndarray) -> np.ndarray:
     """Plug-in mutual information I[i, j] of latent bin i and factor j.
 
     sum_ab p(a, b) log(p(a, b) / (p(a) p(b))) with observed frequencies; no
@@ -86,7 +88,7 @@ def _information_of_table(table):
     return max(float(terms.sum()), 0.0)
 
 
-def entropies(factors):
+def entropies(factors: np.ndarray) -> np.ndarray:
     """Plug-in entropy in nats of each column of [n, k] integers: [k]."""
     labels, counts = label_classes(factors)
     result = np.zeros(len(counts))

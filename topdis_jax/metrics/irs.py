@@ -1,12 +1,14 @@
 """Interventional robustness score, Suter et al. 2019 (arXiv:1811.00007)."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from topdis_jax.metrics import checks
 from topdis_jax.metrics import information
 
 
-def irs(codes, factors, *, quantile=0.99, bins=20):
+def irs(codes: ArrayLike, factors: ArrayLike, *, quantile: float = 0.99,
+        bins: int = 20) -> float:
     """Interventional robustness of codes: what one factor fixes, it fixes.
 
     For latent i and factor j, rows are grouped by the factor's value; c[i, j]

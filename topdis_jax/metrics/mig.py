@@ -1,12 +1,13 @@
 """Mutual information gap, Chen et al. 2018 (arXiv:1802.04942), equation 6."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from topdis_jax.metrics import checks
 from topdis_jax.metrics import information
 
 
-def mig(codes, factors, *, bins=20):
+def mig(codes: ArrayLike, factors: ArrayLike, *, bins: int = 20) -> float:
     """Mutual information gap of codes.
 
     MIG = mean_j (I[i1, j] - I[i2, j]) / H[j], where i1 and i2 are the two
@@ -40,7 +41,7 @@ def mig(codes, factors, *, bins=20):
     return gap(table, information.entropies(factors))
 
 
-def gap(information_table, entropy):
+def gap(information_table: np.ndarray, entropy: np.ndarray) -> float:
     """MIG of a matrix of mutual information [d, k] and entropies [k]."""
     second, first = np.sort(information_table, axis=0)[-2:]
     return float(np.mean((first - second) / entropy))

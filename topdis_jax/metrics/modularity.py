@@ -1,12 +1,14 @@
 """Modularity, Ridgeway & Mozer 2018 (arXiv:1802.05312), section 3."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from topdis_jax.metrics import checks
 from topdis_jax.metrics import information
 
 
-def modularity(codes, factors, *, bins=20):
+def modularity(codes: ArrayLike, factors: ArrayLike, *,
+               bins: int = 20) -> float:
     """Modularity of codes: does each latent know one factor only?
 
     The mean over latents of 1 - sum_{j != j*} I[i, j]^2 / (I[i, j*]^2 (k - 1)),
@@ -36,7 +38,7 @@ def modularity(codes, factors, *, bins=20):
     return of_information(information.mutual_information(binned, factors))
 
 
-def of_information(table):
+def of_information(table: np.ndarray) -> float:
     """Modularity of a matrix of mutual information [d, k]."""
     squares = table ** 2
     best = squares.max(axis=1)

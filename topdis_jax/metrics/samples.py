@@ -1,6 +1,7 @@
 """Factors sampled uniformly, and the codes that scores share."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -42,4 +43,4 @@ class Samples:
         codes = np.split(represent(np.concatenate(factors)), [NUM_TRAIN])
         self.train = codes[0], factors[0]
         self.both = (*self.train, codes[1], factors[1])
-        self.options = {'seed': seed, 'progress': progress}
+        self.options: dict[str, Any] = {'seed': seed, 'progress': progress}

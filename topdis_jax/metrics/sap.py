@@ -3,6 +3,7 @@
 import itertools
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from topdis_jax.metrics import checks
 from topdis_jax.metrics import fits
@@ -10,7 +11,8 @@ from topdis_jax.metrics import fits
 C = 0.01  # of the support vector classifiers
 
 
-def sap(codes, factors, test_codes, test_factors, *, continuous=False):
+def sap(codes: ArrayLike, factors: ArrayLike, test_codes: ArrayLike,
+        test_factors: ArrayLike, *, continuous: bool = False) -> float:
     """SAP score of codes.
 
     SAP = mean_j (S[i1, j] - S[i2, j]), where i1 and i2 are the two latents
@@ -51,7 +53,7 @@ def sap(codes, factors, test_codes, test_factors, *, continuous=False):
     return gap(_accuracies(codes, factors, test_codes, test_factors))
 
 
-def gap(scores):
+def gap(scores: np.ndarray) -> float:
     """Mean over factors of the gap of the two best latents of [d, k]."""
     second, first = np.sort(scores, axis=0)[-2:]
     return float(np.mean(first - second))

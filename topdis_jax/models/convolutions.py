@@ -21,6 +21,8 @@ The derivative is a custom VJP, because autodiff of either form would not find
 the fast adjoint. Hence no forward-mode derivative, except with `xla_only=True`.
 """
 
+from collections.abc import Callable
+
 import flax.linen as nn
 import jax
 from jax import lax
@@ -96,7 +98,7 @@ class ConvTranspose(nn.Module):
         return y + bias.reshape(1, 1, 1, -1)
 
 
-def symmetric_uniform(fan_in):
+def symmetric_uniform(fan_in: int) -> Callable[..., jax.Array]:
     """Initialiser: uniform within 1/sqrt(fan_in), PyTorch's default."""
     bound = fan_in ** -0.5
 
@@ -107,7 +109,7 @@ def symmetric_uniform(fan_in):
 
 
 @jax.custom_vjp
-def conv(x, kernel):
+def conv(x: jax.Array, kernel: jax.Array) -> jax.Array:
     """Convolution of kernel 4 and stride 2, zero padding 1.
 
     Args:
@@ -133,7 +135,7 @@ conv.defvjp(_conv_fwd, _conv_bwd)
 
 
 @jax.custom_vjp
-def conv_transpose(x, kernel):
+def conv_transpose(x: jax.Array, kernel: jax.Array) -> jax.Array:
     """Transposed convolution of kernel 4 and stride 2, padding 'SAME'.
 
     Args:

@@ -55,15 +55,17 @@ class VAE(nn.Module):
     decoder_hidden: Sequence[int] = (1200, 1200, 1200)
     xla_only: bool = False
 
-    def setup(self):
+    def setup(self) -> None:
         _check_vae(self)
         shape = tuple(self.image_shape)
+        self.encoder: nn.Module
+        self.decoder: nn.Module
         if self.network == 'mlp':
             self.encoder = MLP(self.hidden, 2 * self.latents, nn.relu)
             self.decoder = MLP(
                 self.decoder_hidden, math.prod(shape), jnp.tanh)
             return
-        options = dict(
+        options: dict[str, Any] = dict(
             channels=CHANNELS[shape[0]],
             width=self.width or default_width(shape),
             xla_only=self.xla_only)

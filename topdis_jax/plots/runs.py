@@ -1,10 +1,13 @@
 """Pictures of a run: reconstructions, latent traversals, loss curves."""
 
+from collections.abc import Callable, Mapping, Sequence
 import os
+from typing import Any
 
 import jax
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 import numpy as np
 from PIL import Image
 
@@ -24,7 +27,9 @@ _TERMS = {
 _LAST = {'grad_norm': 'Norm of the gradient'}
 
 
-def plot_run(folder, model, dataset, rows, *, seed=0, delay=0, labels=None):
+def plot_run(folder: str, model: Any, dataset: Any,
+             rows: Sequence[Mapping[str, Any]], *, seed: int = 0,
+             delay: int = 0, labels: Mapping[str, str] | None = None) -> None:
     """All pictures of a run into its folder.
 
     Args:
@@ -57,7 +62,8 @@ def plot_run(folder, model, dataset, rows, *, seed=0, delay=0, labels=None):
     loss_curves(path('loss_curves.png'), rows, delay=delay, labels=labels)
 
 
-def reconstructions(path, images, decoded):
+def reconstructions(path: str | os.PathLike, images: np.ndarray,
+                    decoded: np.ndarray) -> None:
     """Inputs above what the model makes of them.
 
     Args:
@@ -74,7 +80,9 @@ def reconstructions(path, images, decoded):
     save(figure, path)
 
 
-def traversals(path, decode, codes, kl):
+def traversals(path: str | os.PathLike,
+               decode: Callable[[np.ndarray], np.ndarray], codes: np.ndarray,
+               kl: np.ndarray) -> None:
     """Each latent's value from low to high, the others held.
 
     Args:
@@ -107,7 +115,9 @@ def traversals(path, decode, codes, kl):
     save(figure, path)
 
 
-def traversal_gif(path, decode, codes, kl, frames=17):
+def traversal_gif(path: str | os.PathLike,
+                  decode: Callable[[np.ndarray], np.ndarray],
+                  codes: np.ndarray, kl: np.ndarray, frames: int = 17) -> None:
     """The same as an animation: all latents move there and back.
 
     Args:
@@ -144,7 +154,9 @@ def traversal_gif(path, decode, codes, kl, frames=17):
             append_images=there_and_back[1:], duration=90, loop=0)
 
 
-def loss_curves(path, rows, *, delay=0, labels=None):
+def loss_curves(path: str | os.PathLike, rows: Sequence[Mapping[str, Any]], *,
+                delay: int = 0,
+                labels: Mapping[str, str] | None = None) -> None:
     """A panel for each term of the loss that the log has.
 
     Args:
@@ -153,7 +165,7 @@ def loss_curves(path, rows, *, delay=0, labels=None):
       delay: step after which TopDis is on; marked if the log has it.
       labels: titles of the terms that a family has of its own.
     """
-    titles = _TERMS | (labels or {}) | _LAST
+    titles = _TERMS | dict(labels or {}) | _LAST
     curves = {name: _finite(rows, name) for name in titles}
     curves = {name: curve for name, curve in curves.items() if len(curve[0])}
     columns = max(1, min(3, len(curves)))
@@ -221,12 +233,13 @@ def _running_mean(values, window):
             / np.convolve(np.ones(len(values)), ones, 'same'))
 
 
-def joint_histogram(path, factors, dataset, pairs):
+def joint_histogram(path: str | os.PathLike, factors: np.ndarray, dataset: Any,
+                    pairs: Sequence[Sequence[str]]) -> None:
     """How often the values of two factors came together, a panel per pair.
 
     Args:
       path: of the PNG.
-      factors: [n, k] values that were drawn.
+      factors: [n, k] values of images.
       dataset: FactorDataset.
       pairs: [(name, name), ...] of its factors; the first goes up.
     """
@@ -242,7 +255,7 @@ def joint_histogram(path, factors, dataset, pairs):
         axes.set_ylabel(names[0])
         axes.set_xlabel(names[1])
         for axis in (axes.xaxis, axes.yaxis):
-            axis.get_major_locator().set_params(integer=True)
+            axis.set_major_locator(MaxNLocator(integer=True))
         figure.colorbar(shown, ax=axes, label='images (%)')
     figure.suptitle(f'Factors of {len(factors)} training images', fontsize=11)
     save(figure, path)

@@ -14,6 +14,8 @@ import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers as policies
 
+from topdis_jax.training.state import TrainState
+
 
 class CheckpointError(RuntimeError):
     """Checkpoints that cannot be saved, or of which none can be read."""
@@ -28,7 +30,7 @@ class Checkpoints:
     the checkpoint before.
     """
 
-    def __init__(self, folder, read_only=False):
+    def __init__(self, folder: str, read_only: bool = False) -> None:
         """Opens `folder`, an absolute path, creating it if need be.
 
         With `read_only` nothing is changed in it, not even what another
@@ -53,7 +55,7 @@ class Checkpoints:
         return self._open('best', policies.BestN(get_metric_fn=value, n=1),
                           best_fn=value)
 
-    def save(self, state):
+    def save(self, state: TrainState) -> None:
         """Saves a state as the latest, in the background.
 
         Raises:
@@ -62,13 +64,14 @@ class Checkpoints:
         with _translating_errors(self._folder, 'save'):
             self._latest.save(int(state.step), args=_to_save(state))
 
-    def save_if_best(self, state, value):
+    def save_if_best(self, state: TrainState, value: float) -> None:
         """Saves a state if no earlier one had a larger value."""
         with _translating_errors(self._folder, 'save'):
             self._best.save(int(state.step), args=_to_save(state),
                             metrics={'value': float(value)})
 
-    def restore(self, like, best=False):
+    def restore(self, like: TrainState,
+                best: bool = False) -> TrainState | None:
         """The latest (or the best) whole state, or None if there is none.
 
         A damaged one is reported, and moved into the folder `damaged` once an
@@ -104,11 +107,11 @@ class Checkpoints:
                 '--workdir.')
         return None
 
-    def latest_step(self):
+    def latest_step(self) -> int | None:
         """The step that was saved last, or None."""
         return self._latest.latest_step()
 
-    def wait(self):
+    def wait(self) -> None:
         """Waits for the saves under way.
 
         Raises:
@@ -118,7 +121,7 @@ class Checkpoints:
             for manager in self._opened():
                 manager.wait_until_finished()
 
-    def close(self):
+    def close(self) -> None:
         """Waits for the saves under way, whose failure it raises."""
         with contextlib.ExitStack() as stack:
             stack.enter_context(_translating_errors(self._folder, 'save'))

@@ -1,6 +1,8 @@
 """Numbers that are no longer finite."""
 
+from collections.abc import Mapping
 import math
+from typing import Any
 
 import jax
 import numpy as np
@@ -12,7 +14,8 @@ class TrainingDiverged(RuntimeError):
     """A loss, a gradient or a parameter is no longer finite."""
 
 
-def check(config, step, row, saved):
+def check(config: Any, step: int, row: Mapping[str, float],
+          saved: int | None) -> None:
     """Raises TrainingDiverged if a number of a step's row is not finite.
 
     Args:
@@ -34,7 +37,7 @@ def check(config, step, row, saved):
     raise TrainingDiverged('\n'.join(lines + _advice(saved)))
 
 
-def check_state(step, state, saved):
+def check_state(step: int, state: Any, saved: int | None) -> None:
     """Raises TrainingDiverged if a number of a state is not finite.
 
     For a state that is to be saved: the gradients of a family's own update,

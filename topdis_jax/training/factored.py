@@ -11,7 +11,8 @@ weights, so that terms of a loss are compared and added up before one gradient
 is formed of all of them.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 from flax import linen as nn
 from flax import traverse_util
@@ -20,6 +21,7 @@ from jax import lax
 import jax.numpy as jnp
 
 from topdis_jax import collectives
+from topdis_jax.collectives import AxisName
 
 
 class Gradient(NamedTuple):
@@ -47,9 +49,10 @@ class Tape:
     the output.
     """
 
-    def __init__(self, probes=None):
+    def __init__(self, probes: Any = None) -> None:
         self.probes = probes or {}
-        self.inputs, self.outputs = {}, {}
+        self.inputs: dict[Any, Any] = {}
+        self.outputs: dict[Any, Any] = {}
 
     def __call__(self, function, args, kwargs, context):
         y = function(*args, **kwargs)
@@ -63,7 +66,8 @@ class Tape:
         return y
 
 
-def make_probes(term, params, axis_name=None):
+def make_probes(term: Callable, params: Any,
+                axis_name: AxisName = None) -> Any:
     """Probes for the layers that are to be kept in factors.
 
     Args:
@@ -78,7 +82,7 @@ def make_probes(term, params, axis_name=None):
         return tape.inputs, tape.outputs
 
     inputs, outputs = jax.eval_shape(run, params)
-    rows = {}
+    rows: dict[Any, int] = {}
     for (path, _), x in inputs.items():
         rows[path] = rows.get(path, 0) + len(x) * collectives.count(axis_name)
 
@@ -90,7 +94,8 @@ def make_probes(term, params, axis_name=None):
             for call, y in outputs.items() if pays(call)}
 
 
-def gradient(term, params, probes, axis_name=None):
+def gradient(term: Callable, params: Any, probes: Any,
+             axis_name: AxisName = None) -> tuple[Any, Any]:
     """The gradient of a term, without what the probes' layers multiply out.
 
     Args:
@@ -122,7 +127,7 @@ def gradient(term, params, probes, axis_name=None):
     return Gradient(collectives.mean(formed, axis_name), inputs, outputs), aux
 
 
-def dot(a, b, axis_name=None):
+def dot(a: Any, b: Any, axis_name: AxisName = None) -> jax.Array:
     """The inner product of two gradients of one network."""
     factors = jnp.zeros(())
     for call, x in a.inputs.items():
@@ -145,14 +150,15 @@ def _products(a, b):
     return jnp.matmul(a, b.T, precision=lax.Precision.HIGHEST)
 
 
-def form(terms, axis_name=None):
+def form(terms: Sequence[tuple[Any, Any]], axis_name: AxisName = None) -> Any:
     """The gradient of a weighted sum, a tree like that of the parameters.
 
     Args:
       terms: [(weight, Gradient)].
       axis_name: see `make_probes`.
     """
-    inputs, outputs = {}, {}
+    inputs: dict[Any, Any] = {}
+    outputs: dict[Any, Any] = {}
     for weight, term in terms:
         inputs.update(term.inputs)  # alike in all terms that make the call
         for call, y in term.outputs.items():

@@ -1,5 +1,6 @@
 """Ctrl-C and termination that wait for the step under way."""
 
+from collections.abc import Iterator
 import contextlib
 import os
 import signal
@@ -20,7 +21,7 @@ class Interrupted(KeyboardInterrupt):
       exit_status: 130 after SIGINT, 143 after SIGTERM, as shells have it.
     """
 
-    def __init__(self, number):
+    def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
         self.exit_status = 128 + number
 
@@ -37,14 +38,14 @@ class Interrupts:
     as well; SIGINT is handed on to it.
     """
 
-    def __init__(self, several=False):
+    def __init__(self, several: bool = False) -> None:
         """`several`: the run has several processes, and is joined to them."""
         self._several = several
         self._pending = None
         self._deferring = False
 
     @contextlib.contextmanager
-    def installed(self):
+    def installed(self) -> Iterator['Interrupts']:
         """Handles the signals; does nothing outside the main thread."""
         if threading.current_thread() is not threading.main_thread():
             yield self
@@ -57,7 +58,7 @@ class Interrupts:
             yield self
 
     @contextlib.contextmanager
-    def deferred(self, step=0):
+    def deferred(self, step: int = 0) -> Iterator[None]:
         """Within, a signal waits until the end, of this step or the next.
 
         Args:

@@ -1,9 +1,11 @@
 """A work folder serves one run at a time."""
 
+from collections.abc import Iterator
 import contextlib
 import errno
 import fcntl
 import os
+from typing import Any
 import socket
 import sys
 
@@ -15,7 +17,7 @@ _UNKNOWN = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 @contextlib.contextmanager
-def locked(folder, name=NAME):
+def locked(folder: str, name: str = NAME) -> Iterator[Any]:
     """Holds the folder, which is created if need be, for this process.
 
     The lock goes with the process, and with those that inherited its open

@@ -7,7 +7,7 @@ import functools
 import math
 import os
 import sys
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import ml_collections
@@ -241,7 +241,8 @@ def _score(config, dataset, infer, checkpoints, plot, log_path, state):
     return scores
 
 
-def score_model(config, dataset, model):
+def score_model(config: Any, dataset: FactorDataset,
+                model: inference.Inference) -> dict[str, float]:
     """The scores of config.eval of an Inference, by name."""
     return evaluate.score_model(
         lambda images: model.encode(images)[0], model.decode, dataset,

@@ -1,8 +1,10 @@
 """What a training step needs of a device's memory, before it is compiled."""
 
+from collections.abc import Iterator, Sequence
 import contextlib
 import math
 import os
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +19,7 @@ _MATRICES = 10
 _FULL = ('RESOURCE_EXHAUSTED', 'out of memory', 'bad_alloc')
 
 
-def check(config, image_shape):
+def check(config: Any, image_shape: Sequence[int]) -> None:
     """Raises SettingsError if no step of a configuration can fit.
 
     Args:
@@ -44,7 +46,8 @@ def _share(config):
             f'{size} x {size} distances, of the topological loss)')
 
 
-def needed(config, image_shape, *, topdis=None, devices=1):
+def needed(config: Any, image_shape: Sequence[int], *,
+           topdis: bool | None = None, devices: int = 1) -> int:
     """Least bytes that a step takes on each device; a lower bound.
 
     The state with its gradient, the batch, what the layers give for the
@@ -69,7 +72,7 @@ def needed(config, image_shape, *, topdis=None, devices=1):
             + (_matrices(config.train.batch_size) if topdis else 0))
 
 
-def available():
+def available() -> int | None:
     """Bytes of a device's memory, or None where nothing says so."""
     if jax.default_backend() != 'cpu':
         return (jax.local_devices()[0].memory_stats() or {}).get('bytes_limit')
@@ -84,7 +87,7 @@ def available():
 
 
 @contextlib.contextmanager
-def translating_errors(config):
+def translating_errors(config: Any) -> Iterator[None]:
     """Turns memory that runs out within into a SettingsError."""
     try:
         yield

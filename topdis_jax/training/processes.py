@@ -1,10 +1,12 @@
 """One run in several processes, on as many hosts: who speaks for it."""
 
+from collections.abc import Callable, Iterator
 import contextlib
 import os
 import sys
 import time
 import traceback
+from typing import Any, ContextManager
 
 import jax
 from jax.experimental import multihost_utils
@@ -15,7 +17,8 @@ class ElsewhereError(RuntimeError):
     """Process 0 ended, with a message of its own."""
 
 
-def join(coordinator, count, index):
+def join(coordinator: str | None, count: int | None,
+         index: int | None) -> None:
     """Joins the run's processes; before the first use of a device.
 
     Args:
@@ -28,7 +31,7 @@ def join(coordinator, count, index):
 
 
 @contextlib.contextmanager
-def ending_together():
+def ending_together() -> Iterator[None]:
     """Within, after join(): an error ends this process at once.
 
     Its usual end waits for the others, minutes, and they wait for it in the
@@ -58,13 +61,13 @@ def _leave(error):
     os._exit(status or 0)
 
 
-def is_first():
+def is_first() -> bool:
     """Whether this process logs, plots and scores."""
     return jax.process_index() == 0
 
 
 @contextlib.contextmanager
-def first_prepares(prepare):
+def first_prepares(prepare: Callable[[], ContextManager]) -> Iterator[None]:
     """Process 0 prepares something, which it holds within; the others wait.
 
     Args:
@@ -85,7 +88,7 @@ def first_prepares(prepare):
         yield
 
 
-def from_first(value):
+def from_first(value: Any) -> Any:
     """A number of process 0, in all of them."""
     if jax.process_count() == 1:
         return value

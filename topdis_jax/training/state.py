@@ -1,5 +1,6 @@
 """What a training run carries from step to step."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -27,7 +28,7 @@ class TrainState(NamedTuple):
     skipped: jax.Array
 
 
-def make_model(config, image_shape):
+def make_model(config: Any, image_shape: Sequence[int]) -> models.VAE:
     """The VAE that a configuration asks for, for images [h, w, c]."""
     options = config.model
     return models.VAE(
@@ -37,12 +38,12 @@ def make_model(config, image_shape):
         decoder_hidden=tuple(options.decoder_hidden))
 
 
-def make_optimizer(config):
+def make_optimizer(config: Any) -> optax.GradientTransformation:
     """The optimiser of the VAE's parameters: Adam, as published."""
     return optax.adam(config.train.learning_rate)
 
 
-def create_state(config, model, objective):
+def create_state(config: Any, model: models.VAE, objective: Any) -> TrainState:
     """The state before the first step, a function of config.seed."""
     rng_model, rng_family = jax.random.split(jax.random.key(config.seed))
     images = jnp.zeros((1, *model.image_shape))

@@ -1,6 +1,8 @@
 """One training step: a plain function of (state, batch)."""
 
+from collections.abc import Callable
 import copy
+from typing import Any
 
 from flax import linen as nn
 import jax
@@ -8,16 +10,21 @@ from jax import lax
 import jax.numpy as jnp
 import optax
 
-from topdis_jax import losses, models
 from topdis_jax import collectives
+from topdis_jax import losses, models
+from topdis_jax.collectives import AxisName
 from topdis_jax.training import factored
 from topdis_jax.training.families.descent import clip
-from topdis_jax.training.families.family import Forward, VAEUpdate
+from topdis_jax.training.families.family import Forward, Objective
+from topdis_jax.training.families.family import VAEUpdate
 from topdis_jax.training.inference import to_float
 from topdis_jax.training.state import TrainState
 
 
-def make_step(config, model, objective, optimizer, *, topdis, axis_name=None):
+def make_step(config: Any, model: models.VAE, objective: Objective,
+              optimizer: optax.GradientTransformation, *, topdis: bool,
+              axis_name: AxisName = None) -> Callable[
+                  [TrainState, Any], tuple[TrainState, dict[str, jax.Array]]]:
     """Builds step(state, batch) -> (state, metrics).
 
     Two steps serve a run: one without the topological loss until its delay
@@ -84,7 +91,7 @@ def _unless_nonfinite(new, old, metrics):
                          skipped=old.skipped + (~finite).astype(jnp.int32))
 
 
-def topdis_options(options):
+def topdis_options(options: Any) -> dict[str, Any]:
     """The part of config.topdis that losses.topdis_loss takes, a dict."""
     return {'shift': options.shift, 'margin': options.margin,
             'num_bars': options.num_bars, 'power': options.power,
@@ -97,8 +104,9 @@ def topdis_options(options):
 class LossTerms:
     """The terms of one batch's loss, as functions of the parameters."""
 
-    def __init__(self, config, model, objective, state, batch, rng,
-                 axis_name):
+    def __init__(self, config: Any, model: models.VAE, objective: Objective,
+                 state: TrainState, batch: Any, rng: jax.Array,
+                 axis_name: AxisName) -> None:
         self.options = config.topdis
         self.model, self._objective, self.state = model, objective, state
         self.batch, self.axis_name = batch, axis_name
@@ -106,41 +114,42 @@ class LossTerms:
         (self.rng_sample, self.rng_family, self.rng_fresh, self.rng_shift,
          self.rng_update) = jax.random.split(rng, 5)
 
-    def taped(self, tape):
+    def taped(self, tape: factored.Tape) -> 'LossTerms':
         """These terms, with a factored.Tape for the network's layers."""
         taped = copy.copy(self)
         taped._tape = tape
         return taped
 
-    def encode(self, params, images, rng):
+    def encode(self, params: Any, images: jax.Array,
+               rng: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         """Images [b, h, w, c] uint8 -> mean, log variance, sample [b, d]."""
         mean, log_var = self._apply(params, to_float(images), 'encode')
         z = losses.sample_gaussian(rng, mean, log_var,
                                    axis_name=self.axis_name)
         return mean, log_var, z
 
-    def forward(self, params):
+    def forward(self, params: Any) -> Forward:
         images = self.batch['images']
         mean, log_var, z = self.encode(params, images, self.rng_sample)
         return Forward(to_float(images), mean, log_var, z,
                        self.decode(params, z))
 
-    def decode(self, params, z):
+    def decode(self, params: Any, z: jax.Array) -> jax.Array:
         return self._apply(params, z, 'decode')
 
     def _apply(self, params, x, method):
         with nn.intercept_methods(self._tape):
             return self.model.apply({'params': params}, x, method=method)
 
-    def codes(self, params, name, rng):
+    def codes(self, params: Any, name: str, rng: jax.Array) -> jax.Array:
         """Sampled codes of one of the batches."""
         return self.encode(params, self.batch[name], rng)[2]
 
-    def objective(self, forward):
+    def objective(self, forward: Forward) -> tuple[jax.Array, Any, Any]:
         return self._objective.loss(forward, self.state.carry,
                                     self.state.step, self.rng_family)
 
-    def topdis(self, params, forward):
+    def topdis(self, params: Any, forward: Forward) -> jax.Array:
         """RTD of the decoded batch and its shift, before its weight."""
         options = self.options
 
@@ -164,7 +173,7 @@ class LossTerms:
                 axis_name=self.axis_name), None
         return forward.z, _flat_images(forward.logits)
 
-    def mean(self, tree):
+    def mean(self, tree: Any) -> Any:
         """Mean over the devices."""
         return collectives.mean(tree, self.axis_name)
 

@@ -1,8 +1,10 @@
 """The files of a run: config.json, metrics.jsonl and their like."""
 
+from collections.abc import Iterator, Mapping
 import contextlib
 import json
 import os
+from typing import Any
 
 from topdis_jax import files
 
@@ -12,7 +14,8 @@ _FREE = ('train.steps', 'train.log_every', 'train.checkpoint_every',
          'train.eval_every', 'train.skip_nonfinite', 'eval.', 'data.root',
          'data.source')
 # Of these data sets they say which images there are, or in which order.
-_TELLING = {'own': ('data.root',), 'celeba': ('data.source',)}
+_TELLING: dict[str, tuple[str, ...]] = {
+    'own': ('data.root',), 'celeba': ('data.source',)}
 
 
 # Keys that earlier versions had not, and what they did.
@@ -23,7 +26,7 @@ class WorkFolderError(ValueError):
     """The work folder cannot serve this configuration."""
 
 
-def prepare(folder, config):
+def prepare(folder: str, config: Mapping[str, Any]) -> None:
     """Creates a run's folder, or checks that it belongs to this run.
 
     Args:
@@ -39,7 +42,7 @@ def prepare(folder, config):
         files.write_json(os.path.join(folder, 'config.json'), config)
 
 
-def check(folder, config):
+def check(folder: str, config: Mapping[str, Any]) -> None:
     """Raises WorkFolderError if a folder belongs to another run."""
     path = os.path.join(folder, 'config.json')
     with _translating_errors(folder):
@@ -53,7 +56,7 @@ def check(folder, config):
                 '--workdir')
 
 
-def prepare_data(folder, facts):
+def prepare_data(folder: str, facts: Mapping[str, Any]) -> None:
     """Writes data.json, what `data.digest.describe` says of a run's data.
 
     Raises:
@@ -64,7 +67,7 @@ def prepare_data(folder, facts):
         files.write_json(os.path.join(folder, 'data.json'), facts)
 
 
-def check_data(folder, facts):
+def check_data(folder: str, facts: Mapping[str, Any]) -> None:
     """Raises WorkFolderError if a run began with other data.
 
     A folder without data.json, of an earlier version, passes.
@@ -101,7 +104,7 @@ def _translating_errors(folder):
 
 
 @contextlib.contextmanager
-def writing(folder):
+def writing(folder: str) -> Iterator[None]:
     """Within a run: its folder can no longer be written to.
 
     Raises:
@@ -119,7 +122,7 @@ def writing(folder):
             'the same command goes on from the last of them.') from error
 
 
-def read_config(folder):
+def read_config(folder: str) -> dict[str, Any]:
     """The configuration of the run in a folder, a nested dict.
 
     Raises:
@@ -135,7 +138,7 @@ def read_config(folder):
             'the --workdir of a run') from error
 
 
-def read_rows(path):
+def read_rows(path: str) -> list[dict[str, Any]]:
     """The rows of a JSON-lines file; a torn last line does not count."""
     if not os.path.exists(path):
         return []
@@ -156,7 +159,7 @@ class Log:
       scored: the steps that the log has scores of.
     """
 
-    def __init__(self, path, last_step, writes=True):
+    def __init__(self, path: str, last_step: int, writes: bool = True) -> None:
         """Opens the log and drops the rows after `last_step`.
 
         With `writes` False, as in all processes of a run but the first, it
@@ -171,12 +174,12 @@ class Log:
         self.scored = {row['step'] for row in rows if 'scores' in row}
         self._file = open(path, 'a')
 
-    def write(self, row):
+    def write(self, row: Mapping[str, Any]) -> None:
         if self._file is not None:
             self._file.write(_line(row))
             self._file.flush()
 
-    def close(self):
+    def close(self) -> None:
         if self._file is not None:
             self._file.close()
 
@@ -185,20 +188,24 @@ def _line(row):
     return json.dumps(row) + '\n'
 
 
-def differences(old, new):
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """What two configurations, nested dicts, differ in: a list of lines."""
-    old, new = ({key: list(value) if isinstance(value, tuple) else value
-                 for key, value in flatten(tree).items()}
-                for tree in (old, new))
+    old, new = map(_flat_lists, (old, new))
     if old.keys() & {'topdis.weight'}:  # a run's, of any version
         old = {**_ADDED, **old}
         old = _of_its_family(old, new)
-    telling = _TELLING.get(new.get('data.name'), ())
+    telling = _TELLING.get(str(new.get('data.name')), ())
     return [f'  {k}: {old.get(k, "absent")!r} there, '
             f'{new.get(k, "absent")!r} now'
             for k in sorted(old.keys() | new.keys())
             if old.get(k) != new.get(k)
             and (k in telling or not k.startswith(_FREE))]
+
+
+def _flat_lists(tree):
+    """As `flatten`; a tuple is a list, as it is in a file."""
+    return {key: list(value) if isinstance(value, tuple) else value
+            for key, value in flatten(tree).items()}
 
 
 def _of_its_family(old, new):
@@ -218,7 +225,7 @@ def _check_same(old, new, folder):
             + '\nGive another --workdir, or the same values.')
 
 
-def flatten(tree, prefix=''):
+def flatten(tree: Any, prefix: str = '') -> dict[str, Any]:
     """{'section.key': value} of a configuration, nested dicts or ConfigDict."""
     flat = {}
     for key, value in tree.items():

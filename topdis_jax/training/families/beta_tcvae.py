@@ -1,6 +1,9 @@
 """beta-TCVAE: a weight of the total correlation. Chen et al., NeurIPS 2018."""
 
+from typing import Any
+
 from topdis_jax import losses
+from topdis_jax.collectives import AxisName
 from topdis_jax.losses import total_correlation
 from topdis_jax.training.families.family import elbo_inputs, Family, Objective
 from topdis_jax.training.keys import Key, NOT_NEGATIVE, one_of, require
@@ -19,7 +22,7 @@ LABELS = {
 }
 
 
-def build(config, dataset_size, axis_name):
+def build(config: Any, dataset_size: int, axis_name: AxisName) -> Objective:
     options = config.objective
 
     def loss(forward, carry, step, rng):
@@ -32,7 +35,7 @@ def build(config, dataset_size, axis_name):
     return Objective(loss)
 
 
-def check(config):
+def check(config: Any) -> None:
     if config.objective.tc_estimator == 'stratified':
         require(config, 'train.batch_size', "be at least 2 for "
                 "config.objective.tc_estimator 'stratified'",

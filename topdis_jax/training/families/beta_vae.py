@@ -1,6 +1,9 @@
 """beta-VAE: a weight of the KL term. Higgins et al., ICLR 2017."""
 
+from typing import Any
+
 from topdis_jax import losses
+from topdis_jax.collectives import AxisName
 from topdis_jax.training.families.family import elbo_inputs, Family, Objective
 from topdis_jax.training.keys import Key, NOT_NEGATIVE
 
@@ -10,7 +13,7 @@ KEYS = {
 }
 
 
-def build(config, dataset_size, axis_name):
+def build(config: Any, dataset_size: int, axis_name: AxisName) -> Objective:
     del dataset_size, axis_name
     beta = config.objective.beta
 

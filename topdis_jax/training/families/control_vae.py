@@ -1,6 +1,9 @@
 """ControlVAE: a controller sets the weight of the KL. Shao et al., 2020."""
 
+from typing import Any
+
 from topdis_jax import losses
+from topdis_jax.collectives import AxisName
 from topdis_jax.losses import control
 from topdis_jax.training.families.family import elbo_inputs, Family, Objective
 from topdis_jax.training.keys import AT_LEAST_ONE, Key
@@ -23,7 +26,7 @@ LABELS = {
 }
 
 
-def build(config, dataset_size, axis_name):
+def build(config: Any, dataset_size: int, axis_name: AxisName) -> Objective:
     del dataset_size
     options = config.objective
 
@@ -39,7 +42,7 @@ def build(config, dataset_size, axis_name):
     return Objective(loss, init=lambda rng, images: losses.pi_init())
 
 
-def warnings(config):
+def warnings(config: Any) -> list[str]:
     options = config.objective
     start = min(options.kl_start, options.kl_stop)
     most = control.largest_start(options.proportional, options.integral)

@@ -3,11 +3,14 @@
 Estermann & Wattenhofer, ICLR 2023, and its published code.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import optax
 
 from topdis_jax import collectives, losses, models
+from topdis_jax.collectives import AxisName
 from topdis_jax.losses import adversarial
 from topdis_jax.training.families.descent import clip, descend
 from topdis_jax.training.families.family import elbo_inputs, Family, Objective
@@ -147,7 +150,7 @@ def _reconstruct(vae, params, rng):
     return vae.decode(params, vae.encode(params, 'images', rng))
 
 
-def build(config, dataset_size, axis_name):
+def build(config: Any, dataset_size: int, axis_name: AxisName) -> Objective:
     del dataset_size
     parts = _Dava(config.objective, axis_name)
     return Objective(parts.loss, parts.init, parts.update,

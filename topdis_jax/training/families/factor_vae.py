@@ -3,12 +3,15 @@
 Kim & Mnih, ICML 2018.
 """
 
+from typing import Any
+
 import jax
 from jax import lax
 import jax.numpy as jnp
 import optax
 
 from topdis_jax import collectives, losses, models
+from topdis_jax.collectives import AxisName
 from topdis_jax.training.families.descent import descend
 from topdis_jax.training.families.family import elbo_inputs, Family, Objective
 from topdis_jax.training.keys import Key, NOT_NEGATIVE, POSITIVE
@@ -26,7 +29,7 @@ LABELS = {
 }
 
 
-def build(config, dataset_size, axis_name):
+def build(config: Any, dataset_size: int, axis_name: AxisName) -> Objective:
     del dataset_size
     options = config.objective
     discriminator = models.LatentDiscriminator(

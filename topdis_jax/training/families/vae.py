@@ -1,10 +1,13 @@
 """The plain VAE. Kingma & Welling, 2014."""
 
+from typing import Any
+
 from topdis_jax import losses
+from topdis_jax.collectives import AxisName
 from topdis_jax.training.families.family import elbo_inputs, Family, Objective
 
 
-def build(config, dataset_size, axis_name):
+def build(config: Any, dataset_size: int, axis_name: AxisName) -> Objective:
     del config, dataset_size, axis_name
 
     def loss(forward, carry, step, rng):
