@@ -10,6 +10,9 @@ Prints milliseconds per step (median of alternating rounds), one device:
     what a step with the loss is quicker by if its bars are fixed.
   convolutions: a step of the convolutional VAE, batch 64, 64 x 64, with XLA's
     own convolutions and with the form that the package uses on this backend.
+  divergences (only if asked for): a beta-VAE's step with each divergence,
+    batches of 64 and 256, by each engine (xla at 64 alone), and the share of
+    persistence.
   devices (only if asked for): the first family's step with the loss on 1, 2
     and 4 fake devices that share the CPU, and what of it goes into collectives
     and into barcodes: what the step is quicker by if each device takes its own
@@ -33,12 +36,14 @@ from experiments import fake_devices
 from experiments.configs import sprites
 from topdis_jax import collectives
 from topdis_jax.data import pipeline, sources
+from topdis_jax.losses import topdis
 from topdis_jax.topology import barcode
 from topdis_jax.topology.engines import host, primitive
 from topdis_jax.training import families, state as states, steps
 
 _PART = flags.DEFINE_list('part', ['topdis', 'convolutions'],
-                          'Which of the tables: topdis, convolutions, devices.')
+                          'Which of the tables: topdis, convolutions, '
+                          'divergences, devices.')
 _STEPS = flags.DEFINE_integer('steps', 30, 'Steps in a round.')
 _ROUNDS = flags.DEFINE_integer('rounds', 5, 'Rounds; the median counts.')
 
@@ -139,6 +144,51 @@ def topdis_table():
               f'{on - fixed:>13.3f}{1 - fixed / on:>8.1%}', flush=True)
 
 
+def divergence_table():
+    dataset = sources.load('sprites_small')
+    print('\nbeta-VAE, MLP (400-400), sprites_small; ms per step')
+    print(f'{"batch":<7}{"divergence":<12}{"engine":<8}{"step":>8}'
+          f'{"ratio":>7}{"persistence":>13}')
+    for size in (64, 256):
+        batches = [{'images': pipeline.batch(dataset, 0, step, size)}
+                   for step in range(8)]
+        engines = ('host', 'xla') if size == 64 else ('host',)
+        candidates = _by_divergence(dataset, size, engines)
+        measure(candidates, batches)
+        off = candidates.pop(('none', '')).median()
+        print(f'{size:<7}{"none":<12}{"":<8}{off:>8.2f}')
+        for name, engine in candidates:
+            if engine == 'fixed':
+                continue
+            step = candidates[name, engine].median()
+            share = ''  # spanning trees have no bars
+            if (name, 'fixed') in candidates:
+                fixed = candidates[name, 'fixed'].median()
+                share = f'{1 - fixed / step:.0%}'
+            print(f'{size:<7}{name:<12}{engine:<8}{step:>8.2f}'
+                  f'{step / off:>7.2f}{share:>13}', flush=True)
+
+
+def _by_divergence(dataset, size, engines):
+    """Candidates by (divergence, engine); 'fixed' has bars of no engine."""
+    config = sprites.get_config('beta_vae')
+    config.train.batch_size = size
+    candidates = {('none', ''): make_candidate(
+        config, dataset.image_shape, topdis=False)}
+    for name in topdis.DIVERGENCES:
+        config.topdis.divergence = name
+        has_bars = name != 'rtd_lite'
+        for engine in engines if has_bars else engines[:1]:
+            config.topdis.engine = engine
+            candidates[name, engine] = make_candidate(
+                config, dataset.image_shape, topdis=True)
+        if has_bars:
+            candidates[name, 'fixed'] = make_candidate(
+                config, dataset.image_shape, topdis=True,
+                patches=[_fixed_bars()])
+    return candidates
+
+
 def _operations(candidate, batch):
     return candidate.step.lower(
         candidate.state, batch).compile().cost_analysis()['flops']
@@ -223,7 +273,7 @@ def _fixed_entries(matrices, pairs, mask, num_bars, engine):
 def main(argv):
     del argv
     tables = {'topdis': topdis_table, 'convolutions': convolution_table,
-              'devices': devices_table}
+              'divergences': divergence_table, 'devices': devices_table}
     if 'devices' in _PART.value:
         fake_devices.make(4)
     print(f'{jax.default_backend()}, {jax.devices()[0].device_kind}')
