@@ -158,7 +158,7 @@ def plot(path, shown):
             axes.set_title(f'{name}: {model}', fontsize=10)
             axes.set(aspect='equal', xticks=[], yticks=[])
             axes.set_adjustable('datalim')
-    plots.save(figure, path, colours=256)
+    plots.save(figure, path, colors=256)
 
 
 if __name__ == '__main__':

@@ -112,7 +112,9 @@ def train(config, dataset, count, devices=None, change=lambda x: x):
         for name, value in _on_host(metrics).items():
             terms.setdefault(name, []).append(np.ravel(value)[0])
     params = _on_host((state.params, state.carry))
-    return terms, jax.tree.map(lambda x: x[0], params) if devices else params
+    if devices:
+        params = jax.tree.map(lambda x: np.asarray(x)[0], params)
+    return terms, params
 
 
 def _local(devices):

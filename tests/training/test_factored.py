@@ -149,5 +149,5 @@ def test_rows_over_devices_are_those_of_one_device():
     np.testing.assert_allclose(square, [a @ a] * 4, rtol=2e-5)
     for device in range(4):
         np.testing.assert_allclose(
-            _vector(jax.tree.map(lambda x: x[device], formed)), 3 * a + b,
-            rtol=1e-4, atol=1e-6)
+            _vector(jax.tree.map(lambda x: np.asarray(x)[device], formed)),
+            3 * a + b, rtol=1e-4, atol=1e-6)

@@ -269,7 +269,7 @@ def test_a_step_that_is_not_finite_changes_nothing(family, monkeypatch):
     assert not np.isfinite(metrics['loss']).any()
     assert metrics['skipped'].tolist() == [1] * 4
     for device in range(4):
-        found = jax.tree.map(lambda x: x[device], after)
+        found = jax.tree.map(lambda x: np.asarray(x)[device], after)
         assert found.step == 1 and found.skipped == 1
         chex.assert_trees_all_equal(found._replace(step=0, skipped=0),
                                     before._replace(step=0, skipped=0))

@@ -88,7 +88,7 @@ def test_spread_over_devices_equals_one_device(family, changes):
                                    atol=1e-3)
     # Adam's first step has the size of the rate, whatever the gradient.
     chex.assert_trees_all_close(
-        jax.tree.map(lambda x: x[3], many.params), one.params,
+        jax.tree.map(lambda x: np.asarray(x)[3], many.params), one.params,
         atol=0.02 * config.train.learning_rate, rtol=1e-4)
 
 
