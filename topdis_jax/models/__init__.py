@@ -9,8 +9,8 @@ Shapes: `images [b, h, w, c]` in [0, 1], `z [m, d]` latents, `logits
 
 from topdis_jax.models.discriminators import ImageDiscriminator
 from topdis_jax.models.discriminators import LatentDiscriminator
-from topdis_jax.models.networks import CHANNELS, ConvDecoder, ConvEncoder, MLP
-from topdis_jax.models.vae import latent_weights, NETWORKS, VAE
+from topdis_jax.models.networks import ConvDecoder, ConvEncoder, MLP
+from topdis_jax.models.vae import latent_weights, NETWORKS, VAE  # noqa: F401
 
-__all__ = ('CHANNELS', 'ConvDecoder', 'ConvEncoder', 'ImageDiscriminator',
-           'LatentDiscriminator', 'MLP', 'NETWORKS', 'VAE', 'latent_weights')
+__all__ = ('ConvDecoder', 'ConvEncoder', 'ImageDiscriminator',
+           'LatentDiscriminator', 'MLP', 'VAE', 'latent_weights')
