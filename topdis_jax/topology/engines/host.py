@@ -217,8 +217,8 @@ def _share_out_and_wait(run, items, threads, stop):
         for item in waiting:
             run(item, item + 1)
 
-    helpers = [_pool().submit(work) for _ in range(min(threads, items))]
     try:
+        helpers = [_pool().submit(work) for _ in range(min(threads, items))]
         for helper in helpers:
             helper.result()
     except BaseException:

@@ -742,10 +742,10 @@ class _Pivots(NamedTuple):
 # The second way. Notation: a generator is a candidate with lower < upper, and
 # every other edge is zero or, from its birth on, the sum of two older ones: of
 # those to a witness. So every relation is a sum of generators, a bit set in
-# their order. `codes[i, j]`, i < j, says what an edge is: its lower 32 bits are
-# _ZERO, -2 - g for generator g, else the witness. The upper ones are then 0, as
-# most sums are never asked for; once one is (`_settle`), the number of edges
-# that adding it up visits, or -1 - r if the sum is row r of `sums`.
+# their order. `codes[i, j]`, i < j, says what an edge is: _ZERO, -2 - g for
+# generator g, else the witness. `codes[j, i]` is then 0, as most sums are never
+# asked for; once one is (`_settle`), the number of edges that adding it up
+# visits, or -1 - r if the sum is row r of `sums`.
 
 
 @_jit
@@ -773,42 +773,12 @@ def _homology(lower, upper, keys, candidates, stop):
                      np.zeros(words, np.uint64), deaths)
     # Longer edges than the radius have the center as a witness, and as an
     # edge to every other one: they need no place in the order.
-    codes = np.full((n, n), _encode(center, 0))
-    _relations_in_order(keys, _zeros_from_birth(lower, upper), edges, ends,
-                        caps, is_needed, codes, pivots, stop)
-    return _bars_of(generators, deaths)
-
-
-@_inlined
-def _encode(code, count):
-    return np.int64(count) << 32 | np.int64(code) & 0xFFFFFFFF
-
-
-@_inlined
-def _code(entry):
-    return np.int64(np.int32(entry & 0xFFFFFFFF))
-
-
-@_inlined
-def _count(entry):
-    return entry >> 32
-
-
-@_jit
-def _zeros_from_birth(lower, upper):
-    """[n, words] uint64: bit j of row i for edges i < j, lower == upper."""
-    n = lower.shape[0]
-    zeros = np.zeros((n, _num_words(n)), np.uint64)
+    codes = np.zeros((n, n), np.int32)
     for i in range(n - 1):
-        for j in range(i + 1, n):
-            zeros[i, j >> 6] |= np.uint64(lower[i, j] == upper[i, j]) << (
-                np.uint64(j & 63))
-    return zeros
-
-
-@_inlined
-def _has(sets, i, j):
-    return sets[i, j >> 6] >> np.uint64(j & 63) & _ONE
+        codes[i, i + 1:] = center
+    _relations_in_order(keys, bits, edges, ends, caps, is_needed, codes,
+                        pivots, stop)
+    return _bars_of(generators, deaths)
 
 
 @_jit
@@ -1015,7 +985,7 @@ def _is_spanned(lower, upper, keys, i, j, is_closed):
 
 
 @_jit
-def _relations_in_order(keys, zeros, edges, ends, caps, is_needed, codes,
+def _relations_in_order(keys, bits, edges, ends, caps, is_needed, codes,
                         pivots, stop):
     """Writes the relation (key, tie) that ends each generator's bar."""
     n = keys.shape[0]
@@ -1044,15 +1014,15 @@ def _relations_in_order(keys, zeros, edges, ends, caps, is_needed, codes,
             li, lj = label[i], label[j]
             found = _components(older, li, lj, left, todo, witnesses)
             first = 1
-            if _has(zeros, i, j):
-                codes[i, j] = _encode(_ZERO, 0)
-                needed = _has(is_needed, i, j)
+            if _cap(bits, i, j) < key:
+                codes[i, j] = _ZERO
+                needed = is_needed[i, j >> 6] >> np.uint64(j & 63) & _ONE
                 first = 0 if found > 1 or needed else found
             elif found == 0:
-                codes[i, j] = _encode(-2 - born, 0)
+                codes[i, j] = -2 - born
                 born += 1
             else:
-                codes[i, j] = _encode(vertex[witnesses[0]], 0)
+                codes[i, j] = vertex[witnesses[0]]
             for k in witnesses[first:found]:
                 ended, sums = _relate_triangle(key, vertex[k], codes, sums,
                                                relation, pivots, stop)
@@ -1154,16 +1124,16 @@ def _settle(codes, sums, relation, i, j, stop):
     waiting = 1
     while waiting and not stop[0]:
         i, j = _ends(pending[waiting - 1])
-        k = _code(codes[i, j])
-        if k < 0 or _count(codes[i, j]):
+        k = np.int64(codes[i, j])
+        if k < 0 or codes[j, i]:
             waiting -= 1
             continue
         if waiting + 2 > pending.size:
             pending = _grow(pending)
         before = waiting
         for end in (i, j):
-            part = codes[min(end, k), max(end, k)]
-            if _code(part) >= 0 and not _count(part):
+            a, b = min(end, k), max(end, k)
+            if codes[a, b] >= 0 and not codes[b, a]:
                 pending[waiting] = _name(end, k)
                 waiting += 1
         if waiting > before:
@@ -1171,7 +1141,7 @@ def _settle(codes, sums, relation, i, j, stop):
         waiting -= 1
         terms = 1 + _num_terms(codes, i, k) + _num_terms(codes, j, k)
         if terms <= _LONG_SUM:
-            codes[i, j] = _encode(k, terms)
+            codes[j, i] = terms
             continue
         if size == rows.shape[0]:
             rows = _grow(rows)
@@ -1179,17 +1149,17 @@ def _settle(codes, sums, relation, i, j, stop):
         _add_edge(codes, rows, stack, relation, j, k)
         rows[size] = relation
         relation[:] = 0
-        codes[i, j] = _encode(k, -1 - size)
+        codes[j, i] = -1 - size
         size += 1
     return _Sums(rows, size, stack, pending)
 
 
 @_jit
 def _num_terms(codes, i, j):
-    entry = codes[min(i, j), max(i, j)]
-    if _code(entry) < 0:
-        return np.int64(_code(entry) != _ZERO)
-    return _count(entry) if _count(entry) > 0 else np.int64(1)
+    i, j = min(i, j), max(i, j)
+    if codes[i, j] < 0:
+        return np.int32(codes[i, j] != _ZERO)
+    return codes[j, i] if codes[j, i] > 0 else np.int32(1)
 
 
 @_jit
@@ -1200,12 +1170,12 @@ def _add_edge(codes, sums, stack, relation, i, j):
     while size:
         size -= 1
         i, j = _ends(stack[size])
-        code, count = _code(codes[i, j]), _count(codes[i, j])
+        code = np.int64(codes[i, j])
         if code < _ZERO:
             g = -2 - code
             relation[g >> 6] ^= _ONE << np.uint64(g & 63)
-        elif code >= 0 and count < 0:
-            row = sums[-1 - count]
+        elif code >= 0 and codes[j, i] < 0:
+            row = sums[-1 - codes[j, i]]
             for w in range(relation.size):
                 relation[w] ^= row[w]
         elif code >= 0:
@@ -1239,7 +1209,7 @@ def _relate_cap(cap, codes, sums, relation, pivots, stop):
     _add_edge(codes, sums.rows, sums.stack, relation, i, j)
     key, tie = cap >> 32 << 32, cap & 0xFFFFFFFF
     if cap & _LATE:  # an edge that is zero, and whose parts are thus related
-        key, tie = cap & ~np.int64(_LATE), _code(codes[i, j])
+        key, tie = cap & ~np.int64(_LATE), np.int64(codes[i, j])
     return _end_bar(relation, pivots, key, tie), sums
 
 
