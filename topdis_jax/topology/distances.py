@@ -59,7 +59,6 @@ def pairwise_distances(x: ArrayLike, *,
 @functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
 def _distances(x, axis_name):
     """Distances [n, n] of rows x [b, d]."""
-    x = collectives.whole(x)
     rows = collectives.gather(x, axis_name)
     dist = _rescaled(_norms(x, rows), x, rows, _scale(x, axis_name))
     dist = collectives.gather(dist, axis_name)
@@ -78,7 +77,7 @@ def _distances_jvp(axis_name, primals, tangents):
     Linear in dx through one matrix product, so that its transpose, the
     backward pass, is one product as well.
     """
-    x, change = map(collectives.whole, (*primals, *tangents))
+    (x,), (change,) = primals, tangents
     dist = _distances(x, axis_name)
     scale = _scale(x, axis_name)
     x = x * scale
@@ -97,7 +96,9 @@ def _distances_jvp(axis_name, primals, tangents):
 
 
 # Called outside of a compiled function, it is compiled once for each shape.
-_compiled_distances = jax.jit(_distances, static_argnums=1)
+@functools.partial(jax.jit, static_argnums=1)
+def _compiled_distances(x, axis_name):
+    return _distances(collectives.whole(x), axis_name)
 
 
 def _scale(x, axis_name):
