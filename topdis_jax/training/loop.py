@@ -175,12 +175,12 @@ class _Run:
             checkpoints.save(kept)
 
 
-def _batch(config, dataset, objective, sample, step):
+def _batch(config, dataset, objective, sampler, step):
     """What a step takes on this process, on its devices."""
     return parallel.shared({
         name: pipeline.batch(
             dataset, config.seed, step, config.train.batch_size,
-            stream=stream, draw=sample,
+            stream=stream, sampler=sampler,
             part=(jax.process_index(), jax.process_count()))
         for stream, name in enumerate(objective.batches)})
 
