@@ -7,16 +7,15 @@ the results.json of each study there. --floors computes anew the least
 reconstruction that any model can have, from the images.
 """
 
-import json
 import os
 
 from absl import flags
 import numpy as np
 
 from experiments import console
+from experiments.study import grid, report_text
 from topdis_jax import files
 from topdis_jax.data import sources
-from topdis_jax.metrics import table as scores
 
 FOLDER = os.path.join('docs', 'results')
 MARKS = '<!-- table: begin -->\n', '<!-- table: end -->\n'
@@ -40,7 +39,7 @@ _FLOORS = flags.DEFINE_boolean('floors', False, 'Compute the floors anew.')
 def main():
     path = os.path.join(FOLDER, 'floors.json')
     if _FLOORS.value:
-        names = {name for study in STUDIES for name in _read(study)['data']}
+        names = {name for study in STUDIES for name in _data(study, FOLDER)}
         files.write_json(path, {name: floor(sources.load(name).images)
                                 for name in sorted(names)})
     page = os.path.join(FOLDER, 'index.md')
@@ -71,20 +70,23 @@ def floor(images):
 
 def table(folder):
     """The lines of the table, of the studies in a folder."""
-    with open(os.path.join(folder, 'floors.json')) as file:
-        floors = json.load(file)
-    head = ['study', 'setting', 'seeds',
-            *(scores.SCORES[name].label for name in SHOWN),
-            'reconstruction (nats)', 'price (nats)', 'price above the floor',
-            'fixed beforehand']
-    lines = [head, ['---'] * len(head)]
+    floors = grid.read(folder, 'floors.json')
+    header = ['study', 'setting', 'seeds', *map(report_text.label, SHOWN),
+              'reconstruction (nats)', 'price (nats)',
+              'price above the floor', 'fixed beforehand']
+    rows = []
     for study, settled in STUDIES.items():
-        for data, variants in _read(study, folder)['data'].items():
+        for data, variants in _data(study, folder).items():
             for variant, found in variants.items():
-                lines.append([f'[{study}]({_PAGES.get(study, study)}.md)',
-                              *_row(found, floors[data]),
-                              _OTHER_RULES.get((study, variant), settled)])
-    return ''.join(f'| {" | ".join(line)} |\n' for line in lines)
+                rows.append([f'[{study}]({_PAGES.get(study, study)}.md)',
+                             *_row(found, floors[data]),
+                             _OTHER_RULES.get((study, variant), settled)])
+    return report_text.table(header, rows)
+
+
+def _data(study, folder):
+    """{data set: {variant: what report_results.compare gives}}."""
+    return grid.read(os.path.join(folder, study), 'results.json')['data']
 
 
 def with_table(text, lines):
@@ -113,9 +115,7 @@ def _change(measure, digits):
 
 
 def _interval(measure, digits):
-    """The interval of the difference."""
-    low, high = (measure['difference'][end] for end in ('low', 'high'))
-    return f'[{low:+.{digits}f}, {high:+.{digits}f}]'
+    return report_text.interval(measure['difference'], digits)
 
 
 def setting(config):
@@ -136,11 +136,6 @@ def setting(config):
     if train['steps'] != 12_000:
         words.append(f'{train["steps"]} steps')
     return ', '.join(words)
-
-
-def _read(study, folder=FOLDER):
-    with open(os.path.join(folder, study, 'results.json')) as file:
-        return json.load(file)
 
 
 if __name__ == '__main__':

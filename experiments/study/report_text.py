@@ -2,11 +2,11 @@
 
 import statistics
 
-from topdis_jax.metrics import table
+from topdis_jax.metrics.table import SCORES
 from topdis_jax.training import workfolder
 
 LABELS = {
-    **{name: score.label for name, score in table.SCORES.items()},
+    **{name: score.label for name, score in SCORES.items()},
     'reconstruction': 'reconstruction (nats)', 'minutes': 'time (min)'}
 # Of these the smaller is the better.
 COSTS = ('reconstruction', 'minutes')
@@ -164,7 +164,8 @@ def _kind(variants):
     return 'variant' if any('+' in key for key in variants) else 'family'
 
 
-def _table(header, rows):
+def table(header, rows):
+    """A table in Markdown: header and rows are lists of cells."""
     lines = [header, ['---'] * len(header), *rows]
     return ''.join(f'| {" | ".join(line)} |\n' for line in lines)
 
@@ -177,8 +178,8 @@ def _scores(families, columns):
         rows += [[key, arm, str(len(family['seeds'])),
                   *(_score(name, family['measures'].get(name), arm)
                     for name in columns)] for arm in arms]
-    return _table([_kind(families), 'TopDis', 'seeds', *map(label, columns)],
-                  rows)
+    return table([_kind(families), 'TopDis', 'seeds', *map(label, columns)],
+                 rows)
 
 
 def _score(name, measure, arm):
@@ -205,20 +206,25 @@ def _differences(families, columns):
                     for name in names),
              _difference('reconstruction', family, 'percent')]
             for key, family in families.items()]
-    return _table([_kind(families), *map(label, names), 'reconstruction (%)'],
-                  rows)
+    return table([_kind(families), *map(label, names), 'reconstruction (%)'],
+                 rows)
+
+
+def interval(difference, digits):
+    """The ends of a difference's interval."""
+    return (f'[{difference["low"]:+.{digits}f}, '
+            f'{difference["high"]:+.{digits}f}]')
 
 
 def _difference(name, family, kind):
-    interval = family['measures'].get(name, {}).get(kind)
-    if interval is None:
+    found = family['measures'].get(name, {}).get(kind)
+    if found is None:
         return '-'
     digits = 1 if name in COSTS else 3
-    text = f'{interval["mean"]:+.{digits}f}'
-    if interval['low'] is not None:
-        text += (f' [{interval["low"]:+.{digits}f}, '
-                 f'{interval["high"]:+.{digits}f}]')
-    return text + f', {interval["rises"]} of {len(family["seeds"])}'
+    text = f'{found["mean"]:+.{digits}f}'
+    if found['low'] is not None:
+        text += ' ' + interval(found, digits)
+    return text + f', {found["rises"]} of {len(family["seeds"])}'
 
 
 def _unfinished(cells):
