@@ -1,13 +1,9 @@
 """Imports within the package go one way: no cycle, and none upwards."""
 
-import ast
-import pathlib
-
 import pytest
 
-import topdis_jax
+from tests.helpers import import_graph
 
-ROOT = pathlib.Path(topdis_jax.__file__).parent
 # A part may import those before it in its own order, and its own modules.
 LAYERS = ('files', 'progress', 'collectives', 'topology', 'losses', 'models',
           'data', 'metrics', 'plots', 'training')
@@ -16,32 +12,8 @@ ALONE = {'files': (), 'progress': (), 'collectives': (),
          'topology': ('collectives',), 'losses': ('collectives', 'topology'),
          'models': (), 'data': ('files', 'progress'),
          'metrics': ('files', 'progress')}
-
-
-def _module(path):
-    parts = path.relative_to(ROOT.parent).with_suffix('').parts
-    return '.'.join(parts[:-1] if parts[-1] == '__init__' else parts)
-
-
-MODULES = {_module(path): path for path in ROOT.rglob('*.py')}
-
-
-def _imports(name, nested=True):
-    """Modules of the package that one imports; when loaded, if not nested."""
-    tree = ast.parse(MODULES[name].read_text())
-    nodes = ast.walk(tree) if nested else tree.body
-    for node in nodes:
-        if isinstance(node, ast.ImportFrom):
-            names = [f'{node.module}.{alias.name}' for alias in node.names]
-        elif isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        else:
-            continue
-        for full in names:
-            while full and full not in MODULES:
-                full = full.rpartition('.')[0]
-            if full and full != 'topdis_jax':
-                yield full
+MODULES = import_graph.modules()
+del MODULES['topdis_jax']  # it imports nothing, and all name it
 
 
 def _part(name):
@@ -49,13 +21,13 @@ def _part(name):
 
 
 def test_all_parts_are_known():
-    assert {_part(name) for name in MODULES if '.' in name} == set(LAYERS)
+    assert {_part(name) for name in MODULES} == set(LAYERS)
 
 
-@pytest.mark.parametrize('name', sorted(set(MODULES) - {'topdis_jax'}))
+@pytest.mark.parametrize('name', sorted(MODULES))
 def test_nothing_is_imported_from_above(name):
     part = _part(name)
-    for other in _imports(name):
+    for other in import_graph.imports(name, MODULES):
         found = _part(other)
         assert found == part or LAYERS.index(found) < LAYERS.index(part), (
             f'{name} imports {other}')
@@ -64,18 +36,9 @@ def test_nothing_is_imported_from_above(name):
 
 
 def test_there_is_no_cycle():
-    done, path = set(), []
-
-    def visit(name):
-        assert name not in path, ' -> '.join([*path, name])
-        if name in done:
-            return
-        path.append(name)
-        for other in _imports(name, nested=False):
-            # A package is loaded before its modules, and may list them.
-            if other != name and not name.startswith(f'{other}.'):
-                visit(other)
-        done.add(path.pop())
-
-    for name in MODULES:
-        visit(name)
+    # A package is loaded before its modules, and may list them.
+    import_graph.check_no_cycle({
+        name: [other for other in import_graph.imports(name, MODULES,
+                                                       nested=False)
+               if other != name and not name.startswith(f'{other}.')]
+        for name in MODULES})
