@@ -16,7 +16,7 @@ from absl import app, flags
 import numpy as np
 
 from topdis_jax import metrics
-from topdis_jax.metrics import samples
+from topdis_jax.metrics import samples, table
 
 _DCI = flags.DEFINE_bool('dci', False, 'DCI too, which takes minutes.')
 _ROUNDS = flags.DEFINE_integer('rounds', 3, 'Rounds; the least counts.')
@@ -36,38 +36,28 @@ def make_codes():
 
 def main(argv):
     del argv
-    table = make_codes()
+    codes = make_codes()
 
     def represent(factors):
-        return table[np.ravel_multi_index(tuple(factors.T), SIZES)]
+        return codes[np.ravel_multi_index(tuple(factors.T), SIZES)]
 
-    rng = np.random.RandomState(0)
-    train, test = (samples.sample_factors(rng, SIZES, n) for n in (10000, 5000))
-    arrays = represent(train), train, represent(test), test
-    calls = {
-        'mig': lambda: metrics.mig(*arrays[:2]),
-        'sap': lambda: metrics.sap(*arrays),
-        'sap, continuous': lambda: metrics.sap(*arrays, continuous=True),
-        'modularity': lambda: metrics.modularity(*arrays[:2]),
-        'explicitness': lambda: metrics.explicitness(*arrays),
-        'irs': lambda: metrics.irs(*arrays[:2]),
-        'factor_vae': lambda: metrics.factor_vae(represent, SIZES),
-        'beta_vae': lambda: metrics.beta_vae(represent, SIZES)}
+    sampled = samples.Samples(represent, SIZES, seed=0, progress=False)
     print(f'{os.cpu_count()} cores\n{"score":<18}{"value":>9}{"seconds":>9}')
-    total = sum(timed(name, call) for name, call in calls.items())
+    total = sum(timed(score, sampled) for score in table.SCORES.values()
+                if score.function is not metrics.dci)
     print(f'{"together":<27}{total:>9.2f}')
     if _DCI.value:
-        dci_table(arrays)
+        dci_table(sampled.train_and_test)
 
 
-def timed(name, call):
+def timed(score, sampled):
     """Prints a score's value and seconds; returns the latter."""
     seconds = []
     for _ in range(_ROUNDS.value):
         start = time.perf_counter()
-        value = call()
+        value = score.compute(sampled)[score.name]
         seconds.append(time.perf_counter() - start)
-    print(f'{name:<18}{value:>9.4f}{min(seconds):>9.2f}', flush=True)
+    print(f'{score.name:<18}{value:>9.4f}{min(seconds):>9.2f}', flush=True)
     return min(seconds)
 
 

@@ -31,7 +31,7 @@ import tqdm
 _PHASES = ('start-up', 'training', 'saving', 'scoring')
 _COMPARED = ('metrics.jsonl', 'scores.json')
 _STEPS, _EVERY = 150, 50
-# Module and arguments. Few latents: most of scoring is drawing them.
+# Module and arguments. Few latents: most of scoring is plotting them.
 _COMMAND = (
     'experiments.run', '--config=experiments/configs/sprites.py',
     f'--config.train.steps={_STEPS}', f'--config.train.eval_every={_EVERY}',

@@ -1,4 +1,4 @@
-"""Rendered rooms in colour, 32 x 32: made for a laptop's CPU.
+"""Rendered rooms in color, 32 x 32: made for a laptop's CPU.
 
     python -m experiments.run --config=experiments/configs/scenes.py \
         --workdir=runs/scenes

@@ -77,7 +77,7 @@ def _scenes(config):
 
 
 def _arc(config):
-    """Scenes whose hues do not go around the whole colour circle."""
+    """Scenes whose hues do not go around the whole color circle."""
     _scenes(config)
     config.data = ('scenes_arc',)
 

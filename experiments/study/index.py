@@ -71,9 +71,9 @@ def floor(images):
 def table(folder):
     """The lines of the table, of the studies in a folder."""
     floors = grid.read(folder, 'floors.json')
-    header = ['study', 'setting', 'seeds', *map(report_text.label, SHOWN),
-              'reconstruction (nats)', 'price (nats)',
-              'price above the floor', 'fixed beforehand']
+    header = ['study', 'setting', 'seeds',
+              *map(report_text.label, (*SHOWN, 'reconstruction')),
+              'price (nats)', 'price above the floor', 'fixed beforehand']
     rows = []
     for study, settled in STUDIES.items():
         for data, variants in _data(study, folder).items():

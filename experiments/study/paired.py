@@ -31,8 +31,8 @@ def bootstrap(values, *, level=0.95, resamples=10_000, seed=0):
     Args:
       values: [n]; differences of pairs, for a paired comparison.
       level: probability of the interval.
-      resamples: how many samples are drawn, n values each.
-      seed: of the draws.
+      resamples: how many samples are taken, n values each.
+      seed: of the samples.
 
     Returns:
       Interval; its ends are NaN for one value.
@@ -42,7 +42,7 @@ def bootstrap(values, *, level=0.95, resamples=10_000, seed=0):
     if len(values) < 2:
         return Interval(mean, np.nan, np.nan)
     rng = np.random.default_rng(seed)
-    drawn = rng.integers(len(values), size=(resamples, len(values)))
+    sampled = rng.integers(len(values), size=(resamples, len(values)))
     tail = (1 - level) / 2
-    low, high = np.quantile(values[drawn].mean(axis=1), (tail, 1 - tail))
+    low, high = np.quantile(values[sampled].mean(axis=1), (tail, 1 - tail))
     return Interval(mean, float(low), float(high))

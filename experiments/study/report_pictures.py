@@ -11,7 +11,7 @@ from experiments.study import grid, report_text
 from topdis_jax import plots
 
 _PAGE = 13  # inches that panels may take side by side
-_COLOURS = {'off': 'tab:gray', 'on': 'tab:blue'}
+_COLORS = {'off': 'tab:gray', 'on': 'tab:blue'}
 
 
 def plot(workdir, results, out):
@@ -86,9 +86,9 @@ def _pairs(axes, place, measure):
               linewidth=1, zorder=1)
     for arm, column in zip(arms, values):
         axes.plot([x[arm]] * len(column), column, 'o', markersize=4,
-                  color=_COLOURS[arm], zorder=2)
+                  color=_COLORS[arm], zorder=2)
         axes.hlines(np.mean(column), x[arm] - 0.1, x[arm] + 0.1,
-                    color=_COLOURS[arm], linewidth=2)
+                    color=_COLORS[arm], linewidth=2)
 
 
 def score_curves(path, families, runs):
@@ -122,7 +122,7 @@ def score_curves(path, families, runs):
             axes = row[list(families).index(key)]
             axes.plot(*zip(*((step, scores[name]) for step, scores in curve
                              if name in scores)), '.-', linewidth=1,
-                      color=_COLOURS[arm])
+                      color=_COLORS[arm])
     for axes, key in zip(panels[0], families):
         axes.set_title(key.replace('+', '\n+'), fontsize=10)
     for axes in panels[-1]:
@@ -133,8 +133,8 @@ def score_curves(path, families, runs):
 
 
 def _legend(figure, axes):
-    handles = [axes.plot([], [], 'o', color=colour, label=f'TopDis {arm}')[0]
-               for arm, colour in _COLOURS.items()]
+    handles = [axes.plot([], [], 'o', color=color, label=f'TopDis {arm}')[0]
+               for arm, color in _COLORS.items()]
     figure.legend(handles=handles, loc='outside lower center', ncols=2,
                   fontsize=9, frameon=False)
 

@@ -62,7 +62,7 @@ def load(folders):
 
 
 def measure(run, batches=_BATCHES):
-    """Latents of a trained.Trained, on images drawn with the run's seed."""
+    """Latents of a trained.Trained, on images sampled with the run's seed."""
     rng = np.random.default_rng(run.config.seed)
     rows = rng.integers(len(run.dataset), size=_IMAGES)
     means, log_vars = trained.posteriors(run, rows)
@@ -117,13 +117,13 @@ def plot(path, found):
     for (bars, table), (title, (latents, names)) in zip(rows, found.items()):
         order = np.argsort(-latents.kl)
         bars.set_title(title, fontsize=10, loc='left')
-        _draw_bars(bars, latents.rtd[order], most, [
+        _plot_bars(bars, latents.rtd[order], most, [
             f'z{i}: {latents.kl[i]:.1f} nats' for i in order])
-        _draw_table(table, latents.known[order], names)
+        _plot_table(table, latents.known[order], names)
     plots.save(figure, path)
 
 
-def _draw_bars(axes, values, most, labels):
+def _plot_bars(axes, values, most, labels):
     axes.barh(range(len(values)), values, color='tab:blue')
     axes.set_yticks(range(len(values)), labels, fontsize=8)
     axes.set_ylim(len(values) - 0.5, -0.5)
@@ -132,7 +132,7 @@ def _draw_bars(axes, values, most, labels):
                     fontsize=9)
 
 
-def _draw_table(axes, known, names):
+def _plot_table(axes, known, names):
     axes.imshow(known, cmap='Blues', vmin=0, vmax=1, aspect='auto')
     for place, value in np.ndenumerate(known):
         if value >= 0.02:

@@ -8,7 +8,7 @@ import pytest
 from scipy import special
 
 from topdis_jax.data.factors import FactorDataset
-from topdis_jax.metrics import evaluate
+from topdis_jax.metrics import evaluate, samples
 
 
 def _dataset():
@@ -72,8 +72,8 @@ def test_data_without_factors():
 
 
 def test_every_score_of_a_perfect_code(monkeypatch):
-    monkeypatch.setattr(evaluate, 'NUM_TRAIN', 500)
-    monkeypatch.setattr(evaluate, 'NUM_TEST', 200)
+    monkeypatch.setattr(samples, 'NUM_TRAIN', 500)
+    monkeypatch.setattr(samples, 'NUM_TEST', 200)
     scores = evaluate.score_model(_encode, _decode, _dataset(), tuple(
         evaluate.SCORES), progress=False)
     assert set(evaluate.SCORES) < set(scores)

@@ -28,7 +28,7 @@ def test_scores_of_tables(score, dtype):
 
 @pytest.mark.parametrize('dtype', SHORT)
 @pytest.mark.parametrize('scale', [1.0, 1e4])  # its square overflows float16
-def test_scores_of_draws(dtype, scale):
+def test_scores_of_samples(dtype, scale):
     def represent(factors):
         return jnp.asarray(scale * factors, dtype)
 

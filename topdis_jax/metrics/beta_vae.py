@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from topdis_jax.metrics import checks
-from topdis_jax.metrics import code_table
 from topdis_jax.metrics import fits
+from topdis_jax.metrics.progress_bar import progress_bar
 
 _POINTS_AT_ONCE = 250
 
@@ -52,13 +52,13 @@ def beta_vae(represent: Callable[[np.ndarray], ArrayLike],
                         ('num_eval', num_eval)):
         checks.check_count(name, value)
     rng = np.random.default_rng(seed)
-    with code_table.progress_bar(progress, num_train + num_eval,
-                                 'beta-VAE score', 'point') as bar:
+    with progress_bar(progress, num_train + num_eval, 'beta-VAE score',
+                      'point') as bar:
         train, test = (_points(represent, factor_sizes, rng, batch_size, count,
                                bar) for count in (num_train, num_eval))
     if len(np.unique(train[1])) < 2:
-        raise ValueError('beta_vae drew one factor only; raise num_train, got '
-                         f'{num_train}')
+        raise ValueError('beta_vae sampled one factor only; raise num_train, '
+                         f'got {num_train}')
 
     def accuracy(model):
         return float(model.fit(*train).score(*test))

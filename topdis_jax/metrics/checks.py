@@ -44,7 +44,7 @@ def check_factors(factors: ArrayLike, name: str = 'factors') -> np.ndarray:
 
     Raises:
       TypeError: the entries are not integers. Factors are classes here; a
-        factor that is a real number must be discretised by the caller.
+        factor that is a real number must be discretized by the caller.
       ValueError: not two-dimensional, or empty.
     """
     factors = _table(factors, name, 'k', 'biu', 'integers (classes)')

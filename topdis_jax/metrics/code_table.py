@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from topdis_jax.metrics import checks
+from topdis_jax.metrics.batches import run_padded
+from topdis_jax.metrics.progress_bar import progress_bar
 
 _FIRST_ROWS = 4096
 
@@ -92,38 +94,3 @@ class CodeTable:
         self._codes[self.num_encoded:end] = codes
         self._rows[indices] = np.arange(self.num_encoded, end) + 1
         self.num_encoded = end
-
-
-def run_padded(function: Callable[[np.ndarray], np.ndarray], batch: np.ndarray,
-               batch_size: int) -> np.ndarray:
-    """function(batch) for a batch that may be short, padded to `batch_size`.
-
-    Args:
-      function: [batch_size, ...] -> [batch_size, ...], row by row.
-      batch: [b, ...] with 1 <= b <= batch_size.
-      batch_size: rows that `function` is given.
-
-    Returns:
-      [b, ...] NumPy array.
-
-    Raises:
-      ValueError: the output does not have one row per row of the input.
-    """
-    count = len(batch)
-    if count < batch_size:
-        padding = np.repeat(batch[-1:], batch_size - count, axis=0)
-        batch = np.concatenate([batch, padding])
-    result = np.asarray(function(batch))
-    if result.shape[:1] != (batch_size,):
-        raise ValueError(
-            f'a batch of {batch_size} rows must give {batch_size} rows, got '
-            f'shape {result.shape}')
-    return result[:count]
-
-
-def progress_bar(shown: bool, total: int, description: str,
-                 unit: str = 'it') -> Any:
-    """A bar that vanishes when done, or a silent one."""
-    from topdis_jax import progress
-    return progress.Bar(total=total, desc=description, unit=unit, leave=False,
-                        disable=not shown)

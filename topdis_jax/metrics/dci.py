@@ -1,20 +1,12 @@
 """Disentanglement, completeness, informativeness: Eastwood & Williams 2018."""
 
-import contextlib
-import functools
-import os
-import tempfile
-import threading
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from topdis_jax.metrics import checks
-from topdis_jax.metrics import code_table
-
-STAGES = 100  # of boosting, for each factor
-_LOOK = 0.5  # seconds between two looks at how many are done
+from topdis_jax.metrics import boosting, checks
+from topdis_jax.metrics.boosting import STAGES  # noqa: F401
 
 
 class DCI(NamedTuple):
@@ -38,15 +30,15 @@ def dci(codes: ArrayLike, factors: ArrayLike, test_codes: ArrayLike,
 
     For each factor, 100 stages of gradient boosted trees on all latents; R[i,
     j] is the importance of latent i for factor j. Disentanglement is the mean
-    over latents of 1 - H(R[i, :] normalised) in base k, weighted by the
+    over latents of 1 - H(R[i, :] normalized) in base k, weighted by the
     latents' importance; completeness that over factors of 1 - H(R[:, j]
-    normalised) in base d. Informativeness is an accuracy, not an error.
+    normalized) in base d. Informativeness is an accuracy, not an error.
 
     Conventions are those of disentanglement_lib (Locatello et al. 2019). Ties
     among the latents at a split are broken at random there; here by `seed`.
     At 10000 points of 10 latents and dSprites' factors this takes minutes;
     factors are fitted side by side. The first 2000 points give it in seconds:
-    see the README for how far off.
+    see docs/scores.md for how far off.
 
     Args:
       codes: [n, d] real numbers, d at least 2.
@@ -70,79 +62,12 @@ def dci(codes: ArrayLike, factors: ArrayLike, test_codes: ArrayLike,
     checks.check_at_least_two('latents', codes.shape[1], 'dci')
     checks.check_at_least_two('factors', factors.shape[1], 'dci')
     checks.check_factors_vary(factors, 'dci')
-    import joblib
-
-    importance = np.empty((codes.shape[1], factors.shape[1]))
-    accuracy = np.empty((2, factors.shape[1]))
-    with _counted_stages(progress, factors.shape[1]) as stages:
-        jobs = [joblib.delayed(_fit)(j, codes, factors[:, j], test_codes,
-                                     test_factors[:, j], seed, stages)
-                for j in _longest_first(factors)]
-        for j, column, pair in joblib.Parallel(
-                n_jobs=num_jobs or -1, return_as='generator_unordered')(jobs):
-            importance[:, j], accuracy[:, j] = column, pair
+    importance, accuracy = boosting.fit_factors(
+        codes, factors, test_codes, test_factors, seed=seed,
+        num_jobs=num_jobs, progress=progress)
     train, test = accuracy.mean(axis=1)
     return DCI(disentanglement(importance), completeness(importance),
                float(train), float(test))
-
-
-def _longest_first(factors):
-    """Order of the factors, by the number of their classes.
-
-    The time of a fit grows with it, and the longest last would leave the
-    other cores idle.
-    """
-    classes = [len(np.unique(column)) for column in factors.T]
-    return np.argsort(classes)[::-1]
-
-
-def _fit(j, codes, labels, test_codes, test_labels, seed, stages):
-    """j, importances [d], accuracies (train, test).
-
-    stages: path of a file that gets a byte for each stage of boosting, or
-    None.
-    """
-    from sklearn import ensemble
-
-    model = ensemble.GradientBoostingClassifier(n_estimators=STAGES,
-                                                random_state=seed)
-    model.fit(codes, labels, monitor=stages and functools.partial(
-        _count_stage, stages))
-    return j, model.feature_importances_, (
-        model.score(codes, labels), model.score(test_codes, test_labels))
-
-
-def _count_stage(path, *unused):
-    """Called by the boosting after each stage; goes on."""
-    with open(path, 'ab') as file:  # one byte: no other process tears it
-        file.write(b'.')
-    return False
-
-
-@contextlib.contextmanager
-def _counted_stages(shown, factors):
-    """A progress bar over the stages of all fits, in whichever process.
-
-    Yields the path of the file where fits count their stages, or None.
-    """
-    if not shown:
-        yield None
-        return
-    ended = threading.Event()
-    with tempfile.NamedTemporaryFile(prefix='dci_stages_') as file, \
-            code_table.progress_bar(True, factors * STAGES, 'DCI',
-                                    'stage') as bar:
-        def follow():
-            while not ended.wait(_LOOK):
-                bar.update(os.path.getsize(file.name) - bar.n)
-
-        thread = threading.Thread(target=follow, daemon=True)
-        thread.start()
-        try:
-            yield file.name
-        finally:
-            ended.set()
-            thread.join()
 
 
 def disentanglement(importance: np.ndarray) -> float:

@@ -1,17 +1,19 @@
-"""Scores of a model on a data set: gathers codes once and runs the scores."""
+"""Scores of a model on a data set: codes once, then a run's scores."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 import contextlib
+import os
 from typing import Any
 
 import numpy as np
 
 from topdis_jax import files
-from topdis_jax.metrics import code_table, table
+from topdis_jax.metrics import table
+from topdis_jax.metrics.code_table import CodeTable
+from topdis_jax.metrics.reconstruction import NUM_RECONSTRUCTION
+from topdis_jax.metrics.reconstruction import reconstruction_error
 from topdis_jax.metrics.samples import NUM_TEST, NUM_TRAIN, Samples
 from topdis_jax.metrics.table import SCORES
-
-NUM_RECONSTRUCTION = 10_000
 
 
 class ScoreError(ValueError):
@@ -56,29 +58,38 @@ def score_model(encode: Callable[[np.ndarray], np.ndarray],
         codes that are not finite.
     """
     check_names(scores)
-    codes = code_table.CodeTable(encode, dataset.images,
-                                 batch_size=batch_size, progress=progress)
+    codes = CodeTable(encode, dataset.images, batch_size=batch_size,
+                      progress=progress)
     results: dict[str, Any] = {}
     if not dataset.factor_sizes:
         results['note'] = (f'{dataset.name} has no factors: reconstruction '
                            'error only')
     elif scores:
-        with _errors_named('the model'):
-            samples = Samples(lambda factors: codes.get(
-                dataset.index_of(factors), 'scores'),
-                dataset.factor_sizes, seed, progress)
-        for name in scores:
-            with _errors_named(f'score {name}'):
-                results.update(SCORES[name].compute(samples))
-    with _errors_named('the model'):
-        results['reconstruction'] = _reconstruction(
-            codes, decode, dataset, np.random.RandomState(seed + 1),
-            batch_size, progress)
+        results.update(_compute(codes, dataset, scores, seed, progress))
+    with _naming('the model'):
+        results['reconstruction'] = reconstruction_error(
+            codes, decode, dataset.images, seed=seed + 1,
+            batch_size=batch_size, progress=progress)
+    return results
+
+
+def _compute(codes, dataset, names, seed, progress):
+    """Results of the scores by name, from one sample of the factors."""
+    def represent(factors):
+        return codes.get(dataset.index_of(factors), 'scores')
+
+    results = {}
+    with _naming('the model'):
+        samples = Samples(represent, dataset.factor_sizes, seed, progress)
+    for name in names:
+        with _naming(f'score {name}'):
+            results.update(SCORES[name].compute(samples))
     return results
 
 
 @contextlib.contextmanager
-def _errors_named(what):
+def _naming(what: str) -> Iterator[None]:
+    """Turns a ValueError into a ScoreError that names its cause."""
     try:
         yield
     except ValueError as error:
@@ -86,34 +97,13 @@ def _errors_named(what):
 
 
 def settings(seed: int, step: int) -> dict[str, Any]:
-    """What the scores of a run's step were computed with."""
+    """What the scores of a run's step were computed with, for scores.json."""
     return {'step': step, 'seed': seed, 'num_train': NUM_TRAIN,
             'num_test': NUM_TEST, **table.settings(),
             'num_reconstruction': NUM_RECONSTRUCTION}
 
 
-def _reconstruction(codes_of, decode, dataset, rng, batch_size, progress):
-    count = min(NUM_RECONSTRUCTION, len(dataset))
-    indices = np.sort(rng.choice(len(dataset), count, replace=False))
-    codes = codes_of.get(indices, 'reconstruction')
-    total = 0.0
-    with code_table.progress_bar(progress, count, 'Decoding', 'img') as bar:
-        for start in range(0, count, batch_size):
-            part = slice(start, start + batch_size)
-            logits = code_table.run_padded(decode, codes[part], batch_size)
-            total += _cross_entropy(logits, dataset.images[indices[part]])
-            bar.update(len(logits))
-    return total / count
-
-
-def _cross_entropy(logits, images):
-    """Summed Bernoulli cross-entropy in nats; images uint8."""
-    logits = logits.astype(np.float64)
-    softplus = np.maximum(logits, 0) + np.log1p(np.exp(-np.abs(logits)))
-    return float(np.sum(softplus - logits * (images / 255)))
-
-
-def write_scores(path: str, scores: Mapping[str, Any],
+def write_scores(path: str | os.PathLike, scores: Mapping[str, Any],
                  settings: Mapping[str, Any]) -> None:
     """Writes scores.json in one go: the scores, and 'settings' beside them."""
     files.write_json(path, {**scores, 'settings': settings})

@@ -12,7 +12,7 @@ def explicitness(codes: ArrayLike, factors: ArrayLike, test_codes: ArrayLike,
     """Explicitness of codes: can a linear classifier read each factor?
 
     For each factor a multinomial logistic regression on all latents,
-    standardised by the training rows; the area under the ROC curve of each of
+    standardized by the training rows; the area under the ROC curve of each of
     its classes against the others on the test rows; the mean over classes,
     then over factors. Not rescaled: chance is 0.5.
 

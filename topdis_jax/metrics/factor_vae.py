@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from topdis_jax.metrics import checks
-from topdis_jax.metrics import code_table
 from topdis_jax.metrics import samples
+from topdis_jax.metrics.progress_bar import progress_bar
 
 _VOTES_AT_ONCE = 500
 
@@ -24,7 +24,7 @@ def factor_vae(represent: Callable[[np.ndarray], ArrayLike],
     its variance overall. A majority classifier of the factor by that latent
     is made of `num_train` votes; the score is its accuracy on `num_eval`.
 
-    Draws, their order and the arithmetic are those of disentanglement_lib
+    Samples, their order and the arithmetic are those of disentanglement_lib
     (Locatello et al. 2019): equal seeds give equal votes. As there, latents
     whose standard deviation is under `threshold` are left out, and with none
     left the score is 0.
@@ -62,8 +62,8 @@ def factor_vae(represent: Callable[[np.ndarray], ArrayLike],
     active = (np.sqrt(variance) >= threshold) & (variance > 0)
     if not active.any():
         return 0.0
-    with code_table.progress_bar(progress, num_train + num_eval,
-                                 'FactorVAE score', 'vote') as bar:
+    with progress_bar(progress, num_train + num_eval, 'FactorVAE score',
+                      'vote') as bar:
         train, test = (
             _votes(represent, factor_sizes, rng, batch_size, count,
                    active, variance, bar) for count in (num_train, num_eval))

@@ -39,7 +39,7 @@ def histogram_bins(codes: ArrayLike, bins: int = 20) -> np.ndarray:
 
 def label_classes(
         factors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Columns of [n, k] relabelled to 0, 1, ... in order of their values.
+    """Columns of [n, k] relabeled to 0, 1, ... in order of their values.
 
     Returns:
       Labels [n, k] int64 and the number of classes that occur, [k] int64.

@@ -24,23 +24,25 @@ def sample_factors(rng: np.random.RandomState, factor_sizes: Sequence[int],
 
 
 class Samples:
-    """Codes of one evaluation's samples, which its scores share.
+    """Codes of sampled factors, which the scores of one evaluation share.
 
     Attributes:
       train: (codes [10000, d], factors [10000, k]).
-      both: train and the same of 5000 test rows, four arrays.
-      factor_sizes: [k].
-      represent: factors [m, k] -> codes [m, d].
+      train_and_test: train and the same of 5000 test rows, four arrays.
+      representation: (represent, factor_sizes [k]), for scores that sample
+        themselves; represent: factors [m, k] -> codes [m, d].
       options: seed and progress, for scores that sample themselves.
     """
 
     def __init__(self, represent: Callable[[np.ndarray], np.ndarray],
-                 factor_sizes: Sequence[int], seed: int, progress: bool):
+                 factor_sizes: Sequence[int], seed: int,
+                 progress: bool) -> None:
+        """Samples the factors and represents them; arguments: see above."""
         rng = np.random.RandomState(seed)
-        self.factor_sizes, self.represent = factor_sizes, represent
+        self.representation = represent, factor_sizes
         factors = [sample_factors(rng, factor_sizes, count)
                    for count in (NUM_TRAIN, NUM_TEST)]
         codes = np.split(represent(np.concatenate(factors)), [NUM_TRAIN])
         self.train = codes[0], factors[0]
-        self.both = (*self.train, codes[1], factors[1])
+        self.train_and_test = (*self.train, codes[1], factors[1])
         self.options: dict[str, Any] = {'seed': seed, 'progress': progress}

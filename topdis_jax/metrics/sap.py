@@ -21,7 +21,7 @@ def sap(codes: ArrayLike, factors: ArrayLike, test_codes: ArrayLike,
     reads latent i alone; for continuous factors the squared correlation of
     the two on the training rows.
 
-    The classifier's intercept is regularised, so the score depends on the
+    The classifier's intercept is regularized, so the score depends on the
     scale and the offset of the codes, and a perfect code scores well under 1:
     no line through one latent tells a middle class from those around it. A
     class that only the test rows have counts as mistaken.

@@ -1,77 +1,100 @@
-"""The scores that a run can ask for by name. A new one is a file and a line."""
+"""The table of scores: all that the package knows of each, in one row.
+
+A run's scores, scores.json, the command line, plots and reports take names,
+labels and settings from here. A new score is a file and a row.
+"""
 
 from collections.abc import Callable, Mapping
 import inspect
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from topdis_jax import metrics
-from topdis_jax.metrics.dci import STAGES
+from topdis_jax.metrics.beta_vae import beta_vae
+from topdis_jax.metrics.boosting import STAGES
+from topdis_jax.metrics.dci import dci
+from topdis_jax.metrics.explicitness import explicitness
+from topdis_jax.metrics.factor_vae import factor_vae
+from topdis_jax.metrics.irs import irs
+from topdis_jax.metrics.mig import mig
+from topdis_jax.metrics.modularity import modularity
 from topdis_jax.metrics.samples import Samples
-from topdis_jax.metrics.sap import C
+from topdis_jax.metrics.sap import C, sap
 
 
 class Score(NamedTuple):
-    """A score.
+    """A row of the table.
 
     Attributes:
-      label: what tables and plots call it.
-      compute: Samples -> {name: value}, with what goes beside it.
-      settings: {name: value}, what it is computed with, for scores.json.
+      name: in `config.eval.scores` and scores.json.
+      label: in tables and plots.
+      function: the score. A `seed` and `progress` are passed to it if it has
+        these arguments.
+      needs: the attribute of Samples that holds its positional arguments.
+      settings: what it is computed with, {name in scores.json: value}.
+      options: keyword arguments of the function.
+      train_rows: how many training rows it is given; None: all.
+      fields: of a function with several results, {suffix of the name: field
+        of the result}.
     """
+    name: str
     label: str
-    compute: Callable[[Samples], dict[str, float]]
+    function: Callable[..., Any]
+    needs: Literal['train', 'train_and_test', 'representation']
     settings: Mapping[str, Any] = {}
+    options: Mapping[str, Any] = {}
+    train_rows: int | None = None
+    fields: Mapping[str, str] = {}
+
+    def compute(self, samples: Samples) -> dict[str, float]:
+        """The score's results by name."""
+        arguments = getattr(samples, self.needs)
+        if self.train_rows is not None:
+            codes, factors, *test = arguments
+            rows = slice(self.train_rows)
+            arguments = codes[rows], factors[rows], *test
+        accepted = inspect.signature(self.function).parameters
+        shared = {name: value for name, value in samples.options.items()
+                  if name in accepted}
+        result = self.function(*arguments, **shared, **self.options)
+        if not self.fields:
+            return {self.name: result}
+        return {self.name + suffix: getattr(result, field)
+                for suffix, field in self.fields.items()}
 
 
-def _default(function, name):
-    return inspect.signature(function).parameters[name].default
+def _default(function, argument):
+    return inspect.signature(function).parameters[argument].default
 
 
-def _dci(samples, name='dci', rows=None):
-    train, labels, *test = samples.both
-    result = metrics.dci(train[:rows], labels[:rows], *test,
-                         **samples.options)
-    return {name: result.disentanglement,
-            f'{name}_completeness': result.completeness,
-            f'{name}_informativeness': result.informativeness_test}
+_DCI_FIELDS = {'': 'disentanglement', '_completeness': 'completeness',
+               '_informativeness': 'informativeness_test'}
 
+_ROWS = (
+    Score('mig', 'MIG', mig, 'train', {'bins': _default(mig, 'bins')}),
+    Score('factor_vae', 'FactorVAE', factor_vae, 'representation', {
+        'vote_batch_size': _default(factor_vae, 'batch_size'),
+        'num_votes': _default(factor_vae, 'num_train'),
+        'num_test_votes': _default(factor_vae, 'num_eval'),
+        'num_variance': _default(factor_vae, 'num_variance'),
+        'threshold': _default(factor_vae, 'threshold')}),
+    Score('sap', 'SAP', sap, 'train_and_test', {'sap_c': C}),
+    Score('sap_continuous', 'SAP (continuous)', sap, 'train_and_test',
+          options={'continuous': True}),
+    Score('dci', 'DCI', dci, 'train_and_test', {'dci_stages': STAGES},
+          fields=_DCI_FIELDS),
+    # Takes seconds where all points take minutes.
+    Score('dci_2000', 'DCI (2000 points)', dci, 'train_and_test',
+          train_rows=2000, fields=_DCI_FIELDS),
+    Score('beta_vae', 'beta-VAE score', beta_vae, 'representation'),
+    Score('modularity', 'modularity', modularity, 'train'),
+    Score('explicitness', 'explicitness', explicitness, 'train_and_test'),
+    Score('irs', 'IRS', irs, 'train',
+          {'irs_quantile': _default(irs, 'quantile')}),
+)
 
-SCORES = {
-    'mig': Score('MIG', lambda s: {'mig': metrics.mig(*s.train)},
-                 {'bins': _default(metrics.mig, 'bins')}),
-    'factor_vae': Score(
-        'FactorVAE',
-        lambda s: {'factor_vae': metrics.factor_vae(
-            s.represent, s.factor_sizes, **s.options)},
-        {'vote_batch_size': _default(metrics.factor_vae, 'batch_size'),
-         'num_votes': _default(metrics.factor_vae, 'num_train'),
-         'num_test_votes': _default(metrics.factor_vae, 'num_eval'),
-         'num_variance': _default(metrics.factor_vae, 'num_variance'),
-         'threshold': _default(metrics.factor_vae, 'threshold')}),
-    'sap': Score('SAP', lambda s: {'sap': metrics.sap(*s.both)},
-                 {'sap_c': C}),
-    'sap_continuous': Score(
-        'SAP (continuous)',
-        lambda s: {'sap_continuous': metrics.sap(*s.both, continuous=True)}),
-    'dci': Score('DCI', _dci, {'dci_stages': STAGES}),
-    # In seconds where the other takes minutes.
-    'dci_2000': Score('DCI (2000 points)',
-                      lambda s: _dci(s, 'dci_2000', 2000)),
-    'beta_vae': Score(
-        'beta-VAE score',
-        lambda s: {'beta_vae': metrics.beta_vae(
-            s.represent, s.factor_sizes, **s.options)}),
-    'modularity': Score(
-        'modularity', lambda s: {'modularity': metrics.modularity(*s.train)}),
-    'explicitness': Score(
-        'explicitness',
-        lambda s: {'explicitness': metrics.explicitness(*s.both)}),
-    'irs': Score('IRS', lambda s: {'irs': metrics.irs(*s.train)},
-                 {'irs_quantile': _default(metrics.irs, 'quantile')}),
-}
+SCORES = {score.name: score for score in _ROWS}
 
 
 def settings() -> dict[str, Any]:
-    """What all scores are computed with."""
-    return {name: value for score in SCORES.values()
+    """What all scores are computed with, {name in scores.json: value}."""
+    return {name: value for score in _ROWS
             for name, value in score.settings.items()}

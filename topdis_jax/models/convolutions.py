@@ -99,7 +99,7 @@ class ConvTranspose(nn.Module):
 
 
 def symmetric_uniform(fan_in: int) -> Callable[..., jax.Array]:
-    """Initialiser: uniform within 1/sqrt(fan_in), PyTorch's default."""
+    """Initializer: uniform within 1/sqrt(fan_in), PyTorch's default."""
     bound = fan_in ** -0.5
 
     def init(rng, shape, dtype=jnp.float32):

@@ -108,9 +108,8 @@ KEYS: dict[str, Any] = {
         'eval_every': Key(250_000, *NOT_NEGATIVE),
     },
     'eval': {
-        # Any of mig, factor_vae, sap, dci, beta_vae, modularity, explicitness,
-        # irs, sap_continuous, dci_2000 (of 2000 points: seconds, not minutes).
-        # The first of them says which checkpoint is the best.
+        # Names of rows of topdis_jax/metrics/table.py. The first of them says
+        # which checkpoint is the best.
         'scores': Key(('mig', 'factor_vae', 'sap', 'dci')),
         # Images encoded at once.
         'batch_size': Key(256, *AT_LEAST_ONE),

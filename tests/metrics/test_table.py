@@ -1,0 +1,77 @@
+"""The table of scores: every score is in it, and all else reads it."""
+
+import numpy as np
+import pytest
+
+from tests.helpers.places import ROOT
+from topdis_jax import metrics
+from topdis_jax.metrics import evaluate, samples, table
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Samples of a code that is two factors and noise, 300 and 100 rows."""
+    monkeypatch.setattr(samples, 'NUM_TRAIN', 300)
+    monkeypatch.setattr(samples, 'NUM_TEST', 100)
+
+    def represent(factors):
+        noise = np.sin(1e4 * factors @ [1.0, 0.37])
+        return np.column_stack([factors, noise])
+
+    return samples.Samples(represent, (3, 4), seed=0, progress=False)
+
+
+def test_every_public_score_has_a_row():
+    functions = {getattr(metrics, name) for name in metrics.__all__
+                 if not isinstance(getattr(metrics, name), type)}
+    assert functions == {score.function for score in table.SCORES.values()}
+
+
+def test_names_labels_and_settings_are_told_apart():
+    scores = table.SCORES.values()
+    assert [score.name for score in scores] == list(table.SCORES)
+    assert len({score.label for score in scores}) == len(scores)
+    names = [name for score in scores for name in score.settings]
+    assert len(set(names)) == len(names)
+    assert not set(names) & {'step', 'seed', 'num_train', 'num_test'}
+    assert set(names) < set(evaluate.settings(seed=0, step=1))
+
+
+@pytest.mark.parametrize('score', [
+    score for score in table.SCORES.values()
+    if score.function not in (metrics.beta_vae, metrics.factor_vae)],
+    ids=lambda score: score.name)
+def test_a_row_gives_what_its_function_gives(score, small):
+    arguments = getattr(small, score.needs)
+    want = score.function(*arguments, **score.options)
+    found = score.compute(small)
+    if score.fields:
+        assert found == {
+            score.name: want.disentanglement,
+            f'{score.name}_completeness': want.completeness,
+            f'{score.name}_informativeness': want.informativeness_test}
+    else:
+        assert found == {score.name: want}
+
+
+def test_fewer_training_rows(small):
+    score = table.SCORES['dci']._replace(train_rows=50)
+    codes, factors, *test = small.train_and_test
+    want = metrics.dci(codes[:50], factors[:50], *test)
+    assert score.compute(small)['dci'] == want.disentanglement
+
+
+def test_the_seed_is_passed_on_to_scores_that_sample(small):
+    row = table.Score('mine', 'mine', lambda codes, factors, *, seed: seed,
+                      'train')
+    small.options = {'seed': 7, 'progress': False}
+    assert row.compute(small) == {'mine': 7}
+
+
+def test_the_page_of_the_scores_names_all():
+    page = ROOT / 'docs' / 'scores.md'
+    if not page.exists():
+        pytest.skip('needs a checkout')
+    text = page.read_text()
+    missing = [name for name in table.SCORES if f'`{name}`' not in text]
+    assert not missing
