@@ -10,6 +10,7 @@ import contextlib
 import sys
 import threading
 import time
+from typing import Any
 
 import tqdm
 
@@ -25,10 +26,11 @@ _BAR = 8  # columns of the bar itself, at least
 class Bar(tqdm.tqdm):
     """tqdm's bar, with values beside it that are shown whole or not at all."""
 
-    def __init__(self, *args, **options):
+    def __init__(self, *args: Any, **options: Any) -> None:
         file = options.get('file') or sys.stderr
         self._lines = not file.isatty()
-        self._values, self._shown = {}, None
+        self._values: dict[str, str] = {}
+        self._shown: int | None = None
         if self._lines:
             # The time is looked at in each update, not at a guessed one.
             options.update(mininterval=_BETWEEN[0], miniters=1)
@@ -41,7 +43,8 @@ class Bar(tqdm.tqdm):
         """
         self._values = dict(values)
 
-    def display(self, msg=None, pos=None):
+    def display(self, msg: str | None = None,
+                pos: int | None = None) -> bool:
         if not self._lines:
             return super().display(msg, pos)
         if self.n != self._shown:
@@ -51,11 +54,11 @@ class Bar(tqdm.tqdm):
             self.mininterval = min(max(_BETWEEN[0], passed / 100), _BETWEEN[1])
         return True
 
-    def clear(self, nolock=False):
+    def clear(self, nolock: bool = False) -> None:
         if not self._lines:
             super().clear(nolock)
 
-    def close(self):
+    def close(self) -> None:
         if self._lines and not self.disable:
             if self.leave:
                 self.display()
@@ -63,7 +66,7 @@ class Bar(tqdm.tqdm):
             self.delay = float('inf')
         super().close()
 
-    def __str__(self):
+    def __str__(self) -> str:
         facts, texts = self.format_dict, [
             f'{name}={text}' for name, text in self._values.items()]
         columns = facts['ncols']

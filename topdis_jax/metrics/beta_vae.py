@@ -18,11 +18,11 @@ def beta_vae(represent: Callable[[np.ndarray], ArrayLike],
              progress: bool = False) -> float:
     """beta-VAE score of a representation.
 
-    A point is the mean over `batch_size` pairs of |z - z'|, where the
-    two of a pair have one factor in common: the same factor for all pairs of
-    the point, its value sampled pair by pair. A logistic regression of that
-    factor is fitted on `num_train` points; the score is its accuracy on
-    `num_eval` others.
+    A point is the mean over `batch_size` pairs of |z - z'|. The two images of
+    a pair share the value of one factor; all pairs of a point share the same
+    factor, each with its own value. A logistic regression predicts that factor
+    from the point; it is fitted on `num_train` points, and the score is its
+    accuracy on `num_eval` others.
 
     Conventions are those of disentanglement_lib (Locatello et al. 2019) under
     scikit-learn 0.22 or later. Departure: samples come from NumPy's newer

@@ -63,7 +63,7 @@ def as_numpy(array: ArrayLike) -> np.ndarray:
 
 
 def _table(array, name, columns, kinds, contents):
-    """An array [n, columns] with something in it, of dtypes of these kinds."""
+    """A non-empty array [n, columns] whose dtype is of the given kinds."""
     array = as_numpy(array)
     if array.dtype.kind not in kinds:
         raise TypeError(f'{name} must hold {contents}, got dtype {array.dtype}')
@@ -92,7 +92,7 @@ def check_pair(codes: ArrayLike, factors: ArrayLike,
 
 
 def check_at_least_two(what: str, count: int, score: str) -> None:
-    """Raises ValueError where a score of differences has nothing to compare.
+    """Raises ValueError if there are fewer than two latents or factors.
 
     Args:
       what: 'latents' or 'factors'.

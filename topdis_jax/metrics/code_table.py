@@ -1,4 +1,4 @@
-"""Codes of a data set, each image encoded at most once."""
+"""Cache of a data set's codes: each image is encoded at most once."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,11 +14,10 @@ _FIRST_ROWS = 4096
 
 
 class CodeTable:
-    """Codes of the images asked for so far, by index.
+    """Cache of codes by the index of the image.
 
-    Scores ask for the same images again and again: FactorVAE's samples 970 000
-    of a data set that may have 20 000. So codes are kept, and the scores
-    share them.
+    Scores need the same images many times: FactorVAE's takes 970 000 samples
+    of a data set that may have 20 000 images. The scores share the cache.
 
     Attributes:
       num_encoded: how many images have been encoded.
@@ -27,7 +26,7 @@ class CodeTable:
     def __init__(self, encode: Callable[[np.ndarray], np.ndarray],
                  images: np.ndarray, *, batch_size: int = 256,
                  progress: bool = False) -> None:
-        """Starts with no codes.
+        """Starts with an empty cache.
 
         Args:
           encode: uint8 images [b, h, w, c] -> codes [b, d]. Called with

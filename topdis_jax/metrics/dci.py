@@ -1,4 +1,4 @@
-"""Disentanglement, completeness, informativeness: Eastwood & Williams 2018."""
+"""DCI scores, Eastwood & Williams 2018 (openreview By-7dz-AZ)."""
 
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from topdis_jax.metrics.boosting import STAGES  # noqa: F401
 
 
 class DCI(NamedTuple):
-    """The three scores, informativeness on the rows of both kinds.
+    """The three scores; informativeness on training and on test rows.
 
     Attributes:
       disentanglement: does a latent matter for one factor only? In [0, 1].
@@ -26,7 +26,7 @@ class DCI(NamedTuple):
 def dci(codes: ArrayLike, factors: ArrayLike, test_codes: ArrayLike,
         test_factors: ArrayLike, *, seed: int = 0, num_jobs: int | None = None,
         progress: bool = False) -> DCI:
-    """DCI scores of codes.
+    """Disentanglement, completeness and informativeness (DCI) of codes.
 
     For each factor, 100 stages of gradient boosted trees on all latents; R[i,
     j] is the importance of latent i for factor j. Disentanglement is the mean

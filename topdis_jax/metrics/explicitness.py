@@ -9,15 +9,15 @@ from topdis_jax.metrics import fits
 
 def explicitness(codes: ArrayLike, factors: ArrayLike, test_codes: ArrayLike,
                  test_factors: ArrayLike) -> float:
-    """Explicitness of codes: can a linear classifier read each factor?
+    """Explicitness of codes: how well a linear classifier predicts factors.
 
     For each factor a multinomial logistic regression on all latents,
     standardized by the training rows; the area under the ROC curve of each of
     its classes against the others on the test rows; the mean over classes,
     then over factors. Not rescaled: chance is 0.5.
 
-    Departures from disentanglement_lib (Locatello et al. 2019): latents that
-    take one value are left out, where the library fails; with none left the
+    Departure from disentanglement_lib (Locatello et al. 2019): constant
+    latents, for which the library fails, are left out; with none left the
     score is 0.5.
 
     Args:
@@ -30,8 +30,7 @@ def explicitness(codes: ArrayLike, factors: ArrayLike, test_codes: ArrayLike,
 
     Raises:
       TypeError, ValueError: malformed or non-finite input; a factor with one
-        value; a class in the training or the test rows alone, of which there
-        is no curve.
+        value; a class that only the training or only the test rows have.
     """
     from sklearn import linear_model
 

@@ -19,10 +19,11 @@ def factor_vae(represent: Callable[[np.ndarray], ArrayLike],
                seed: int = 0, progress: bool = False) -> float:
     """FactorVAE score of a representation.
 
-    A vote fixes one factor, chosen at random, to one value in `batch_size`
-    samples of all others; it goes to the latent whose variance is least beside
-    its variance overall. A majority classifier of the factor by that latent
-    is made of `num_train` votes; the score is its accuracy on `num_eval`.
+    A vote fixes one random factor to one value in `batch_size` samples of the
+    others. It goes to the latent with the smallest variance relative to its
+    overall variance. A majority classifier predicts the factor from that
+    latent; it is fitted on `num_train` votes, and the score is its accuracy
+    on `num_eval` others.
 
     Samples, their order and the arithmetic are those of disentanglement_lib
     (Locatello et al. 2019): equal seeds give equal votes. As there, latents

@@ -1,4 +1,4 @@
-"""Small fits of scikit-learn, side by side."""
+"""Small fits of scikit-learn in parallel threads."""
 
 from collections.abc import Callable, Iterable
 from concurrent import futures
@@ -10,10 +10,10 @@ import warnings
 def side_by_side(function: Callable[[Any], Any], items: Iterable) -> list:
     """[function(item), ..], one fit on each core at a time.
 
-    A fit this small is many times slower where its arithmetic is spread over
-    cores of its own. Threads suffice, because the solvers run outside of the
-    interpreter's lock. That a solver stops at its limit of iterations is part
-    of the published scores, hence no warning.
+    Each fit uses one thread: spreading a fit this small over cores makes it
+    many times slower. Threads suffice because the solvers release the
+    interpreter's lock. Convergence warnings are silenced: the published
+    scores stop at the limit of iterations too.
     """
     from sklearn import exceptions
     import threadpoolctl

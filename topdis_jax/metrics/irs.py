@@ -9,13 +9,15 @@ from topdis_jax.metrics import information
 
 def irs(codes: ArrayLike, factors: ArrayLike, *, quantile: float = 0.99,
         bins: int = 20) -> float:
-    """Interventional robustness of codes: what one factor fixes, it fixes.
+    """Interventional robustness score (IRS) of codes.
+
+    Measures how little a latent varies while one factor is fixed.
 
     For latent i and factor j, rows are grouped by the factor's value; c[i, j]
     is the mean over groups of the `quantile` of |z_i - mean of the group|. With
     m_i = max |z_i - mean z_i|, the latent's score is max_j 1 - c[i, j] / m_i,
-    and IRS the mean of these, weighted by m_i. Latents that take one value
-    are left out; with none left the score is 0.
+    and IRS the mean of these, weighted by m_i. Constant latents are left out;
+    with none left the score is 0.
 
     Conventions are those of disentanglement_lib (Locatello et al. 2019), which
     bins the factors too: a factor of 40 values makes 20 groups.

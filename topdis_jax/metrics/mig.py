@@ -8,14 +8,14 @@ from topdis_jax.metrics import information
 
 
 def mig(codes: ArrayLike, factors: ArrayLike, *, bins: int = 20) -> float:
-    """Mutual information gap of codes.
+    """Mutual information gap (MIG) of codes.
 
     MIG = mean_j (I[i1, j] - I[i2, j]) / H[j], where i1 and i2 are the two
-    latents that know most about factor j, I is the mutual information of the
-    binned latent and the factor, and H[j] the entropy of the factor in the
-    sample. Not corrected for bias: a perfect code scores a little under 1
-    (0.999 at 10000 points). A dead latent counts as one that knows nothing;
-    where all are dead the score is 0.
+    latents with the most information about factor j, I is the mutual
+    information of the binned latent and the factor, and H[j] the entropy of
+    the factor in the sample. Not corrected for bias: a perfect code scores a
+    little under 1 (0.999 at 10000 points). A constant latent has no
+    information; if all latents are constant the score is 0.
 
     Departure from disentanglement_lib: bins are computed in float64 whatever
     the dtype of the codes.

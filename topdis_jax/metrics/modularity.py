@@ -9,12 +9,12 @@ from topdis_jax.metrics import information
 
 def modularity(codes: ArrayLike, factors: ArrayLike, *,
                bins: int = 20) -> float:
-    """Modularity of codes: does each latent know one factor only?
+    """Modularity of codes: is each latent informative about one factor only?
 
     The mean over latents of 1 - sum_{j != j*} I[i, j]^2 / (I[i, j*]^2 (k - 1)),
     with I the mutual information of the binned latent and the factor, and j*
-    the factor that latent i knows most about. A latent that takes one value
-    counts as 0, and so lowers the mean.
+    the factor that latent i has the most information about. A constant latent
+    counts as 0 and so lowers the mean.
 
     Conventions are those of disentanglement_lib (Locatello et al. 2019), bins
     in float64 (see information.py).

@@ -13,18 +13,18 @@ C = 0.01  # of the support vector classifiers
 
 def sap(codes: ArrayLike, factors: ArrayLike, test_codes: ArrayLike,
         test_factors: ArrayLike, *, continuous: bool = False) -> float:
-    """SAP score of codes.
+    """Separated attribute predictability (SAP) of codes.
 
     SAP = mean_j (S[i1, j] - S[i2, j]), where i1 and i2 are the two latents
     that predict factor j best. S[i, j] is the test accuracy of a linear
-    support vector classifier (C = 0.01, balanced classes) of factor j that
-    reads latent i alone; for continuous factors the squared correlation of
-    the two on the training rows.
+    support vector classifier (C = 0.01, balanced classes) of factor j from
+    latent i alone; for continuous factors the squared correlation of the two
+    on the training rows.
 
     The classifier's intercept is regularized, so the score depends on the
-    scale and the offset of the codes, and a perfect code scores well under 1:
-    no line through one latent tells a middle class from those around it. A
-    class that only the test rows have counts as mistaken.
+    scale and the offset of the codes. A perfect code scores well under 1,
+    because no threshold on one latent separates a middle class from both its
+    neighbors. A class that only the test rows have counts as an error.
 
     Conventions are those of disentanglement_lib (Locatello et al. 2019).
 

@@ -52,7 +52,7 @@ class Conv(nn.Module):
     xla_only: bool = False
 
     @nn.compact
-    def __call__(self, x):
+    def __call__(self, x: jax.Array) -> jax.Array:
         kernel = self.param('kernel', nn.initializers.normal(0.02),
                             (4, 4, x.shape[-1], self.features))
         bias = self.param('bias', nn.initializers.zeros, (self.features,))
@@ -84,7 +84,7 @@ class ConvTranspose(nn.Module):
     xla_only: bool = False
 
     @nn.compact
-    def __call__(self, x):
+    def __call__(self, x: jax.Array) -> jax.Array:
         init = symmetric_uniform(16 * self.features)
         kernel = self.param(
             'kernel', init, (4, 4, x.shape[-1], self.features))

@@ -54,7 +54,8 @@ class Tape:
         self.inputs: dict[Any, Any] = {}
         self.outputs: dict[Any, Any] = {}
 
-    def __call__(self, function, args, kwargs, context):
+    def __call__(self, function: Callable, args: tuple, kwargs: dict,
+                 context: Any) -> Any:
         y = function(*args, **kwargs)
         layer = context.module
         if isinstance(layer, nn.Dense) and layer.use_bias and y.ndim == 2:

@@ -40,7 +40,8 @@ class Engine:
     name: str
     capacity: int | None = None
 
-    def __call__(self, lower, upper, mask, num_bars):
+    def __call__(self, lower: jax.Array, upper: jax.Array, mask: jax.Array,
+                 num_bars: int) -> Entries:
         found = pair_entries((lower, upper), ((0, 1),), mask, num_bars, self)
         return Entries(*(x[0] for x in found))
 
