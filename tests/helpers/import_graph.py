@@ -18,40 +18,41 @@ def _dotted(path):
     return '.'.join(parts[:-1] if parts[-1] == '__init__' else parts)
 
 
-def imports(name, known, nested=True):
-    """Those of the known modules that one imports.
+def imports(code, known):
+    """Modules, of those that are known, that a module's code imports.
 
-    Args:
-      name: of the module.
-      known: {dotted name: path}.
-      nested: also those within functions, which are imported later.
+    Of `from a.b import c` that is a.b.c if it is known, and a.b otherwise.
+    Imports within functions count too.
     """
-    tree = ast.parse(known[name].read_text())
-    for node in ast.walk(tree) if nested else tree.body:
+    for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.ImportFrom):
+            assert not node.level, 'write the full name, not a relative import'
             names = [f'{node.module}.{alias.name}' for alias in node.names]
         elif isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         else:
             continue
-        for full in names:
-            while full and full not in known:
-                full = full.rpartition('.')[0]
-            if full:
-                yield full
+        for name in names:
+            while name and name not in known:
+                name = name.rpartition('.')[0]
+            if name:
+                yield name
 
 
-def check_no_cycle(graph):
-    """Fails with the cycle, if {name: names} has one."""
+def cycle(graph):
+    """A path in {module: modules} that ends where it began, or None."""
     done, path = set(), []
 
     def visit(name):
-        assert name not in path, ' -> '.join([*path, name])
+        if name in path:
+            return [*path[path.index(name):], name]
         if name not in done:
             path.append(name)
             for other in graph[name]:
-                visit(other)
+                found = visit(other)
+                if found:
+                    return found
             done.add(path.pop())
+        return None
 
-    for name in graph:
-        visit(name)
+    return next(filter(None, map(visit, graph)), None)
