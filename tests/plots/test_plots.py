@@ -7,7 +7,7 @@ import pytest
 
 from topdis_jax import plots
 from topdis_jax.data.factors import FactorDataset
-from topdis_jax.plots import runs
+from topdis_jax.plots import curves, montage
 
 
 def _decode(shape):
@@ -94,7 +94,7 @@ def test_joint_histogram(tmp_path):
 
 def test_montage_keeps_every_pixel():
     pictures = np.random.default_rng(0).random((2, 3, 30, 20, 1))
-    whole = runs._montage(pictures)
+    whole = montage.tile(pictures)
     assert whole.shape == (2 * 31 - 1, 3 * 21 - 1, 3)
     np.testing.assert_array_equal(
         whole[31:, 42:], np.repeat(pictures[1, 2], 3, axis=2))
@@ -105,24 +105,24 @@ def test_labels_stand_in_the_middle_of_their_cells():
     # Twice as high as wide: the gap, of 4 pixels, is that of the height.
     pictures = np.zeros((2, 3, 96, 48, 1))
     axes = Figure().add_subplot()
-    runs._show_grid(axes, pictures)
-    runs._label_rows(axes, pictures, 'ab')
-    runs._label_columns(axes, pictures, 'abc')
+    montage.show(axes, pictures)
+    montage.label_rows(axes, pictures, 'ab')
+    montage.label_columns(axes, pictures, 'abc')
     np.testing.assert_array_equal(axes.get_yticks(), [47.5, 147.5])
     np.testing.assert_array_equal(axes.get_xticks(), [23.5, 75.5, 127.5])
 
 
 def test_a_running_mean_of_constant_values_is_that_constant():
-    means = runs._running_mean(np.full(7, 2.0), 5)
+    means = curves._running_mean(np.full(7, 2.0), 5)
     np.testing.assert_allclose(means, 2.0)
     np.testing.assert_allclose(
-        runs._running_mean(np.arange(5.0), 3), [0.5, 1, 2, 3, 3.5])
+        curves._running_mean(np.arange(5.0), 3), [0.5, 1, 2, 3, 3.5])
 
 
 def test_the_curve_of_topdis_is_smoothed_and_says_so():
     values = np.tile([0.1, 1.5], 50)
     axes = Figure().add_subplot()
-    runs._curve(axes, np.arange(100), values, smooth=True)
+    curves._curve(axes, np.arange(100), values, smooth=True)
     raw, smooth = axes.get_lines()
     assert raw.get_alpha() < 0.5
     np.testing.assert_array_equal(raw.get_ydata(), values)
@@ -134,11 +134,11 @@ def test_the_curve_of_topdis_is_smoothed_and_says_so():
 @pytest.mark.parametrize('names', range(1, 7))
 def test_no_panel_is_empty(tmp_path, monkeypatch, names):
     figures = []
-    monkeypatch.setattr(runs, 'save', lambda figure, path: figures.append(
+    monkeypatch.setattr(curves, 'save', lambda figure, path: figures.append(
         figure))
     labels = {'set_point': 'Set point', 'kl_weight': 'Weight of the KL',
               'discriminator': 'Discriminator'}
-    known = [*runs._TERMS, *labels][:names]
+    known = [*curves._TERMS, *labels][:names]
     # One row alone, and a term of which no value is finite.
     plots.loss_curves(tmp_path / 'l.png', [
         {'step': 5, 'discriminator': float('nan'),

@@ -28,10 +28,10 @@ def save(figure: Figure, path: str | os.PathLike,
         if colors is None:
             canvas.print_png(file)
         else:
-            drawn(canvas).quantize(colors).save(file, 'PNG', optimize=True)
+            rendered(canvas).quantize(colors).save(file, 'PNG', optimize=True)
 
 
-def drawn(canvas: FigureCanvasAgg) -> Image.Image:
-    """What is on a canvas, as an RGB image of Pillow."""
+def rendered(canvas: FigureCanvasAgg) -> Image.Image:
+    """Renders a canvas as an RGB image of Pillow."""
     canvas.draw()
     return Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])

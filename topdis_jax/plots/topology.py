@@ -6,7 +6,6 @@ it with `plots.save(figure, path)` or `figure.savefig(path)`.
 
 from collections.abc import Mapping, Sequence
 import itertools
-from typing import NamedTuple
 
 from jax.typing import ArrayLike
 from matplotlib.axes import Axes
@@ -15,24 +14,10 @@ from matplotlib.figure import Figure
 import numpy as np
 
 from topdis_jax import topology
+from topdis_jax.plots import bar_sets
+from topdis_jax.plots.bar_sets import Bars, BarSet
 
-_MOST = 200  # bars of one kind that a barcode shows; more are a blur
 _COLORS = ('tab:blue', 'tab:orange', 'tab:green', 'tab:red')
-
-# What the functions accept: see `barcode`.
-Bars = topology.Barcode | ArrayLike
-
-
-class _Kind(NamedTuple):
-    """Bars of one kind, such as one degree.
-
-    Attributes:
-      births, deaths: [k] float64, the longest first; deaths may be infinite.
-      hidden: shorter bars that are not among these.
-    """
-    births: np.ndarray
-    deaths: np.ndarray
-    hidden: int
 
 
 def barcode(bars: Bars | Sequence[Bars] | Mapping[str, Bars], *,
@@ -58,12 +43,13 @@ def barcode(bars: Bars | Sequence[Bars] | Mapping[str, Bars], *,
     Raises:
       ValueError: other shapes, NaN, or a bar that ends before its birth.
     """
-    kinds = {name: _shorten(kind) for name, kind in _as_kinds(bars).items()}
+    sets = {name: bar_sets.shorten(bar_set)
+            for name, bar_set in bar_sets.from_any(bars).items()}
     figure = Figure(figsize=(6.4, 4.4), layout='constrained')
     axes = figure.add_subplot()
-    _plot_bars(axes, kinds, height=4.4)
+    _plot_bars(axes, sets, height=4.4)
     axes.set_title(title or 'Barcode')
-    _legend_or_message(axes, kinds)
+    _legend_or_message(axes, sets)
     return figure
 
 
@@ -82,17 +68,17 @@ def persistence_diagram(bars: Bars | Sequence[Bars] | Mapping[str, Bars], *,
     Raises:
       ValueError: see `barcode`.
     """
-    kinds = _as_kinds(bars)
-    end, infinite = _ends(kinds)
+    sets = bar_sets.from_any(bars)
+    end, infinite = bar_sets.axis_end(sets)
     figure = Figure(figsize=(5.2, 5), layout='constrained')
     axes = figure.add_subplot(aspect='equal')
     axes.plot([0, 2 * end], [0, 2 * end], color='gray', linewidth=1)
     marks = itertools.cycle('os^D')
-    for (name, kind), color, mark in zip(kinds.items(),
-                                         itertools.cycle(_COLORS), marks):
-        axes.scatter(kind.births, np.minimum(kind.deaths, end), s=22,
+    for (name, bar_set), color, mark in zip(
+            sets.items(), itertools.cycle(_COLORS), marks):
+        axes.scatter(bar_set.births, np.minimum(bar_set.deaths, end), s=22,
                      color=color, marker=mark, alpha=0.6, clip_on=False,
-                     zorder=3, label=_label(name, kind))
+                     zorder=3, label=bar_sets.describe(name, bar_set))
     if infinite:
         axes.axhline(end, color='gray', linestyle='--', linewidth=1)
         axes.annotate('never ends', (0.98, end), fontsize=9, color='gray',
@@ -101,7 +87,7 @@ def persistence_diagram(bars: Bars | Sequence[Bars] | Mapping[str, Bars], *,
     limits = 0, 1.07 * end if infinite else end
     axes.set(xlim=limits, ylim=limits, xlabel='birth (distance)',
              ylabel='death (distance)', title=title or 'Persistence diagram')
-    _legend_or_message(axes, kinds)
+    _legend_or_message(axes, sets)
     return figure
 
 
@@ -136,13 +122,13 @@ def cross_barcode(dist_x: ArrayLike, dist_y: ArrayLike, *,
     for axes, upper, (name, other) in zip(panels, (dist_x, dist_y),
                                           (names, names[::-1])):
         bars = topology.relative_barcode(low, upper, num_bars=num_bars)
-        kind = _as_kind('bars', bars)
-        sums.append(np.sum(kind.deaths - kind.births))
-        shown = _shorten(kind)
+        bar_set = bar_sets.from_one('bars', bars)
+        sums.append(np.sum(bar_set.deaths - bar_set.births))
+        shown = bar_sets.shorten(bar_set)
         _plot_bars(axes, {'bars': shown}, height=3)
-        axes.set_title(f'{name} to {other}: {_count(shown)} bars, sum of '
-                       f'lengths {sums[-1]:.4g}', fontsize=10)
-        if not len(kind.births):
+        axes.set_title(f'{name} to {other}: {bar_sets.count(shown)} bars, sum '
+                       f'of lengths {sums[-1]:.4g}', fontsize=10)
+        if not len(bar_set.births):
             _say(axes, 'no bars')
     # The axes are shared: both reach as far as the longer one.
     panels[0].set_xlim(0, max(_end_of(axes) for axes in panels))
@@ -198,88 +184,26 @@ def divergence_matrix(values: ArrayLike, names: Sequence[str], *,
     return figure
 
 
-def _as_kinds(bars) -> dict[str, _Kind]:
-    """Name -> _Kind of all that `barcode` accepts."""
-    if isinstance(bars, Mapping):
-        return {name: _as_kind(name, one) for name, one in bars.items()}
-    if isinstance(bars, topology.Barcode):
-        return {'bars': _as_kind('bars', bars)}
-    if isinstance(bars, Sequence):
-        kinds = {f'H{degree}': _as_kind(f'H{degree}', one)
-                 for degree, one in enumerate(bars)}
-        if bars and isinstance(bars[0], topology.Barcode):
-            # rips_barcode leaves it out, for it has no length.
-            births, deaths, hidden = kinds['H0']
-            kinds['H0'] = _Kind(np.append(0.0, births),
-                                np.append(np.inf, deaths), hidden)
-        return kinds
-    return {'bars': _as_kind('bars', bars)}
-
-
-def _as_kind(name, bars) -> _Kind:
-    """The _Kind of a Barcode or an array [k, 2]."""
-    if isinstance(bars, topology.Barcode):
-        births, deaths = (np.asarray(x, float) for x in bars[:2])
-        if births.ndim != 1:
-            raise ValueError(f'{name}: a plot shows one barcode, received '
-                             f'births of shape {births.shape}; take one')
-        total = int(bars.count)
-        if total < 0:
-            raise ValueError(f'{name}: the barcode is not valid, its count is '
-                             f'{total}; see topology.Barcode')
-    else:
-        pairs = np.asarray(bars, float)
-        pairs = pairs.reshape(0, 2) if pairs.size == 0 else pairs
-        if pairs.ndim != 2 or pairs.shape[1] != 2:
-            raise ValueError(f'{name} must be a Barcode or an array [k, 2] of '
-                             f'births and deaths, received {pairs.shape}')
-        births, deaths = pairs.T
-        total = 0
-    if not (np.all(np.isfinite(births)) and np.all(deaths >= births)):
-        raise ValueError(f'{name}: births must be finite, deaths not below '
-                         'births and neither NaN')
-    used = deaths > births  # other bars are no bars, or unused places
-    births, deaths = births[used], deaths[used]
-    order = np.argsort(births - deaths, kind='stable')
-    return _Kind(births[order], deaths[order], max(total - len(births), 0))
-
-
-def _shorten(kind: _Kind) -> _Kind:
-    """The longest bars alone."""
-    births, deaths, hidden = kind
-    return _Kind(births[:_MOST], deaths[:_MOST],
-                 hidden + max(len(births) - _MOST, 0))
-
-
-def _ends(kinds) -> tuple[float, bool]:
-    """(Where the axes end, whether there are bars that do not)."""
-    births = np.concatenate([k.births for k in kinds.values()] or [[]])
-    deaths = np.concatenate([k.deaths for k in kinds.values()] or [[]])
-    finite = np.append(deaths[np.isfinite(deaths)], births)
-    largest = np.max(finite, initial=0.0)
-    return (1.08 * largest if largest else 1.0), bool(np.any(deaths == np.inf))
-
-
-def _plot_bars(axes: Axes, kinds: dict[str, _Kind], height: float) -> None:
-    """A line for each bar, kinds one above another, by birth within a kind.
+def _plot_bars(axes: Axes, sets: dict[str, BarSet], height: float) -> None:
+    """A line for each bar, sets one above another, by birth within a set.
 
     The axes with their labels are some `height` inches high.
     """
-    end, _ = _ends(kinds)
-    total = sum(len(kind.births) for kind in kinds.values())
+    end, _ = bar_sets.axis_end(sets)
+    total = sum(len(bar_set.births) for bar_set in sets.values())
     # Two thirds of the height that there is for each, in points.
     width = float(np.clip(0.67 * 50 * height / max(total, 1), 0.5, 5))
     below = 0
-    for (name, kind), color in zip(kinds.items(), itertools.cycle(_COLORS)):
-        order = np.lexsort((kind.deaths, kind.births))
-        births, deaths = kind.births[order], kind.deaths[order]
+    for (name, bar_set), color in zip(sets.items(), itertools.cycle(_COLORS)):
+        order = np.lexsort((bar_set.deaths, bar_set.births))
+        births, deaths = bar_set.births[order], bar_set.deaths[order]
         heights = below + np.arange(len(births))
         ends = np.minimum(deaths, end)
         lines = np.stack([np.stack([births, heights], 1),
                           np.stack([ends, heights], 1)], 1)
         axes.add_collection(LineCollection(
             list(lines), colors=color, linewidths=width,
-            label=_label(name, kind)))
+            label=bar_sets.describe(name, bar_set)))
         endless = heights[np.isinf(deaths)]
         if len(endless):
             axes.plot(np.full(len(endless), end), endless, '>', color=color,
@@ -293,22 +217,9 @@ def _end_of(axes):
     return axes.get_xlim()[1]
 
 
-def _label(name, kind):
-    """Name, how many bars there are, and which of them are not shown."""
-    endless = int(np.sum(np.isinf(kind.deaths)))
-    never = f', {endless} never end{"s" if endless == 1 else ""}'
-    return f'{name}: {_count(kind)}{never if endless else ""}'
-
-
-def _count(kind):
-    shown = len(kind.births)
-    return (f'{shown} longest of {shown + kind.hidden}' if kind.hidden
-            else f'{shown}')
-
-
-def _legend_or_message(axes, kinds):
+def _legend_or_message(axes, sets):
     """A legend below the axes, which hides no bar; or that there are none."""
-    if any(len(kind.births) for kind in kinds.values()):
+    if any(len(bar_set.births) for bar_set in sets.values()):
         axes.figure.legend(loc='outside lower center', ncols=2, fontsize=9)
     else:
         _say(axes, 'no bars')
