@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Atomic writes: files appear whole or not at all."""
 
 from collections.abc import Iterator
 import contextlib
@@ -9,7 +9,7 @@ from typing import Any, IO
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike, mode: str = 'w') -> Iterator[IO]:
-    """An open file that takes the place of `path` at the end.
+    """Opens a file that replaces `path` when it is closed.
 
     A reader sees the old file or the new one. An exception leaves the old one
     and nothing else.

@@ -1,8 +1,8 @@
-"""Signs of life on stderr: bars, waits, and how long a run will take.
+"""Progress on stderr: bars, waits, and an estimate of a run's time.
 
-On a terminal a bar is one row that changes. Where the output is redirected, as
-into a file, each row is a line of its own: one every two seconds at first, and
-then one whenever the time has grown by a hundredth, at most ten minutes apart.
+On a terminal a bar is one row that changes. If stderr is redirected, as into a
+file, each update is a new line: every two seconds at first, later whenever the
+elapsed time has grown by a hundredth, at most ten minutes apart.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -24,7 +24,7 @@ _BAR = 8  # columns of the bar itself, at least
 
 
 class Bar(tqdm.tqdm):
-    """tqdm's bar, with values beside it that are shown whole or not at all."""
+    """A tqdm bar with values beside it, each shown whole or not at all."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         file = options.get('file') or sys.stderr
@@ -83,7 +83,7 @@ class Bar(tqdm.tqdm):
 
 @contextlib.contextmanager
 def waiting(text: str, shown: bool = True) -> Iterator[None]:
-    """Tells what is waited for within: a line, with a dot every two seconds.
+    """Prints what the block within waits for, with a dot every two seconds.
 
     Args:
       text: as in 'Compiling the training step'.
@@ -117,7 +117,7 @@ def _write(text):
 
 def announcing_first_call(function: Callable, text: str,
                           shown: bool = True) -> Callable:
-    """The function; announces its first call, which compiles (`waiting`)."""
+    """Wraps a function: its first call, which compiles, is announced."""
     called = False
 
     def call(*args):
@@ -133,7 +133,7 @@ def announcing_first_call(function: Callable, text: str,
 
 
 class Pace:
-    """Tells how long a run will take, if that is more than an hour."""
+    """Prints how long a run will take, if that is more than an hour."""
 
     def __init__(self, total: int, shown: bool = True) -> None:
         """`total`: steps. `shown` False: nothing is printed."""
@@ -141,7 +141,7 @@ class Pace:
         self._begin: tuple[int, float] | None = None
 
     def note(self, step: int, more: str = '') -> None:
-        """Notes that a step is done; tells the estimate once there is one.
+        """Notes that a step is done; prints the estimate once there is one.
 
         Args:
           step: its number. The first that is noted begins the measurement, as

@@ -1,43 +1,22 @@
-"""4x4 convolutions that are quick on CPU too, as flax layers.
+"""4x4 convolutions as flax layers, fast on CPU too (see `strided`).
 
 `Conv` and `ConvTranspose` hold the parameters of flax's layers of these names
 (same names, shapes and function; only the initial values differ).
-
-XLA's CPU backend is slow at the backward pass of strided convolutions and at
-transposed ones, forward and backward. Two facts mend that. First, all of it
-is three linear maps of an image x [b, 2h, 2w, c] and a small map y
-[b, h, w, f], which are each other's derivatives:
-
-    down       y = down(x, kernel)         the convolution, kernel [4, 4, c, f]
-    up         x = up(y, flip(kernel))     its adjoint: transposed convolution
-    correlate  kernel = correlate(x, y)    gradient of the kernel in both
-
-Second, a convolution of kernel 4 and stride 2 is one of kernel 2 and stride 1
-on 2x2 blocks of pixels, that is one matrix product. (Each 2x2 window of y
-makes the 2x2 block of x around its middle.) TPU and GPU get XLA's own
-convolutions, and so does the CPU where they are the faster choice.
-
-The derivative is a custom VJP, because autodiff of either form would not find
-the fast adjoint. Hence no forward-mode derivative, except with `xla_only=True`.
 """
 
 from collections.abc import Callable
 
 import flax.linen as nn
 import jax
-from jax import lax
 import jax.numpy as jnp
 
-_DIMENSIONS = ('NHWC', 'HWIO', 'NHWC')
-_CORNERS = ((0, 0), (0, 1), (1, 0), (1, 1))  # of a 2x2 window or block
-
-# Up to this many channels of x (an image), XLA's own CPU convolution loses to
-# a matrix product; above it wins, as it needs no memory for the windows.
-_FEW_CHANNELS = 4
+from topdis_jax.models import strided
+# Under their old names.
+from topdis_jax.models.strided import conv, conv_transpose  # noqa: F401
 
 
 class Conv(nn.Module):
-    """4x4 convolution; halves height and width, or reads a 4x4 map.
+    """4x4 convolution: halves the size, or turns a 4x4 map into a vector.
 
     Holds the parameters of `nn.Conv(features, (4, 4), stride, padding)` with
     padding 1 for stride 2 and 0 for stride 1. Initially N(0, 0.02), bias 0.
@@ -57,22 +36,22 @@ class Conv(nn.Module):
                             (4, 4, x.shape[-1], self.features))
         bias = self.param('bias', nn.initializers.zeros, (self.features,))
         if self.xla_only:
-            y = _xla_conv(x, kernel, self.stride)
+            y = strided.xla_conv(x, kernel, self.stride)
         elif self.stride == 2:
-            y = conv(x, kernel)
+            y = strided.conv(x, kernel)
         else:  # every weight meets every pixel once: a dense layer
             y = jnp.einsum('bhwc,hwcf->bf', x, kernel)[:, None, None]
         return y + bias.reshape(1, 1, 1, -1)
 
 
 class ConvTranspose(nn.Module):
-    """4x4 transposed convolution; doubles height and width, or starts a map.
+    """4x4 transposed convolution: doubles the size, or makes a map of a vector.
 
     Holds the parameters of `nn.ConvTranspose(features, (4, 4), stride,
     padding)` with padding 'SAME' for stride 2 and 'VALID' for stride 1.
     Initially PyTorch's default: kernel and bias are uniform within
-    1/sqrt(fan_in), where PyTorch counts as fan_in of a transposed convolution
-    the numbers that one INPUT value reaches, 16 * features.
+    1/sqrt(fan_in). PyTorch's fan_in of a transposed convolution is the number
+    of outputs that one INPUT value reaches, 16 * features.
 
     Attributes:
       features: channels of the result.
@@ -90,9 +69,9 @@ class ConvTranspose(nn.Module):
             'kernel', init, (4, 4, x.shape[-1], self.features))
         bias = self.param('bias', init, (self.features,))
         if self.xla_only:
-            y = _xla_conv_transpose(x, kernel, self.stride)
+            y = strided.xla_conv_transpose(x, kernel, self.stride)
         elif self.stride == 2:
-            y = conv_transpose(x, kernel)
+            y = strided.conv_transpose(x, kernel)
         else:  # as in Conv; a transposed convolution turns its kernel
             y = jnp.einsum('bc,hwcf->bhwf', x[:, 0, 0], kernel[::-1, ::-1])
         return y + bias.reshape(1, 1, 1, -1)
@@ -106,151 +85,3 @@ def symmetric_uniform(fan_in: int) -> Callable[..., jax.Array]:
         return jax.random.uniform(rng, shape, dtype, -bound, bound)
 
     return init
-
-
-@jax.custom_vjp
-def conv(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """Convolution of kernel 4 and stride 2, zero padding 1.
-
-    Args:
-      x: [b, h, w, c] with h and w even.
-      kernel: [4, 4, c, f].
-
-    Returns:
-      [b, h / 2, w / 2, f].
-    """
-    return _down(x, kernel)
-
-
-def _conv_fwd(x, kernel):
-    return _down(x, kernel), (x, kernel)
-
-
-def _conv_bwd(residuals, grad):
-    x, kernel = residuals
-    return _up(grad, _flip(kernel)), _correlate(x, grad)
-
-
-conv.defvjp(_conv_fwd, _conv_bwd)
-
-
-@jax.custom_vjp
-def conv_transpose(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """Transposed convolution of kernel 4 and stride 2, padding 'SAME'.
-
-    Args:
-      x: [b, h, w, c].
-      kernel: [4, 4, c, f].
-
-    Returns:
-      [b, 2h, 2w, f].
-    """
-    return _up(x, kernel)
-
-
-def _conv_transpose_fwd(x, kernel):
-    return _up(x, kernel), (x, kernel)
-
-
-def _conv_transpose_bwd(residuals, grad):
-    x, kernel = residuals
-    return _down(grad, _flip(kernel)), _flip(_correlate(grad, x))
-
-
-conv_transpose.defvjp(_conv_transpose_fwd, _conv_transpose_bwd)
-
-
-def _down(x, kernel):
-    if x.shape[-1] > _FEW_CHANNELS:
-        return _xla_conv(x, kernel)
-    return lax.platform_dependent(
-        x, kernel, cpu=_matrix_down, default=_xla_conv)
-
-
-def _up(x, kernel):
-    return lax.platform_dependent(
-        x, kernel, cpu=_matrix_up, default=_xla_conv_transpose)
-
-
-def _correlate(x, y):
-    if x.shape[-1] > _FEW_CHANNELS:
-        return _xla_correlate(x, y)
-    return lax.platform_dependent(
-        x, y, cpu=_matrix_correlate, default=_xla_correlate)
-
-
-def _xla_conv(x, kernel, stride=2):
-    padding = (stride - 1, stride - 1)
-    return lax.conv_general_dilated(
-        x, kernel, (stride, stride), (padding, padding),
-        dimension_numbers=_DIMENSIONS)
-
-
-def _xla_conv_transpose(x, kernel, stride=2):
-    padding = 'SAME' if stride == 2 else 'VALID'
-    return lax.conv_transpose(
-        x, kernel, (stride, stride), padding, dimension_numbers=_DIMENSIONS)
-
-
-def _xla_correlate(x, y):
-    shape = (4, 4, x.shape[-1], y.shape[-1])
-    kernel = jax.ShapeDtypeStruct(shape, x.dtype)
-    return jax.linear_transpose(lambda k: _xla_conv(x, k), kernel)(y)[0]
-
-
-def _matrix_down(x, kernel):
-    c, f = kernel.shape[2:]
-    kernel = kernel.reshape(2, 2, 2, 2, c, f).transpose(0, 2, 1, 3, 4, 5)
-    return _windows(_blocks(_pad(x))) @ kernel.reshape(16 * c, f)
-
-
-def _matrix_correlate(x, y):
-    c, f = x.shape[-1], y.shape[-1]
-    kernel = jnp.einsum('bhwk,bhwf->kf', _windows(_blocks(_pad(x))), y)
-    kernel = kernel.reshape(2, 2, 2, 2, c, f).transpose(0, 2, 1, 3, 4, 5)
-    return kernel.reshape(4, 4, c, f)
-
-
-def _matrix_up(x, kernel):
-    """Window (i, j) of x to block (a, b) through kernel[2i+1-a, 2j+1-b]."""
-    c, f = kernel.shape[2:]
-    kernel = kernel.reshape(2, 2, 2, 2, c, f)[:, ::-1, :, ::-1]
-    if c < 4 * f:
-        kernel = kernel.transpose(0, 2, 4, 1, 3, 5)  # i j c, a b f
-        y = _windows(_pad(x)) @ kernel.reshape(4 * c, 4 * f)
-    else:  # few channels come out: multiply first, windows are smaller then
-        kernel = kernel.transpose(4, 0, 2, 1, 3, 5)  # c, i j a b f
-        y = _pad(x @ kernel.reshape(c, 16 * f))
-        h, w = y.shape[1] - 1, y.shape[2] - 1
-        y = sum(y[:, i:h + i, j:w + j, 4 * f * k:4 * f * (k + 1)]
-                for k, (i, j) in enumerate(_CORNERS))
-    return _unblock(y)[:, 1:-1, 1:-1]
-
-
-def _flip(kernel):
-    return kernel[::-1, ::-1].swapaxes(2, 3)
-
-
-def _pad(x):
-    return jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
-
-
-def _blocks(x):
-    """[b, 2h, 2w, c] -> [b, h, w, 4c], rows of a block first."""
-    b, h, w, c = x.shape
-    x = x.reshape(b, h // 2, 2, w // 2, 2, c).transpose(0, 1, 3, 2, 4, 5)
-    return x.reshape(b, h // 2, w // 2, 4 * c)
-
-
-def _unblock(x):
-    """Inverse of `_blocks`."""
-    b, h, w, c = x.shape
-    x = x.reshape(b, h, w, 2, 2, c // 4).transpose(0, 1, 3, 2, 4, 5)
-    return x.reshape(b, 2 * h, 2 * w, c // 4)
-
-
-def _windows(x):
-    """[b, h, w, c] -> all 2x2 windows [b, h - 1, w - 1, 4c]."""
-    h, w = x.shape[1] - 1, x.shape[2] - 1
-    return jnp.concatenate(
-        [x[:, i:h + i, j:w + j] for i, j in _CORNERS], axis=-1)

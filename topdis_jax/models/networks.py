@@ -15,7 +15,7 @@ CHANNELS = {64: (32, 32, 64, 64), 32: (32, 64, 64)}
 
 
 class ConvEncoder(nn.Module):
-    """Stride-2 convolutions to a 4x4 map, a layer to a vector, one out.
+    """Convolutional encoder: stride-2 layers to a 4x4 map, then two layers.
 
     Attributes:
       channels: of the stride-2 convolutions, in order.

@@ -20,7 +20,7 @@ NETWORKS = ('conv', 'mlp')
 class VAE(nn.Module):
     """Encoder and decoder of a VAE with Gaussian latents.
 
-    'conv' stands for the two convolutional networks of FactorVAE (Kim & Mnih,
+    'conv' is one of the two convolutional networks of FactorVAE (Kim & Mnih,
     2018), which the TopDis experiments use: the gray one (1 channel, width
     128) and the color one (3 channels, width 256). Stride-2 4x4 convolutions
     with 32, 32, 64, 64 channels, a 4x4 one to a vector of `width`, a dense
@@ -40,7 +40,7 @@ class VAE(nn.Module):
     Attributes:
       network: 'conv' or 'mlp'.
       latents: number d of latents.
-      image_shape: (h, w, c); 'conv' knows 64x64 and 32x32, 1 or 3 channels.
+      image_shape: (h, w, c); 'conv' takes 64x64 and 32x32, 1 or 3 channels.
       width: of 'conv': size of the layer next to the latents; None is 128 for
         1 channel, 256 for 3. (Published for 3D Faces: 256 with 1 channel.)
       hidden: of 'mlp': sizes of the encoder's hidden layers.
@@ -113,10 +113,10 @@ class VAE(nn.Module):
 
 
 def latent_weights(params: Any) -> jax.Array:
-    """How strongly the decoder reads each latent; constant to autodiff.
+    """Norm of the decoder's first weights of each latent; no gradient.
 
-    The Euclidean norm of the weights of the decoder's first layer that read
-    latent i, by which TopDis samples the dimension to shift.
+    The Euclidean norm of the weights from latent i to the decoder's first
+    layer. TopDis samples the dimension to shift by it.
 
     Args:
       params: of a `VAE`, either network, with or without the outer 'params'.
