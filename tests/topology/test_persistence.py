@@ -380,13 +380,42 @@ def test_other_real_types():
 # In place of the one that has all others compiled, which takes half a minute.
 _SMALL_KERNEL = """
 
-def barcodes(lower, upper, mask, first, last, effort, stop, birth_edges,
-             death_edges, capped, values, counts):
+def engine(lower, upper, mask, items, n, first, last, effort, stop,
+           birth_edges, death_edges, capped, num_bars, values, num_values,
+           counts):
+    lowers = _float32(lower, (items, n, n))
+    uppers = _float32(upper, (items, n, n))
+    bars = _float32(values, (items, num_values, 2))
     for item in range(first, last):
-        counts[item] = 1
-        values[item, 0, 0] = lower[item, 0, 1]
-        values[item, 0, 1] = upper[item, 0, 1]
+        _int32(counts, items)[item] = 1
+        bars[item, 0, 0] = lowers[item, 0, 1]
+        bars[item, 0, 1] = uppers[item, 0, 1]
+    return 1
 """
+
+
+_LITTLE_MEMORY = """
+import resource
+import numpy as np
+from topdis_jax.topology.engines import host
+host.warm_up()
+zeros = np.zeros((4000, 4000), np.float32)
+with open('/proc/self/statm') as file:
+    now = int(file.read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (now + 2**26, now + 2**26))
+try:
+    host.relative_h1(zeros, zeros)
+except MemoryError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith('linux'),
+                    reason='asks Linux how much memory it has')
+def test_without_enough_memory():
+    done = subprocess.run([sys.executable, '-c', _LITTLE_MEMORY],
+                          capture_output=True, text=True, timeout=300)
+    assert 'barcodes of 4000 points' in done.stdout, done.stderr
 
 
 def test_without_a_place_for_compiled_code(tmp_path):

@@ -27,6 +27,7 @@ import time
 from typing import Any, NamedTuple
 
 from jax.typing import ArrayLike
+from llvmlite import binding as llvm
 import numba
 from numba.core import event
 import numpy as np
@@ -179,7 +180,7 @@ def _all_entries(lower, upper, mask, num_bars, threads=None,
                  with_values=False, effort=kernels.EFFORT):
     """(Entries, values [items, num_bars, 2]) of items as _items makes them.
 
-    effort: see `kernels.barcodes`.
+    effort: see `kernels.EFFORT`.
     """
     items, n = mask.shape
     if n > kernels.MAX_POINTS:
@@ -190,11 +191,12 @@ def _all_entries(lower, upper, mask, num_bars, threads=None,
                       np.zeros((items, num_bars), bool),
                       np.zeros(items, np.int32))
     values = np.zeros((items, num_bars * with_values, 2), np.float32)
-    engine, stop = warm_up(), np.zeros(1, np.int32)
+    call, stop = warm_up(), np.zeros(1, np.int32)
 
     def run(first, last):
-        engine(lower, upper, mask, first, last, effort, stop,
-               *entries[:3], values, entries.count)
+        if not call(lower, upper, mask, first, last, effort, stop,
+                    *entries[:3], values, entries.count):
+            raise MemoryError(f'barcodes of {n} points')
 
     if n >= _LONG_POINTS and (
             threading.current_thread() is threading.main_thread()):
@@ -278,19 +280,23 @@ def warm_up() -> Callable:
     """Compiles the engine, or loads what an earlier process compiled.
 
     Called by the first barcode, if not before. What it compiles it says on
-    standard error. Returns the compiled `kernels.barcodes`.
+    standard error. Returns the compiled `kernels.call`.
     """
-    if 'engine' not in _state:
+    if 'call' not in _state:
         with _lock:
-            if 'engine' not in _state:
-                _state['engine'] = compiled(_engine)
-    return _state['engine']
+            if 'call' not in _state:
+                _state['call'] = compiled(_engine_and_call)
+    return _state['call']
 
 
-def _engine(cache):
-    engine = numba.njit(nogil=True, cache=cache)(kernels.barcodes)
-    engine.compile(kernels.SIGNATURE)
-    return engine
+def _engine_and_call(cache):
+    # Kept as long as the process: the machine code goes with it.
+    _state['engine'] = engine = numba.cfunc(
+        kernels.ENGINE_SIGNATURE, cache=cache)(kernels.engine)
+    llvm.add_symbol(kernels.ENGINE_NAME, engine.address)
+    call = numba.njit(nogil=True, cache=cache)(kernels.call)
+    call.compile(kernels.CALL_SIGNATURE)
+    return call
 
 
 def compiled(make: Callable[..., Any]) -> Any:
@@ -347,7 +353,7 @@ class _Announcer(event.Listener):
     def on_start(self, event):
         if not self._said:
             self._said, self._began = True, time.monotonic()
-            _say('compiling the persistence engine, once (about 15 s) ...')
+            _say('compiling the persistence engine, once (about 25 s) ...')
 
     def on_end(self, event):
         pass

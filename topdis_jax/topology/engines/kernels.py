@@ -19,7 +19,9 @@ takes the relations in order of their values, as bit sets over the edges that
 can give a bar, which costs at most a small multiple of n^3 / 64 on clouds of
 points. Both give the same bars, entry by entry.
 
-The last part, from `handle` on, is the engine as a function that XLA calls.
+The last part is the engine as a C function, and what calls it from Python and
+from XLA: these find it by its name, as it would be compiled once more where it
+is linked in.
 
 All of it is one file because Numba's cache of compiled code sees changes in
 the file of the function that it keeps, and in no other.
@@ -63,11 +65,15 @@ _LONG_SUM = 128
 _LATE = 1 << 31  # comes after caps of equal value; no name has this bit
 
 _jit = numba.njit(nogil=True)
+# For what is called in one place: a function of its own is made into machine
+# code by itself, and again in each that it is linked into.
+_once = numba.njit(nogil=True, inline='always')
 _inlined = numba.njit(nogil=True, forceinline=True)
 
 
-def barcodes(lower, upper, mask, first, last, effort, stop, birth_edges,
-             death_edges, capped, values, counts):
+@_once
+def _barcodes(lower, upper, mask, first, last, effort, stop, birth_edges,
+              death_edges, capped, values, counts):
     """Barcodes of the items first .. last - 1, into the five last arrays.
 
     Consecutive items with the same lower matrix and mask share what depends on
@@ -99,7 +105,7 @@ def _read_only(dtype, ndim):
     return numba.types.Array(dtype, ndim, 'C', readonly=True)
 
 
-SIGNATURE = numba.void(
+CALL_SIGNATURE = numba.int32(
     _read_only(numba.float32, 3), _read_only(numba.float32, 3),
     _read_only(numba.bool_, 2), numba.int64, numba.int64, numba.float64,
     numba.int32[::1], numba.int32[:, :, ::1], numba.int32[:, :, ::1],
@@ -119,7 +125,7 @@ def _is_alike(lower, mask, item, other):
     return True
 
 
-@_jit
+@_once
 def _barcodes_of_one_lower(lower, uppers, points, effort, stop, birth_edges,
                            death_edges, capped, values, counts):
     if points.size < lower.shape[0]:
@@ -269,7 +275,7 @@ def _ends(key):
     return (key >> 16) & 0xFFFF, key & 0xFFFF
 
 
-@_jit
+@_once
 def _candidates(lower, uppers, keys):
     """Keys of the edges without witness that some pair could have a bar of.
 
@@ -441,7 +447,7 @@ def _same_youngest(keys, i, j, key):
     return np.int64(j if at_i else i)
 
 
-@_jit
+@_once
 def _cohomology(keys, upper, candidates, effort, stop):
     """(whether they were found, bars of one pair).
 
@@ -748,7 +754,7 @@ class _Pivots(NamedTuple):
 # visits, or -1 - r if the sum is row r of `sums`.
 
 
-@_jit
+@_once
 def _homology(lower, upper, keys, candidates, stop):
     """Bars of one pair as `_cohomology` has them, youngest birth first.
 
@@ -1147,7 +1153,8 @@ def _settle(codes, sums, relation, i, j, stop):
             rows = _grow(rows)
         _add_edge(codes, rows, stack, relation, i, k)
         _add_edge(codes, rows, stack, relation, j, k)
-        rows[size] = relation
+        for w in range(relation.size):
+            rows[size, w] = relation[w]
         relation[:] = 0
         codes[j, i] = -1 - size
         size += 1
@@ -1292,7 +1299,9 @@ def _sort_part(values, begin, end):
     if end - begin <= 32:
         _insertion_sort(values, begin, end)
     else:
-        values[begin:end] = _sort(values[begin:end])
+        ordered = _sort(values[begin:end])
+        for place in range(ordered.size):
+            values[begin + place] = ordered[place]
 
 
 # Both ways end here.
@@ -1371,8 +1380,47 @@ def _grow(array):
     """The same with room for twice as many rows."""
     rows = array.shape[0]
     larger = np.empty((2 * rows,) + array.shape[1:], array.dtype)
-    larger[:rows] = array
+    # One by one: Numba's assignment of slices brings all of its strings along,
+    # for a message, and seconds of compilation.
+    for place in range(array.size):
+        larger.flat[place] = array.flat[place]
     return larger
+
+
+def engine(lower, upper, mask, items, n, first, last, effort, stop,
+           birth_edges, death_edges, capped, num_bars, values, num_values,
+           counts):
+    """`_barcodes` of arrays that lie at these addresses. Returns 1.
+
+    num_values: num_bars, or 0 if values are not wanted. 0 is returned if it
+    could not end, as memory does not suffice.
+    """
+    _barcodes(
+        _read_only_view(_float32(lower, (items, n, n))),
+        _read_only_view(_float32(upper, (items, n, n))),
+        _read_only_view(_bool(mask, (items, n))), first, last, effort,
+        _int32(stop, 1), _int32(birth_edges, (items, num_bars, 2)),
+        _int32(death_edges, (items, num_bars, 2)),
+        _bool(capped, (items, num_bars)),
+        _float32(values, (items, num_values, 2)), _int32(counts, items))
+    return 1
+
+
+def call(lower, upper, mask, first, last, effort, stop, birth_edges,
+         death_edges, capped, values, counts):
+    """`engine` of these arrays."""
+    items, n = mask.shape
+    return _engine(
+        lower.ctypes.data, upper.ctypes.data, mask.ctypes.data, items, n,
+        first, last, effort, stop.ctypes.data, birth_edges.ctypes.data,
+        death_edges.ctypes.data, capped.ctypes.data, capped.shape[1],
+        values.ctypes.data, values.shape[1], counts.ctypes.data)
+
+
+ENGINE_NAME = 'topdis_jax_engine'
+ENGINE_SIGNATURE = numba.int32(
+    *[numba.intp] * 7, numba.float64, *[numba.intp] * 8)
+_engine = numba.types.ExternalFunction(ENGINE_NAME, ENGINE_SIGNATURE)
 
 
 # What follows reads and writes XLA's own buffers. XLA calls a C function with
@@ -1399,7 +1447,7 @@ def handle(frame):
     Arguments: lower and upper of each pair, [..., n, n] float32, one mask
     [..., n] bool for all pairs, and [] int32, how many threads may work.
     Results: birth_edges, death_edges [pairs, ..., num_bars, 2] int32, capped
-    [pairs, ..., num_bars] bool and counts [pairs, ...] int32, see `barcodes`.
+    [pairs, ..., num_bars] bool and counts [pairs, ...] int32, see `_barcodes`.
     The error is always null.
     """
     extension = _word(frame + _EXTENSION)
@@ -1495,9 +1543,8 @@ def _work(task):
     pairs = (_word(frame + _NUM_ARGS) - 2) // 2
     mask = _word(args + 16 * pairs)
     items, n = _shape(mask)
-    mask = _read_only_view(_bool(_word(mask + _DATA), (items, n)))
     births, deaths, capped, counts = _results(results, pairs * items)
-    values = np.empty((items, 0, 2), np.float32)
+    stop = np.zeros(1, np.int32)
     while True:
         unit = _next(task)
         if unit >= pairs * items:
@@ -1505,15 +1552,11 @@ def _work(task):
         pair, item = unit // items, unit % items
         lower, upper = _word(args + 16 * pair), _word(args + 16 * pair + 8)
         begin, end = pair * items, (pair + 1) * items
-        _barcodes(
-            _read_only_view(_float32(_word(lower + _DATA), (items, n, n))),
-            _read_only_view(_float32(_word(upper + _DATA), (items, n, n))),
-            mask, item, item + 1, EFFORT, np.zeros(1, np.int32),
-            births[begin:end], deaths[begin:end], capped[begin:end], values,
-            counts[begin:end])
-
-
-_barcodes = _jit(barcodes)
+        _engine(_word(lower + _DATA), _word(upper + _DATA),
+                _word(mask + _DATA), items, n, item, item + 1, EFFORT,
+                stop.ctypes.data, births[begin:end].ctypes.data,
+                deaths[begin:end].ctypes.data, capped[begin:end].ctypes.data,
+                capped.shape[1], 0, 0, counts[begin:end].ctypes.data)
 
 
 @extending.intrinsic

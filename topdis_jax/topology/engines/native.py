@@ -48,6 +48,7 @@ def warm_up() -> Any:
 
 @functools.cache
 def _registered():
+    host.warm_up()  # which the handler calls
     handler = host.compiled(
         lambda cache: numba.cfunc(kernels.HANDLER_SIGNATURE, cache=cache)(
             kernels.handle))
