@@ -19,8 +19,7 @@ import numpy as np
 import optax
 from tqdm import tqdm
 
-from topdis_jax import losses, metrics
-from topdis_jax.data import sources
+from topdis_jax import data, losses, metrics
 from topdis_jax.metrics import information
 
 LATENTS, HIDDEN, PIXELS = 10, 400, 32
@@ -227,7 +226,7 @@ def plot_shift(path, params, images, shown=10):
 
 
 def run(seeds, steps, delay, points, out):
-    dataset = sources.load('sprites_small')
+    dataset = data.load('sprites_small')
     images = np.asarray(dataset.images).reshape(len(dataset), -1)
     os.makedirs(out, exist_ok=True)
     results, models, known = {}, {}, {}

@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 
 import pytest
 
@@ -54,7 +55,7 @@ def _run(code, tmp_path):
         if re.search(rf'^(import|from) {program}\b', code, re.MULTILINE):
             pytest.importorskip(program, reason=f'needs {program}')
     env = os.environ | {'PYTHONPATH': str(ROOT)}
-    if 'sources.load' in code:  # leaves nothing in the user's cache
+    if 'data.load' in code:  # leaves nothing in the user's cache
         env['XDG_CACHE_HOME'] = str(tmp_path)
     done = subprocess.run([sys.executable, '-c', code], capture_output=True,
                           text=True, cwd=tmp_path, env=env)
@@ -85,6 +86,16 @@ def test_a_change_applies_to_the_code_as_it_is(change):
     done = subprocess.run(['git', 'apply', '--check', '-'], input=change,
                           capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize('page', ['tutorial', 'autoencoder'])
+def test_printed_code_is_that_of_the_script(page):
+    blocks = re.findall('```{code-block} python\n(.*?)```',
+                        (DOCS / f'{page}.md').read_text(), re.DOTALL)
+    script = (DOCS / f'{page}.py').read_text()
+    assert blocks
+    for block in blocks:
+        assert block in script or textwrap.indent(block, '    ') in script
 
 
 def test_the_tutorial_runs(tmp_path):

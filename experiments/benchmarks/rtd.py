@@ -97,7 +97,7 @@ def time_barcodes():
     return rows
 
 
-def summarise(rows):
+def summarize(rows):
     """Geometric mean and worst ratio to each other program, by size."""
     summary = {}
     for name in {name for row in rows for name in row['seconds']} - {ENGINE}:
@@ -208,7 +208,7 @@ def main(_):
     workdir = pathlib.Path(_WORKDIR.value)
     workdir.mkdir(parents=True, exist_ok=True)
     results = {'barcodes': time_barcodes()}
-    results['summary'] = summarise(results['barcodes'])
+    results['summary'] = summarize(results['barcodes'])
     results['memory'] = measure_memory() if pathlib.Path(
         '/proc/self/statm').exists() else []
     results['jitted'] = time_jitted()

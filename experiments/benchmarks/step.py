@@ -5,7 +5,7 @@
 
 Prints milliseconds per step (median of alternating rounds), one device:
   topdis: each family, MLP on sprites_small, batch 64, 10 latents: without the
-    topological loss, with it, and with it orthogonalised; ratios, the second
+    topological loss, with it, and with it orthogonalized; ratios, the second
     also of arithmetic operations as the compiler counts them; and persistence:
     what a step with the loss is quicker by if its bars are fixed.
   convolutions: a step of the convolutional VAE, batch 64, 64 x 64, with XLA's
@@ -36,7 +36,7 @@ from experiments import fake_devices
 from experiments.configs import sprites
 from topdis_jax import collectives
 from topdis_jax.data import pipeline, sources
-from topdis_jax.losses import topdis
+from topdis_jax.losses import divergences
 from topdis_jax.topology import barcode
 from topdis_jax.topology.engines import host, primitive
 from topdis_jax.training import families, state as states, steps
@@ -175,7 +175,7 @@ def _by_divergence(dataset, size, engines):
     config.train.batch_size = size
     candidates = {('none', ''): make_candidate(
         config, dataset.image_shape, topdis=False)}
-    for name in topdis.DIVERGENCES:
+    for name in divergences.BY_NAME:
         config.topdis.divergence = name
         has_bars = name != 'rtd_lite'
         for engine in engines if has_bars else engines[:1]:

@@ -3,7 +3,7 @@
     python -m experiments.checks.spread [--families=vae,dava] \
         [--devices=1,2,4,8]
 
-Trains each family for 50 steps with the topological loss, orthogonalised, on
+Trains each family for 50 steps with the topological loss, orthogonalized, on
 as many fake devices of the CPU, and beside it by the plain step, which knows
 of no devices. Prints, for each,
   the largest relative difference of a term of the loss over all steps, and of

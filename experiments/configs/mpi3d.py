@@ -1,7 +1,7 @@
 """MPI3D, real images of complicated shapes, published settings.
 
 As published: FactorVAE with gamma 5, TopDis with weight 6, its gradient
-orthogonalised. Another family may follow the colon.
+orthogonalized. Another family may follow the colon.
 
     python -m experiments.run --config=experiments/configs/mpi3d.py \
         --config.data.root=FOLDER --workdir=runs/mpi3d

@@ -123,7 +123,7 @@ def setting(config):
     family, objective = config['model']['family'], config['objective']
     strength = {'beta_vae': 'beta', 'beta_tcvae': 'beta',
                 'factor_vae': 'gamma'}.get(family)
-    words = [_LABELS[family]]
+    words = [_LABELS.get(family, family)]
     if strength is not None:
         words.append(f'{strength} {objective[strength]:g}')
     topdis, train = config['topdis'], config['train']

@@ -180,10 +180,10 @@ def test_own_npz(tmp_path):
     np.testing.assert_array_equal(data.images[..., 0], images)
     assert data.factor_sizes == (2, 3)
     assert data.factor_names == ('left', 'right')
-    colour = np.stack([images] * 3, axis=-1)
-    data = _own(tmp_path / 'b.npz', images=colour, factor_sizes=np.array([6]))
+    color = np.stack([images] * 3, axis=-1)
+    data = _own(tmp_path / 'b.npz', images=color, factor_sizes=np.array([6]))
     assert data.image_shape == (8, 9, 3) and data.factor_names == ('factor_0',)
-    data = _own(tmp_path / 'c.npz', images=colour)
+    data = _own(tmp_path / 'c.npz', images=color)
     assert data.factor_sizes == ()
     # They do not share a place in the cache.
     assert _own(tmp_path / 'a.npz', images=images).image_shape == (8, 9, 1)

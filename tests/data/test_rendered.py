@@ -67,9 +67,9 @@ def test_areas_equal_the_closed_forms():
 def test_places_move_the_sprite_by_pixels(small):
     factors = np.array([[2, 3, 4, x, y] for x in (0, 15) for y in (0, 15)])
     images = small.images[small.index_of(factors)][..., 0].astype(float)
-    centres = [[np.sum(image * i) / image.sum() for i in np.indices((32, 32))]
+    centers = [[np.sum(image * i) / image.sum() for i in np.indices((32, 32))]
                for image in images]
-    moved = np.array(centres) - centres[0]
+    moved = np.array(centers) - centers[0]
     np.testing.assert_allclose(moved, [[0, 0], [15, 0], [0, 15], [15, 15]],
                                atol=1e-6)
     np.testing.assert_array_equal(images.sum((1, 2)), images[0].sum())

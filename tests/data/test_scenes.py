@@ -57,7 +57,7 @@ def test_every_factor_is_visible(name):
         first = _image(grid, *factors).astype(float)
         factors[factor] += 1
         changed = np.abs(_image(grid, *factors) - first).max(-1)
-        # Neighbouring values differ clearly, in some fiftieth of the image.
+        # Neighboring values differ clearly, in some fiftieth of the image.
         assert np.mean(changed > 12) > 0.02, scenes.NAMES[factor]
 
 

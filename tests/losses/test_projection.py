@@ -1,4 +1,4 @@
-"""Gradient orthogonalisation on pytrees."""
+"""Gradient orthogonalization on pytrees."""
 
 import chex
 import jax

@@ -251,10 +251,20 @@ def test_other_divergences_on_many_devices(divergence, mode):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
-def test_an_unknown_divergence():
-    with pytest.raises(ValueError, match="received 'rtx'"):
+@pytest.mark.parametrize('divergence', ['rtx', ['rtd'], None])
+def test_an_unknown_divergence(divergence):
+    match = r"'rtd_lite'\) or a function, received"
+    with pytest.raises(ValueError, match=match):
         losses.topdis_loss(jnp.tanh, jnp.ones((4, 2)), jax.random.key(0),
-                           divergence='rtx')
+                           divergence=divergence)
+
+
+@pytest.mark.parametrize('divergence', ['rtd', 'rtd_lite'])
+@pytest.mark.parametrize('forms', [(), ('min', 'bad'), 'both'])
+def test_unknown_forms(divergence, forms):
+    with pytest.raises(ValueError, match="taken from .'min', 'max'., received"):
+        losses.topdis_loss(jnp.tanh, jnp.ones((4, 2)), jax.random.key(0),
+                           divergence=divergence, forms=forms)
 
 
 def test_the_loss_of_an_autoencoder():

@@ -208,7 +208,7 @@ def test_image_discriminator(options):
     assert logits.shape == (2,) and logits.dtype == jnp.float32
 
 
-def test_image_discriminator_normalises_each_image():
+def test_image_discriminator_normalizes_each_image():
     model = models.ImageDiscriminator(channels=(4, 4, 4), width=8)
     x = 1e5 * images((32, 32, 1))  # what is added to a variance is nothing
     variables = initial(model)

@@ -17,7 +17,7 @@ import pytest
 from experiments import console, run
 from tests.helpers import training_cases as cases
 from tests.helpers.places import ROOT
-from topdis_jax.training import divergence, interrupts, lock, loop
+from topdis_jax.training import finite, interrupts, lock, loop
 from topdis_jax.training import steps, workfolder
 
 
@@ -233,23 +233,23 @@ def test_none_of_the_checkpoints_can_be_read(tmp_path, train):
 @pytest.mark.parametrize('engine,hint', [('xla', True), ('host', False)])
 def test_message_of_divergence(engine, hint):
     row = {'loss': np.nan, 'reconstruction': 2.5, 'topdis': np.inf}
-    with pytest.raises(divergence.TrainingDiverged) as error:
-        divergence.check(cases.config(topdis__engine=engine), 7, row, 4)
+    with pytest.raises(finite.TrainingDiverged) as error:
+        finite.check(cases.config(topdis__engine=engine), 7, row, 4)
     message = str(error.value)
     assert 'step 7 is not finite: loss nan, topdis inf.' in message
     assert 'reconstruction 2.5' in message and 'that of step 4' in message
     assert ('topdis.capacity' in message) == hint
-    divergence.check(cases.config(), 7, {'loss': 1.0}, 4)
+    finite.check(cases.config(), 7, {'loss': 1.0}, 4)
 
 
 def test_a_state_that_is_not_finite_is_not_saved():
     state = {'params': {'kernel': np.ones(3, np.float32)},
              'step': np.int32(7)}
-    divergence.check_state(7, state, 4)
+    finite.check_state(7, state, 4)
     state['params']['kernel'][1] = np.inf
-    with pytest.raises(divergence.TrainingDiverged,
+    with pytest.raises(finite.TrainingDiverged,
                        match=r"(?s)step 7: state.*kernel.*that of step 4"):
-        divergence.check_state(7, state, 4)
+        finite.check_state(7, state, 4)
 
 
 @pytest.mark.parametrize('family', ['vae', 'factor_vae'])

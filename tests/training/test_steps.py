@@ -1,4 +1,4 @@
-"""One training step: terms, devices, orthogonalisation, purity."""
+"""One training step: terms, devices, orthogonalization, purity."""
 
 import math
 
@@ -56,7 +56,7 @@ def test_counts_steps_and_is_a_function_of_the_state():
 
 
 @pytest.mark.parametrize('family', families.FAMILIES)
-def test_a_family_with_topdis_orthogonalised(family):
+def test_a_family_with_topdis_orthogonalized(family):
     config = cases.config(family, topdis__orthogonalize=True)
     state, step = cases.make(config)
     batch = cases.batch(image_shape=cases.SHAPES.get(family, cases.SHAPE))
@@ -132,7 +132,7 @@ _WIDE = {'model__hidden': (128,), 'model__decoder_hidden': (128, 128)}
     {}, _WIDE, {**_WIDE, 'topdis__fresh': True},
     {**_WIDE, 'topdis__sample': False}],
     ids=['narrow', 'wide', 'fresh', 'means'])
-def test_orthogonalised_gradient(network):
+def test_orthogonalized_gradient(network):
     options = dict(topdis__weight=50.0, **network)
     plain, _ = _gradient(cases.config(**options))
     projected, metrics = _gradient(

@@ -73,7 +73,7 @@ def image_discriminator_loss(rng: jax.Array, logits: jax.Array,
                              axis_name: AxisName = None) -> jax.Array:
     """Summed cross-entropy of the discriminator, with smoothed labels.
 
-    Each label is moved towards the other by a draw of U(0, smoothing). The
+    Each label is moved toward the other by a sample of U(0, smoothing). The
     published code has the discriminator see two batches, each of one half of
     the reconstructions and one half of the resampled; of a network without
     batch norm that is the same sum.

@@ -10,13 +10,10 @@ from jax.typing import ArrayLike
 from topdis_jax import collectives
 from topdis_jax import topology
 from topdis_jax.collectives import AxisName
+from topdis_jax.losses import divergences
 from topdis_jax.losses.inputs import check_images
 from topdis_jax.losses.latent_shift import latent_shift
 from topdis_jax.topology import validity
-from topdis_jax.topology.divergences import FORMS, rtd_or_nan, srtd_or_nan
-from topdis_jax.topology.lite import rtd_lite_or_nan
-
-DIVERGENCES = ('rtd', 'srtd', 'rtd_lite')
 
 
 class TopDisAux(NamedTuple):
@@ -107,36 +104,15 @@ def topdis_loss(decode: Callable[[jax.Array], jax.Array], z: ArrayLike,
             topology.pairwise_distances(cloud, axis_name=axis_name),
             mask=valid, quantile=quantile, floor=floor)
         for cloud in (before, after))
-    loss = _compare(divergence, dist, dist_shifted, valid, forms, axis_name,
-                    dict(num_bars=num_bars, power=power, engine=engine,
-                         capacity=capacity))
+    loss = divergences.compare(
+        divergence, dist, dist_shifted, valid, forms=forms,
+        axis_name=axis_name, bars=dict(num_bars=num_bars, power=power,
+                                       engine=engine, capacity=capacity))
     # Codes or options that are not finite would leave no valid row, and so a
     # loss of 0. Shifted codes show both.
     bad = collectives.total(jnp.sum(~jnp.isfinite(z_shifted)), axis_name)
     loss = jnp.where(bad > 0, jnp.nan, loss)
     return loss, TopDisAux(dimension, jnp.sum(valid))
-
-
-def _compare(divergence, dist, dist_shifted, valid, forms, axis_name, bars):
-    """The divergence [] of both clouds; on all devices, if there are several.
-
-    bars: options of those divergences that have barcodes.
-    """
-    clouds = dist, dist_shifted, valid
-    if divergence == 'rtd':
-        return rtd_or_nan(*clouds, forms=forms, axis_name=axis_name, **bars)
-    if divergence == 'srtd':
-        return srtd_or_nan(*clouds, axis_name=axis_name, **bars)
-    if divergence == 'rtd_lite':
-        forms = (forms,) if isinstance(forms, str) else tuple(forms)
-        loss = rtd_lite_or_nan(
-            *clouds, form='both' if set(forms) == set(FORMS) else forms[0])
-    elif callable(divergence):
-        loss = divergence(*clouds)
-    else:
-        raise ValueError(f'divergence must be one of {DIVERGENCES} or a '
-                         f'function, received {divergence!r}')
-    return collectives.of_first(loss, axis_name)
 
 
 def _decode(decode, z, z_shifted, images):

@@ -3,6 +3,9 @@
 Source: Barannikov et al., Representation Topology Divergence, ICML 2022. The
 doubled Vietoris-Rips complex of that paper has the homology of a pair of
 complexes on the points themselves; `engines.host` says how that is computed.
+
+The engine names the entries at which bars begin and end. `_take` reads these
+from the matrices, and that gather carries the gradient.
 """
 
 from collections.abc import Sequence

@@ -131,9 +131,7 @@ def _total_length(matrices, pairs, mask, num_bars, power, engine, capacity,
 
 def _pairs(x, y, forms, symmetric):
     """(matrices, pairs): the barcodes of rtd, see primitive.pair_entries."""
-    forms = (forms,) if isinstance(forms, str) else tuple(forms)
-    if not forms or set(forms) - set(FORMS):
-        raise ValueError(f'forms must be taken from {FORMS}, received {forms}')
+    forms = checked_forms(forms)
     matrices, pairs = [x, y], []
     if 'min' in forms:
         pairs += [(len(matrices), 0), (len(matrices), 1)][:1 + symmetric]
@@ -142,6 +140,14 @@ def _pairs(x, y, forms, symmetric):
         pairs += [(1, len(matrices)), (0, len(matrices))][:1 + symmetric]
         matrices.append(jnp.maximum(x, y))
     return tuple(matrices), tuple(pairs)
+
+
+def checked_forms(forms: str | Sequence[str]) -> tuple[str, ...]:
+    """'min', 'max' or both as a tuple."""
+    forms = (forms,) if isinstance(forms, str) else tuple(forms)
+    if not forms or set(forms) - set(FORMS):
+        raise ValueError(f'forms must be taken from {FORMS}, received {forms}')
+    return forms
 
 
 def _own_share(matrices, pairs, axis_name):

@@ -12,9 +12,9 @@ import jax.numpy as jnp
 import ml_collections
 
 from topdis_jax import models
-from topdis_jax.data import correlation
+from topdis_jax.data import correlation, sources
 from topdis_jax.data.factors import FactorDataset
-from topdis_jax.losses import topdis
+from topdis_jax.losses import divergences
 from topdis_jax.topology.divergences import FORMS
 from topdis_jax.topology.engines import xla
 from topdis_jax.topology.engines.primitive import ENGINES
@@ -34,7 +34,7 @@ KEYS: dict[str, Any] = {
         # 'file': the published files; 'tfds': TensorFlow Datasets; 'auto': the
         # file that root names, else what was converted before, else a file in
         # the current folder, else a copy that TFDS has prepared.
-        'source': Key('auto'),
+        'source': Key('auto', *one_of(sources.SOURCES)),
         # Factors that go together in training, not in the scores: pairs with
         # the standard deviation of their difference: (('x', 'y', 0.2),).
         'correlation': Key(()),
@@ -66,9 +66,9 @@ KEYS: dict[str, Any] = {
         'margin': Key(1e-3, 'lie in [0, 0.5)', lambda v: 0 <= v < 0.5),
         # What compares the two clouds: 'rtd' (published), 'srtd' or
         # 'rtd_lite'.
-        'divergence': Key('rtd', *one_of(topdis.DIVERGENCES)),
-        # Exponent of the bars' lengths: 1 or 2.
-        'power': Key(1, *AT_LEAST_ONE),
+        'divergence': Key('rtd', *one_of(divergences.BY_NAME)),
+        # Exponent of the bars' lengths, 1 or more.
+        'power': Key(1.0, *AT_LEAST_ONE),
         # Of RTD: 'min', 'max' or both.
         'forms': Key(('min', 'max'), *some_of(FORMS)),
         # Bars of each barcode that count, the longest.
@@ -89,9 +89,10 @@ KEYS: dict[str, Any] = {
         # Keep its gradient from working against the reconstruction's.
         'orthogonalize': Key(False),
         # Where barcodes are computed: 'host', 'xla', or 'auto', which is the
-        # host on CPUs and XLA on accelerators.
+        # host on CPUs and for batches of more than 256 images, else XLA.
         'engine': Key('auto', *one_of(ENGINES)),
-        # Generators that engine 'xla' has room for; 0: four for each image.
+        # Generators that engine 'xla' has room for; 0: four for each image,
+        # but at least 32.
         'capacity': Key(0, *NOT_NEGATIVE),
     },
     'train': {

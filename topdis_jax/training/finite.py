@@ -1,4 +1,4 @@
-"""Numbers that are no longer finite."""
+"""What is no longer finite ends a run."""
 
 from collections.abc import Mapping
 import math

@@ -16,11 +16,11 @@ from topdis_jax import progress
 from topdis_jax.data import correlation, pipeline
 from topdis_jax.data.factors import FactorDataset
 from topdis_jax.metrics import evaluate
-from topdis_jax.training import divergence, families, inference, memory
+from topdis_jax.training import families, finite, inference, memory
 from topdis_jax.training import parallel, processes, state as states, steps
 from topdis_jax.training import workfolder
 from topdis_jax.training.checkpoints import Checkpoints
-from topdis_jax.training.divergence import TrainingDiverged  # noqa: F401
+from topdis_jax.training.finite import TrainingDiverged  # noqa: F401
 from topdis_jax.training.interrupts import Interrupts
 
 
@@ -162,7 +162,7 @@ class _Run:
         row = _row(metrics, metrics)
         if skips:  # then the step counts as skipped
             row = {name: row[name] for name in row if math.isfinite(row[name])}
-        divergence.check(self.config, step, row, checkpoints.latest_step())
+        finite.check(self.config, step, row, checkpoints.latest_step())
         # The last ones go first where a row is short.
         shown = ('topdis', 'loss', 'kl', 'skipped', 'reconstruction')
         bar.show({name: f'{row[name]:.4g}' for name in shown if name in row}
@@ -171,7 +171,7 @@ class _Run:
             self.log.write({'step': step, **row})
         if due.save:
             kept = parallel.on_host(state)
-            divergence.check_state(step, kept, checkpoints.latest_step())
+            finite.check_state(step, kept, checkpoints.latest_step())
             checkpoints.save(kept)
 
 

@@ -47,7 +47,7 @@ def create_state(config: Any, model: models.VAE, objective: Any) -> TrainState:
     """The state before the first step, a function of config.seed."""
     rng_model, rng_family = jax.random.split(jax.random.key(config.seed))
     images = jnp.zeros((1, *model.image_shape))
-    # Compiled as a whole: the initialisers one by one take seconds.
+    # Compiled as a whole: the initializers one by one take seconds.
     params = jax.jit(model.init)(rng_model, images)['params']
     return TrainState(
         step=jnp.zeros((), jnp.int32), params=params,
