@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import ml_collections
 import numpy as np
 
+from topdis_jax import progress
 from topdis_jax.data import digest, sources
 from topdis_jax.data.factors import FactorDataset
 from topdis_jax.training import families, inference, state as states, workfolder
@@ -53,7 +54,7 @@ def load(folder, best=False):
 
 
 def load_all(folders):
-    """The runs of several folders: {short name: Trained}.
+    """The runs of several folders: {short name: Trained}; shows a bar.
 
     Raises:
       WorkFolderError, CheckpointError, DataError: see `load`; or no folder.
@@ -61,15 +62,28 @@ def load_all(folders):
     if not folders:
         raise workfolder.WorkFolderError(
             'no run is named; give --workdirs=DIR,DIR')
-    return dict(zip(short_names(folders), map(load, folders)))
+    with progress.Bar(total=len(folders), desc='Loading', unit='run',
+                      leave=False) as bar:
+        runs = {}
+        for name, folder in zip(short_names(folders), folders):
+            runs[name] = load(folder)
+            bar.update()
+    return runs
 
 
-def posteriors(run, rows):
-    """Means and log variances, [n, d] each, of the images `rows` [n]."""
+def posteriors(run, rows, description='Encoding'):
+    """Means and log variances, [n, d] each, of the images `rows` [n].
+
+    Shows a bar, with a description.
+    """
     encode = inference.compile_model(run.model)(run.state.params).encode
-    parts = np.split(rows, range(_AT_ONCE, len(rows), _AT_ONCE))
-    return tuple(map(np.concatenate, zip(*(
-        encode(run.dataset.images[part]) for part in parts))))
+    found = []
+    with progress.Bar(total=len(rows), desc=description, unit='img',
+                      leave=False) as bar:
+        for part in np.split(rows, range(_AT_ONCE, len(rows), _AT_ONCE)):
+            found.append(encode(run.dataset.images[part]))
+            bar.update(len(part))
+    return tuple(map(np.concatenate, zip(*found)))
 
 
 def sample(rng, means, log_vars):

@@ -55,7 +55,7 @@ def timed(score, sampled):
     seconds = []
     for _ in range(_ROUNDS.value):
         start = time.perf_counter()
-        value = score.compute(sampled)[score.name]
+        value = score.compute(sampled)[score.main]
         seconds.append(time.perf_counter() - start)
     print(f'{score.name:<18}{value:>9.4f}{min(seconds):>9.2f}', flush=True)
     return min(seconds)

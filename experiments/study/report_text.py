@@ -2,11 +2,11 @@
 
 import statistics
 
-from topdis_jax.metrics.table import SCORES
+from topdis_jax.metrics.table import SCORES, main_results
 from topdis_jax.training import workfolder
 
 LABELS = {
-    **{name: score.label for name, score in SCORES.items()},
+    **{score.main: score.label for score in SCORES.values()},
     'reconstruction': 'reconstruction (nats)', 'minutes': 'time (min)'}
 # Of these the smaller is the better.
 COSTS = ('reconstruction', 'minutes')
@@ -50,7 +50,8 @@ def label(name):
 
 def shown(family):
     """The measures that tables and pictures show, of a compared family."""
-    names = (*family['config']['eval']['scores'], *COSTS)
+    scores = family['config']['eval']['scores']
+    names = (*main_results(scores), *COSTS)
     return [name for name in names if name in family['measures']]
 
 

@@ -66,7 +66,7 @@ def score_model(encode: Callable[[np.ndarray], np.ndarray],
                            'error only')
     elif scores:
         results.update(_compute(codes, dataset, scores, seed, progress))
-    with _naming('the model'):
+    with naming('the model'):
         results['reconstruction'] = reconstruction_error(
             codes, decode, dataset.images, seed=seed + 1,
             batch_size=batch_size, progress=progress)
@@ -79,16 +79,16 @@ def _compute(codes, dataset, names, seed, progress):
         return codes.get(dataset.index_of(factors), 'scores')
 
     results = {}
-    with _naming('the model'):
+    with naming('the model'):
         samples = Samples(represent, dataset.factor_sizes, seed, progress)
     for name in names:
-        with _naming(f'score {name}'):
+        with naming(f'score {name}'):
             results.update(SCORES[name].compute(samples))
     return results
 
 
 @contextlib.contextmanager
-def _naming(what: str) -> Iterator[None]:
+def naming(what: str) -> Iterator[None]:
     """Turns a ValueError into a ScoreError that names its cause."""
     try:
         yield

@@ -1,10 +1,12 @@
-"""Small fits of scikit-learn in parallel threads."""
+"""Small fits of scikit-learn: their input, and threads to run them in."""
 
 from collections.abc import Callable, Iterable
 from concurrent import futures
 import os
 from typing import Any
 import warnings
+
+import numpy as np
 
 
 def side_by_side(function: Callable[[Any], Any], items: Iterable) -> list:
@@ -22,3 +24,9 @@ def side_by_side(function: Callable[[Any], Any], items: Iterable) -> list:
         warnings.simplefilter('ignore', exceptions.ConvergenceWarning)
         with futures.ThreadPoolExecutor(os.cpu_count()) as pool:
             return list(pool.map(function, items))
+
+
+def standardize(codes: np.ndarray) -> np.ndarray:
+    """Codes [n, d] of mean 0 and deviation 1; 0 for a constant latent."""
+    from sklearn import preprocessing
+    return preprocessing.StandardScaler().fit_transform(codes)

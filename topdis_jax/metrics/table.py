@@ -4,7 +4,7 @@ A run's scores, scores.json, the command line, plots and reports take names,
 labels and settings from here. A new score is a file and a row.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 import inspect
 from typing import Any, Literal, NamedTuple
 
@@ -13,6 +13,7 @@ from topdis_jax.metrics.boosting import STAGES
 from topdis_jax.metrics.dci import dci
 from topdis_jax.metrics.explicitness import explicitness
 from topdis_jax.metrics.factor_vae import factor_vae
+from topdis_jax.metrics.infomec import infomec
 from topdis_jax.metrics.irs import irs
 from topdis_jax.metrics.mig import mig
 from topdis_jax.metrics.modularity import modularity
@@ -33,7 +34,7 @@ class Score(NamedTuple):
       options: keyword arguments of the function.
       train_rows: how many training rows it is given; None: all.
       fields: of a function with several results, {suffix of the name: field
-        of the result}.
+        of the result}; the first is the main one.
     """
     name: str
     label: str
@@ -43,6 +44,11 @@ class Score(NamedTuple):
     options: Mapping[str, Any] = {}
     train_rows: int | None = None
     fields: Mapping[str, str] = {}
+
+    @property
+    def main(self) -> str:
+        """Name of the result that ranks checkpoints and stands in tables."""
+        return self.name + next(iter(self.fields), '')
 
     def compute(self, samples: Samples) -> dict[str, float]:
         """The score's results by name."""
@@ -67,6 +73,9 @@ def _default(function, argument):
 
 _DCI_FIELDS = {'': 'disentanglement', '_completeness': 'completeness',
                '_informativeness': 'informativeness_test'}
+_INFOMEC_FIELDS = {'_modularity': 'modularity',
+                   '_explicitness': 'explicitness',
+                   '_compactness': 'compactness'}
 
 _ROWS = (
     Score('mig', 'MIG', mig, 'train', {'bins': _default(mig, 'bins')}),
@@ -89,9 +98,16 @@ _ROWS = (
     Score('explicitness', 'explicitness', explicitness, 'train_and_test'),
     Score('irs', 'IRS', irs, 'train',
           {'irs_quantile': _default(irs, 'quantile')}),
+    Score('infomec', 'InfoMEC modularity', infomec, 'train',
+          fields=_INFOMEC_FIELDS),
 )
 
 SCORES = {score.name: score for score in _ROWS}
+
+
+def main_results(names: Iterable[str]) -> list[str]:
+    """Names of the main results of scores; unknown names stay."""
+    return [SCORES[name].main if name in SCORES else name for name in names]
 
 
 def settings() -> dict[str, Any]:

@@ -15,7 +15,7 @@ import ml_collections
 from topdis_jax import progress
 from topdis_jax.data import correlation, pipeline
 from topdis_jax.data.factors import FactorDataset
-from topdis_jax.metrics import evaluate
+from topdis_jax.metrics import evaluate, table
 from topdis_jax.training import families, finite, inference, memory
 from topdis_jax.training import parallel, processes, state as states, steps
 from topdis_jax.training import workfolder
@@ -232,7 +232,8 @@ def _score(config, dataset, infer, checkpoints, plot, log_path, state):
         model = infer(state.params)
         scores = score_model(config, dataset, model)
         # The first score asked for ranks; without factors, the fit does.
-        rank = ([scores[name] for name in config.eval.scores if name in scores]
+        names = table.main_results(config.eval.scores)
+        rank = ([scores[name] for name in names if name in scores]
                 or [-scores['reconstruction']])[0]
         if plot is not None:
             with progress.waiting('Plotting the pictures'):
