@@ -23,9 +23,6 @@ from topdis_jax.metrics import checks, evaluate
 from topdis_jax.metrics.udr import SIMILARITIES
 from topdis_jax.training import workfolder
 
-_WORKDIRS = flags.DEFINE_list('workdirs', None, 'Folders of runs.')
-_SIMILARITY = flags.DEFINE_enum('similarity', 'lasso', SIMILARITIES,
-                                'What compares two latents.')
 _IMAGES = 10_000
 _THRESHOLD = 0.01  # nats, of an informative latent
 
@@ -40,7 +37,13 @@ class Ranked(NamedTuple):
 
 
 def main():
-    print_table(rank(_WORKDIRS.value, _SIMILARITY.value))
+    """Flags are defined here, for tests import other programs beside."""
+    workdirs = flags.DEFINE_list('workdirs', None,
+                                 'Folders of runs, at least two.')
+    similarity = flags.DEFINE_enum('similarity', 'lasso', SIMILARITIES,
+                                   'What compares two latents.')
+    flags.mark_flag_as_required('workdirs')
+    console.start(lambda: print_table(rank(workdirs.value, similarity.value)))
 
 
 def rank(folders, similarity='lasso'):
@@ -134,5 +137,4 @@ def _agreement(ranked):
 
 
 if __name__ == '__main__':
-    flags.mark_flag_as_required('workdirs')
-    console.start(main)
+    main()
