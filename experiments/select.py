@@ -81,6 +81,7 @@ def _check_folders(folders):
             raise workfolder.WorkFolderError(
                 f'--workdirs names {folder} more than once; name each run '
                 'once')
+        workfolder.read_config(folder)  # before others take time to load
 
 
 def _check_same_data(runs):

@@ -5,10 +5,13 @@ import warnings
 
 import numpy as np
 import pytest
+from scipy import special
+from sklearn import feature_selection
 
 from tests.helpers import golden_metrics
 from tests.helpers.places import GOLDEN
 from topdis_jax import metrics
+from topdis_jax.metrics import neighbors
 from topdis_jax.metrics.infomec import concentration
 
 # Of latent_quantization, run unmodified; means of three runs, whose noise has
@@ -27,6 +30,36 @@ def test_golden(name):
     want = WANT[name]
     np.testing.assert_allclose(found, [
         want[key]['mean'] for key in ('infom', 'infoe', 'infoc')], atol=0.005)
+
+
+@pytest.mark.parametrize('name', ['tiny', 'noisy', 'perfect'])
+def test_neighbors_are_those_of_scikit_learn(name):
+    codes, factors = golden_metrics.case(name).train
+    codes = codes[:2000, :3].astype(np.float64)
+    codes = (codes - codes.mean(axis=0)) / codes.std(axis=0)
+    factors = factors[:2000, -2:]
+    found = neighbors.mutual_information(codes, factors, 10, seed=3)
+    want = np.stack([feature_selection.mutual_info_classif(
+        codes, column, discrete_features=False, n_neighbors=10,
+        random_state=3) for column in factors.T], axis=1)
+    np.testing.assert_allclose(found, want, atol=1e-5)
+
+
+def test_neighbors_in_classes_of_few_rows():
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1, 2, 3], [1, 2, 5, 52])
+    codes = rng.normal(size=(60, 1)) + 3 * labels[:, None]
+    rows = labels > 0  # a class of one row is left out
+    distances = np.abs(codes - codes.T)[np.ix_(rows, rows)]
+    classes, terms = labels[rows], []
+    for i, row in enumerate(distances):
+        own = np.sort(row[classes == classes[i]])[1:]
+        k = min(10, len(own))
+        terms.append(special.digamma(k) - special.digamma(len(own) + 1)
+                     - special.digamma(np.sum(row < own[k - 1])))
+    want = special.digamma(59) + np.mean(terms)
+    found = neighbors.mutual_information(codes, labels[:, None], 10, seed=0)
+    assert found == pytest.approx(want, abs=1e-6) and want > 0
 
 
 def test_the_share_of_the_largest_by_hand():

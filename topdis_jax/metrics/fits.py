@@ -29,4 +29,7 @@ def side_by_side(function: Callable[[Any], Any], items: Iterable) -> list:
 def standardize(codes: np.ndarray) -> np.ndarray:
     """Codes [n, d] of mean 0 and deviation 1; 0 for a constant latent."""
     from sklearn import preprocessing
+    # Squares of very large or small codes would be infinite or 0.
+    largest = np.abs(codes).max(axis=0)
+    codes = codes / np.where(largest > 0, largest, 1.0)
     return preprocessing.StandardScaler().fit_transform(codes)

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from topdis_jax.metrics import checks
 from topdis_jax.metrics import fits
 from topdis_jax.metrics import information
+from topdis_jax.metrics import neighbors
 
 _NEIGHBORS = 10  # of the estimate of mutual information
 _ACTIVE_RANGE = 1 / 20  # of the largest range, above which a latent is active
@@ -75,9 +76,8 @@ def infomec(codes: ArrayLike, factors: ArrayLike, *, discrete: bool = False,
     ranges = np.ptp(codes, axis=0)
     active = codes[:, ranges > (0 if discrete else
                                 ranges.max() * _ACTIVE_RANGE)]
-    table = _plug_in(active, labels) if discrete else (
-        _nearest_neighbors(active, labels, seed))
-    table = table / information.entropies(labels)
+    table = (_known(active, labels, discrete, seed)
+             / information.entropies(labels))
     if len(table) == 1:
         warnings.warn('infomec: one latent is active, so that compactness is '
                       'undefined; it is given as 0', stacklevel=2)
@@ -110,24 +110,14 @@ def _check_values_recur(counts, rows):
             f'has {rows} values in {rows} rows; give more rows')
 
 
-def _plug_in(codes, labels):
-    return information.mutual_information(
-        information.label_classes(codes)[0], labels)
-
-
-def _nearest_neighbors(codes, labels, seed):
-    """Mutual information [d, k], nats, by scikit-learn's estimate."""
-    from sklearn import feature_selection
-
-    def known(j):
-        return feature_selection.mutual_info_classif(
-            features, labels[:, j], discrete_features=False,
-            n_neighbors=_NEIGHBORS, random_state=seed)
-
+def _known(codes, labels, discrete, seed):
+    """Mutual information [d, k] of each latent and factor, in nats."""
     if not codes.shape[1]:
         return np.zeros((0, labels.shape[1]))
-    features = fits.standardize(codes)
-    return np.stack(fits.side_by_side(known, range(labels.shape[1])), axis=1)
+    if discrete:
+        return information.mutual_information(codes, labels)
+    return neighbors.mutual_information(fits.standardize(codes), labels,
+                                        _NEIGHBORS, seed)
 
 
 def _explicitness(codes, labels, counts, discrete):
