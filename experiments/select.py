@@ -61,8 +61,9 @@ def rank(folders, similarity='lasso'):
     rows = np.random.default_rng(0).integers(len(dataset), size=_IMAGES)
     means, kls = zip(*(_latents(name, run, rows)
                        for name, run in runs.items()))
-    scores = metrics.udr(means, kls, similarity=similarity,
-                         kl_threshold=_THRESHOLD, progress=True).scores
+    with evaluate.naming('score udr'):
+        scores = metrics.udr(means, kls, similarity=similarity,
+                             kl_threshold=_THRESHOLD, progress=True).scores
     migs = _migs(means, dataset.factors_of(rows)) if dataset.factor_sizes \
         else [None] * len(runs)
     ranked = [Ranked(name, float(score), int(np.sum(kl > _THRESHOLD)), mig)

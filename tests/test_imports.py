@@ -33,3 +33,28 @@ def test_the_package_itself_imports_nothing():
 def test_the_scores_need_no_jax():
     assert not _loaded('from topdis_jax import metrics') & {
         'jax', 'flax', 'optax', 'orbax', 'tensorflow_datasets', 'matplotlib'}
+
+
+def test_scores_are_computed_without_jax():
+    code = '''
+import sys
+sys.modules.update(dict.fromkeys(("jax", "numba", "flax", "matplotlib")))
+import numpy as np
+from topdis_jax import metrics
+rng = np.random.default_rng(0)
+factors = rng.integers(3, size=(200, 2))
+codes = factors + 0.1 * rng.normal(size=(200, 2))
+train, both = (codes, factors), (codes, factors) * 2
+sampling = (lambda factors: factors + 0.0), (3, 3)
+for name in metrics.__all__:
+    score = getattr(metrics, name)
+    arguments = {"udr": ([codes, codes],), "factor_vae": sampling,
+                 "beta_vae": sampling, "sap": both, "dci": both,
+                 "explicitness": both}.get(name, train)
+    if not isinstance(score, type):
+        assert np.all(np.isfinite(score(*arguments)[0] if name == "udr"
+                                  else score(*arguments))), name
+'''
+    run = subprocess.run([sys.executable, '-c', code], capture_output=True,
+                         text=True)
+    assert run.returncode == 0, run.stderr
