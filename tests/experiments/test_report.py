@@ -244,6 +244,15 @@ def test_names_of_scores():
     assert report_text.label('new_score') == 'new score'
 
 
+def test_of_several_results_the_main_one_is_shown():
+    measures = ('mig', 'infomec_modularity', 'infomec_explicitness', 'minutes')
+    family = {'config': {'eval': {'scores': ['infomec', 'mig']}},
+              'measures': dict.fromkeys(measures)}
+    assert report_text.shown(family) == ['infomec_modularity', 'mig',
+                                         'minutes']
+    assert report_text.label('infomec_modularity') == 'InfoMEC modularity'
+
+
 @pytest.mark.skipif(not (ROOT / 'docs').exists(), reason='needs docs/')
 def test_the_page_of_results_has_the_table_of_their_files():
     folder = ROOT / 'docs' / 'results'

@@ -55,6 +55,19 @@ def _rows(folder):
     return workfolder.read_rows(folder / 'metrics.jsonl')
 
 
+def test_the_main_result_of_the_first_score_ranks_checkpoints(
+        tmp_path, dataset, monkeypatch):
+    values, ranks = iter((0.2, 0.7, 0.4)), []
+    monkeypatch.setattr(loop, 'score_model', lambda *_: {
+        'infomec_explicitness': 0.9, 'mig': 0.1, 'reconstruction': 5.0,
+        'infomec_modularity': next(values)})
+    monkeypatch.setattr(loop.Checkpoints, 'save_if_best',
+                        lambda self, state, rank: ranks.append(rank))
+    config = _config(train__eval_every=4, eval__scores=('infomec', 'mig'))
+    loop.train(config, tmp_path, dataset)
+    assert ranks == [0.2, 0.7, 0.4]
+
+
 def test_a_run_leaves_its_files(tmp_path, dataset):
     drawn = []
     scores = loop.train(_config(train__eval_every=6), tmp_path, dataset,
