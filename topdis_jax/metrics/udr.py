@@ -77,11 +77,15 @@ def udr(codes: Sequence[ArrayLike], kl: Sequence[ArrayLike] | None = None, *,
     features = [z[:, kept] for z, kept in zip(features, informative)]
     relate = _coefficients if similarity == 'lasso' else _correlations
     pairs = np.zeros((len(codes), len(codes)))
-    with progress_bar(progress, pairs.size - len(pairs), 'UDR', 'pair') as bar:
-        for a, b in itertools.permutations(range(len(pairs)), 2):
-            if features[a].shape[1] and features[b].shape[1]:
-                pairs[a, b] = pair_score(relate(features[a], features[b]))
+    places = list(itertools.permutations(range(len(codes)), 2))
+    with progress_bar(progress, len(places), 'UDR', 'pair') as bar:
+        def compare(place):
+            first, second = (features[m] for m in place)
+            if first.shape[1] and second.shape[1]:
+                pairs[place] = pair_score(relate(first, second))
             bar.update()
+
+        fits.side_by_side(compare, places)
     others = ~np.eye(len(pairs), dtype=bool)
     return UDR(np.array([np.median(column[kept]) for column, kept
                          in zip(pairs.T, others.T)]), pairs)
