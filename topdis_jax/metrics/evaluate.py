@@ -51,7 +51,8 @@ def score_model(encode: Callable[[np.ndarray], np.ndarray],
     Returns:
       dict of the scores' values, 'reconstruction' (nats per image), and
       'note' for a data set without factors. 'dci' is disentanglement;
-      'dci_completeness' and 'dci_informativeness' stand beside it.
+      'dci_completeness' and 'dci_informativeness' stand beside it. 'infomec'
+      gives 'infomec_modularity', '_explicitness' and '_compactness'.
 
     Raises:
       ScoreError: unknown score, one that is undefined for these codes, or
