@@ -184,7 +184,7 @@ def plot_traversals(path, models, images, start, shown=6):
                          for i in order[:shown]], fontsize=8)
         axes.set_xticks([PIXELS / 2, PIXELS * (len(values) - 0.5)],
                         ['-2', '+2'])
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=110, bbox_inches='tight')
 
 
 def plot_known(path, known, models, names, images):
@@ -201,7 +201,7 @@ def plot_known(path, known, models, names, images):
         axes.set_ylabel('latent')
     figure.colorbar(picture, ax=figure.axes,
                     label='mutual information / entropy')
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=110, bbox_inches='tight')
 
 
 def plot_shift(path, params, images, shown=10):
@@ -222,7 +222,7 @@ def plot_shift(path, params, images, shown=10):
     axes.set_yticks([PIXELS / 2, PIXELS * 1.5],
                     ['before', f'latent {latent}\nshifted'])
     axes.set_xticks([])
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=110, bbox_inches='tight')
 
 
 def run(seeds, steps, delay, points, out):

@@ -9,6 +9,7 @@ import time
 import numpy as np
 import pytest
 
+from experiments.benchmarks import compare as bench_compare
 from experiments.benchmarks import rips as bench_rips, clouds, timing
 
 
@@ -84,3 +85,13 @@ def test_the_table():
             dict(n=9, seconds={'topdis_jax': 1.0, 'other': None})]
     assert bench_rips.table(rows, ['topdis_jax', 'other']).splitlines()[2:] == [
         '| 8 | 1e+03 to 2e+03 | 4 (2) |', '| 9 | 1e+03 to 1e+03 | too long |']
+
+
+def test_representations_compared_by_a_general_program(monkeypatch):
+    pytest.importorskip('gph', reason='needs giotto-ph')
+    monkeypatch.setattr(bench_compare, '_SUBSET', 40)
+    monkeypatch.setattr(bench_compare, '_REPEATS', 2)
+    (ours, _), (theirs, _) = (function(100, 5) for function in (
+        bench_compare.by_compare, bench_compare.by_giotto_ph))
+    assert len(ours) == 2 and np.all(ours > 0)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-4)

@@ -1,4 +1,4 @@
-"""Distances, barcodes and the topology divergence RTD."""
+"""Persistence barcodes of point clouds, and divergences made of them."""
 
 from topdis_jax.topology import persistence
 from topdis_jax.topology.barcode import Barcode
