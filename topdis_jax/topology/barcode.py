@@ -172,7 +172,7 @@ Array([2., 0.], dtype=float32))
 def _with_tree(dist, mask):
     """dist with 0 for points that do not take part, its spanning tree, and
     the upper matrix of degree 1."""
-    dist = jnp.where(mask[..., :, None] & mask[..., None, :], dist, 0.0)
+    dist = jnp.where(validity.pairs_of(mask), dist, 0.0)
     edges = trees.spanning_tree(dist, mask=mask)
     return dist, edges, _upper_of_tree(lax.stop_gradient(dist), edges)
 

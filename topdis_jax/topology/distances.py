@@ -203,7 +203,7 @@ def scale_by_quantile(dist: ArrayLike, *, mask: ArrayLike | None = None,
 @jax.jit
 def _scaled(dist, mask, quantile, floor):
     fixed = lax.stop_gradient(dist)
-    kept = mask[:, None] & mask[None, :]
+    kept = validity.pairs_of(mask)
     rows = jnp.sum(mask)
     position = quantile * jnp.maximum(rows ** 2 - 1, 0).astype(jnp.float32)
     scale = _masked_quantile(fixed, kept, position)

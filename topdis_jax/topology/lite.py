@@ -154,7 +154,7 @@ def nts(dist_x: ArrayLike, dist_y: ArrayLike, *,
 
 def _kept(dist_x, dist_y, mask):
     """Both with 0 for points that do not take part; whether they are valid."""
-    kept = mask[:, None] & mask[None, :]
+    kept = validity.pairs_of(mask)
     dist_x, dist_y = (jnp.where(kept, dist, 0.0) for dist in (dist_x, dist_y))
     valid = validity.all_valid(dist_x) & validity.all_valid(dist_y)
     return dist_x, dist_y, valid

@@ -48,7 +48,7 @@ def symmetrize(dist: ArrayLike, *, mask: ArrayLike | None = None,
         'tolerance', tolerance, lambda x: (0 <= x) & (x <= 1),
         'lie in [0, 1]')
     kept = validity.as_mask(mask, dist)
-    dist = jnp.where(kept[..., :, None] & kept[..., None, :], dist, 0.0)
+    dist = jnp.where(validity.pairs_of(kept), dist, 0.0)
     faults = _faults(dist)
     limit = tolerance * jnp.max(jnp.abs(dist), axis=(-2, -1), keepdims=True,
                                 initial=0.0)

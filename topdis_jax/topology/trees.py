@@ -58,10 +58,9 @@ def minimax_paths(dist: ArrayLike, *,
     dist = validity.as_distances('dist', dist)
     mask = validity.as_mask(mask, dist)
     edges, longest = tree_paths(dist, mask)
-    n = dist.shape[-1]
+    n, kept = dist.shape[-1], validity.pairs_of(mask)
     if n < 2:
-        return jnp.where(mask[..., None] & mask[..., None, :], 0.0, jnp.inf)
-    kept = mask[..., :, None] & mask[..., None, :]
+        return jnp.where(kept, 0.0, jnp.inf)
     weights = weights_at(jnp.where(kept, dist, 0.0), edges)
     at = jnp.maximum(longest, 0).reshape(*longest.shape[:-2], n * n)
     paths = jnp.take_along_axis(weights, at, axis=-1).reshape(longest.shape)

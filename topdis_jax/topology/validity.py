@@ -105,6 +105,11 @@ def as_mask(mask: ArrayLike | None, matrix: jax.Array) -> jax.Array:
     return jnp.broadcast_to(mask, shape)
 
 
+def pairs_of(mask: jax.Array) -> jax.Array:
+    """[..., n] bool -> [..., n, n]: where both points take part."""
+    return mask[..., :, None] & mask[..., None, :]
+
+
 def check_square(name: str, matrix: ArrayLike,
                  rank: int | None = None) -> None:
     """Raises ValueError unless matrix is [..., n, n] (of the given rank)."""
@@ -138,7 +143,7 @@ def check_concrete(first: ArrayLike, second: ArrayLike, *,
              if _can_be_read(matrix)}
     if mask is not None:
         mask = np.asarray(mask)
-        kept = mask[..., :, None] & mask[..., None, :]
+        kept = pairs_of(mask)
         known = {name: np.where(kept, matrix, np.zeros((), matrix.dtype))
                  for name, matrix in known.items()}
     # The engine sees float32, in which what float64 holds may be valid.

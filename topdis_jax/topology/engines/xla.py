@@ -32,6 +32,7 @@ from jax.custom_batching import custom_vmap
 import jax.numpy as jnp
 import numpy as np
 
+from topdis_jax.topology import validity
 from topdis_jax.topology.engines import bitsets
 from topdis_jax.topology.engines.xla_generators import (
     edges_of, map_rows, prepare, rows_first)
@@ -141,7 +142,7 @@ def _void(entries, valid):
 
 def _is_valid(lower, upper, mask):
     """Whether a pair of matrices has none of the errors of relative_h1."""
-    inside = mask[:, None] & mask[None, :]
+    inside = validity.pairs_of(mask)
     good = (lower >= 0) & (lower <= upper) & (upper < jnp.inf)
     good &= (lower == lower.T) & (upper == upper.T)
     good &= (upper == 0) | ~np.eye(len(mask), dtype=bool)

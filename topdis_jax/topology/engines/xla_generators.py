@@ -12,6 +12,7 @@ from jax import lax
 import jax.numpy as jnp
 import numpy as np
 
+from topdis_jax.topology import validity
 from topdis_jax.topology.engines import bitsets
 
 _LAST = np.iinfo(np.int32).max  # also clears the sign: -0 counts as 0
@@ -84,7 +85,7 @@ def prepare(words: int, lower: jax.Array, upper: jax.Array,
         jnp.arange(2 * size, dtype=events.dtype), unique_indices=True)
     youngest, witness, has_witness = _triangles(
         jnp.append(rank[size:], 2 * size)[edge])
-    inside = mask[:, None] & mask[None, :]
+    inside = validity.pairs_of(mask)
     youngest = jnp.where(inside[:, :, None], youngest, 0)
 
     is_open = low < high  # the others are zero from their birth on
