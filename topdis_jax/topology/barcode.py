@@ -88,9 +88,9 @@ def relative_barcode(lower: ArrayLike, upper: ArrayLike, *,
         is that of the matrices restricted to these points.
       num_bars: how many bars are returned. None for all: there are places
         for 4 n + 16. Where a matrix has more bars, all are NaN and the count
-        says how many they are; outside of jit and grad they are computed once
-        more, with places enough. Clouds of few dimensions do not fill the
-        places, but nearly equidistant ones may: 512 random points on a sphere
+        says how many they are; outside of jit and vmap there are places for
+        all. Clouds of few dimensions do not fill 4 n + 16 places, but nearly
+        equidistant ones may: 512 random points on a sphere
         have 998 bars in 10 dimensions, 4007 in 1000.
       engine: 'auto', 'host' or 'xla'.
       capacity: edges that engine 'xla' has room for among those that may give
@@ -220,13 +220,18 @@ def barcodes_of(matrices: Sequence[jax.Array],
     if num_bars is not None:
         num_bars = validity.check_count('num_bars', num_bars)
         return _some_bars(matrices, pairs, mask, num_bars, engine)
-    places = 4 * mask.shape[-1] + 16  # seldom too few
-    bars = _all_bars(matrices, pairs, mask, places, engine)
-    if isinstance(bars.count, jax.core.Tracer):
-        return bars
+    places = 4 * mask.shape[-1] + 16
+    if validity.is_traced(*map(lax.stop_gradient, matrices), mask):
+        return _all_bars(matrices, pairs, mask, places, engine)
+    # So much room that a second call is seldom; of few sizes, as each is
+    # compiled.
+    room = 4 * places
+    bars = _all_bars(matrices, pairs, mask, room, engine)
     most = int(np.max(bars.count, initial=0))
-    return bars if most <= places else _all_bars(matrices, pairs, mask, most,
-                                                 engine)
+    if most > room:
+        bars = _all_bars(matrices, pairs, mask, 1 << most.bit_length(), engine)
+    kept = slice(max(most, places))
+    return Barcode(bars.births[..., kept], bars.deaths[..., kept], bars.count)
 
 
 @functools.partial(jax.jit, static_argnums=(1, 3, 4))

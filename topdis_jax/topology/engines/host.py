@@ -102,7 +102,7 @@ def relative_h1(lower: ArrayLike, upper: ArrayLike) -> Bars:
                          f'{received[0].shape} and {received[1].shape}')
     items = _one_item(received[0]), _one_item(received[1])
     mask = _all_points(len(received[0]))
-    places = 4 * len(received[0]) + 16  # seldom too few
+    places = 16 * len(received[0]) + 64  # seldom too few
     entries, values = _all_entries(*items, mask, places, with_values=True)
     count = int(entries.count[0])
     if count < 0:
