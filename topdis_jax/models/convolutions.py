@@ -5,6 +5,7 @@
 """
 
 from collections.abc import Callable
+import math
 
 import flax.linen as nn
 import jax
@@ -14,27 +15,33 @@ from topdis_jax.models import strided
 # Under their old names.
 from topdis_jax.models.strided import conv, conv_transpose  # noqa: F401
 
+INITIALIZATIONS = ('normal', 'kaiming', 'pytorch')
+
 
 class Conv(nn.Module):
     """4x4 convolution: halves the size, or turns a 4x4 map into a vector.
 
     Holds the parameters of `nn.Conv(features, (4, 4), stride, padding)` with
-    padding 1 for stride 2 and 0 for stride 1. Initially N(0, 0.02), bias 0.
+    padding 1 for stride 2 and 0 for stride 1.
 
     Attributes:
       features: channels of the result.
       stride: 2, or 1 for the layer that turns a 4x4 map into a vector.
       xla_only: use XLA's own convolution and its derivative everywhere.
+      initialization: see `initializers`.
     """
     features: int
     stride: int
     xla_only: bool = False
+    initialization: str = 'normal'
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        kernel = self.param('kernel', nn.initializers.normal(0.02),
+        of_kernel, of_bias = initializers(self.initialization,
+                                          16 * x.shape[-1])
+        kernel = self.param('kernel', of_kernel,
                             (4, 4, x.shape[-1], self.features))
-        bias = self.param('bias', nn.initializers.zeros, (self.features,))
+        bias = self.param('bias', of_bias, (self.features,))
         if self.xla_only:
             y = strided.xla_conv(x, kernel, self.stride)
         elif self.stride == 2:
@@ -75,6 +82,32 @@ class ConvTranspose(nn.Module):
         else:  # as in Conv; a transposed convolution turns its kernel
             y = jnp.einsum('bc,hwcf->bhwf', x[:, 0, 0], kernel[::-1, ::-1])
         return y + bias.reshape(1, 1, 1, -1)
+
+
+def initializers(name: str,
+                 fan_in: int) -> tuple[Callable[..., jax.Array],
+                                       Callable[..., jax.Array]]:
+    """Initializers (of the kernel, of the bias) of a layer that is not
+    transposed.
+
+    Args:
+      name: 'normal': N(0, 0.02), bias 0; 'kaiming': N(0, 2 / fan_in), bias 0
+        (He et al., 2015); 'pytorch': PyTorch's default, both uniform within
+        1/sqrt(fan_in).
+      fan_in: inputs of one output.
+
+    Raises:
+      ValueError: unknown name.
+    """
+    zeros = nn.initializers.zeros
+    if name == 'normal':
+        return nn.initializers.normal(0.02), zeros
+    if name == 'kaiming':
+        return nn.initializers.normal(math.sqrt(2 / fan_in)), zeros
+    if name == 'pytorch':
+        return symmetric_uniform(fan_in), symmetric_uniform(fan_in)
+    raise ValueError(f'initialization is one of {INITIALIZATIONS}; received '
+                     f'{name!r}.')
 
 
 def symmetric_uniform(fan_in: int) -> Callable[..., jax.Array]:

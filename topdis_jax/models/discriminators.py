@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import flax.linen as nn
 import jax
 
-from topdis_jax.models.inputs import check_image_shape, check_images
-from topdis_jax.models.inputs import check_latents
+from topdis_jax.models.inputs import check_channels, check_image_shape
+from topdis_jax.models.inputs import check_images, check_latents
 from topdis_jax.models.networks import CHANNELS, ConvEncoder, default_width
 from topdis_jax.models.networks import dense
 
@@ -27,8 +27,9 @@ class LatentDiscriminator(nn.Module):
     def __call__(self, z: jax.Array) -> jax.Array:
         x = check_latents(z)
         for i, features in enumerate(self.hidden):
-            x = nn.leaky_relu(dense(features, f'dense_{i}')(x), 0.2)
-        return dense(2, 'out')(x)
+            x = nn.leaky_relu(
+                dense(features, f'dense_{i}', x.shape[1])(x), 0.2)
+        return dense(2, 'out', x.shape[1])(x)
 
 
 class ImageDiscriminator(nn.Module):
@@ -44,12 +45,13 @@ class ImageDiscriminator(nn.Module):
       channels: of the stride-2 convolutions; None is as in the VAE.
       width: size of the last hidden layer; None is as in the VAE.
       instance_norm: normalize as said above.
-      xla_only: see `VAE`.
+      xla_only, initialization: see `VAE`; published is 'pytorch'.
     """
     channels: Sequence[int] | None = None
     width: int | None = None
     instance_norm: bool = True
     xla_only: bool = False
+    initialization: str = 'normal'
 
     @nn.compact
     def __call__(self, images: jax.Array) -> jax.Array:
@@ -57,15 +59,10 @@ class ImageDiscriminator(nn.Module):
         images = check_images(images, shape)
         check_image_shape(shape)
         channels = self.channels or CHANNELS[shape[0]]
-        if shape[0] != 4 * 2 ** len(channels):
-            raise ValueError(
-                f'{len(channels)} stride-2 layers read images of size '
-                f'{4 * 2 ** len(channels)}; received {shape[0]}. Give one '
-                'number in `channels` (in a configuration, '
-                'objective.discriminator_channels) for each halving down to '
-                '4, or none for the usual ones.')
+        check_channels(channels, shape[0], 'channels',
+                       'objective.discriminator_channels')
         logits = ConvEncoder(
             channels, self.width or default_width(shape), 1,
             instance_norm=self.instance_norm, xla_only=self.xla_only,
-            name='encoder')(images)
+            initialization=self.initialization, name='encoder')(images)
         return logits.reshape(-1)

@@ -20,6 +20,25 @@ def check_image_shape(shape: Sequence[int]) -> None:
             "images, or use network='mlp', which reads any size.")
 
 
+def check_channels(channels: Sequence[int], side: int, name: str,
+                   key: str) -> None:
+    """Raises ValueError if stride-2 layers do not end with a 4x4 map.
+
+    Args:
+      channels: of the layers.
+      side: height of the images.
+      name, key: of the argument, and of the key of a configuration, that hold
+        the channels.
+    """
+    reads = 4 * 2 ** len(channels)
+    if side != reads:
+        raise ValueError(
+            f'{len(channels)} stride-2 layers read images of size {reads}; '
+            f'received {side}. Give one number in `{name}` (in a '
+            f'configuration, {key}) for each halving down to 4, or none for '
+            'the usual ones.')
+
+
 def check_images(images: ArrayLike, shape: Sequence[int]) -> jax.Array:
     """`images` in float32, if they are floating [b, *shape]."""
     images = jnp.asarray(images)

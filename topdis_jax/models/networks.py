@@ -1,6 +1,7 @@
 """The networks that the models are made of."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -23,25 +24,28 @@ class ConvEncoder(nn.Module):
       outputs: number of outputs.
       instance_norm: after every stride-2 layer and its ReLU, normalize each
         channel of each image over the map (no learned scale or offset).
-      xla_only: see `VAE`.
+      xla_only, initialization: see `VAE`.
     """
     channels: Sequence[int]
     width: int
     outputs: int
     instance_norm: bool = False
     xla_only: bool = False
+    initialization: str = 'normal'
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
+        options: dict[str, Any] = dict(
+            xla_only=self.xla_only, initialization=self.initialization)
         for i, features in enumerate(self.channels):
             x = nn.relu(convolutions.Conv(
-                features, stride=2, xla_only=self.xla_only,
-                name=f'conv_{i}')(x))
+                features, stride=2, name=f'conv_{i}', **options)(x))
             if self.instance_norm:
                 x = _instance_norm(x)
         x = nn.relu(convolutions.Conv(
-            self.width, stride=1, xla_only=self.xla_only, name='top')(x))
-        return dense(self.outputs, 'out')(x.reshape(x.shape[0], self.width))
+            self.width, stride=1, name='top', **options)(x))
+        x = x.reshape(x.shape[0], self.width)
+        return dense(self.outputs, 'out', self.width, self.initialization)(x)
 
 
 class ConvDecoder(nn.Module):
@@ -51,16 +55,18 @@ class ConvDecoder(nn.Module):
       channels: of the stride-2 convolutions of the encoder, in its order.
       width: size of the first layer.
       image_channels: c.
-      xla_only: see `VAE`.
+      xla_only, initialization: see `VAE`.
     """
     channels: Sequence[int]
     width: int
     image_channels: int
     xla_only: bool = False
+    initialization: str = 'normal'
 
     @nn.compact
     def __call__(self, z: jax.Array) -> jax.Array:
-        x = nn.relu(dense(self.width, 'latents')(z))
+        x = nn.relu(dense(self.width, 'latents', z.shape[1],
+                          self.initialization)(z))
         x = nn.relu(convolutions.ConvTranspose(
             self.channels[-1], stride=1, xla_only=self.xla_only,
             name='top')(x.reshape(x.shape[0], 1, 1, self.width)))
@@ -90,17 +96,17 @@ class MLP(nn.Module):
         # As in the convolutional decoder, 'latents' reads the input.
         names = ['latents', *(f'dense_{i}' for i in range(len(self.hidden)))]
         for name, features in zip(names, self.hidden):
-            x = self.activation(dense(features, name, x.shape[1])(x))
-        return dense(self.outputs, 'out', x.shape[1])(x)
+            x = self.activation(
+                dense(features, name, x.shape[1], 'pytorch')(x))
+        return dense(self.outputs, 'out', x.shape[1], 'pytorch')(x)
 
 
-def dense(features: int, name: str, fan_in: int | None = None) -> nn.Dense:
-    """A dense layer: N(0, 0.02), zero bias; or, given fan_in, PyTorch's."""
-    if fan_in is None:
-        return nn.Dense(
-            features, kernel_init=nn.initializers.normal(0.02), name=name)
-    init = convolutions.symmetric_uniform(fan_in)
-    return nn.Dense(features, kernel_init=init, bias_init=init, name=name)
+def dense(features: int, name: str, fan_in: int,
+          initialization: str = 'normal') -> nn.Dense:
+    """A dense layer of `fan_in` inputs; see `convolutions.initializers`."""
+    of_kernel, of_bias = convolutions.initializers(initialization, fan_in)
+    return nn.Dense(features, kernel_init=of_kernel, bias_init=of_bias,
+                    name=name)
 
 
 def _instance_norm(x, epsilon=1e-5):

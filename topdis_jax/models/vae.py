@@ -9,8 +9,8 @@ import jax
 from jax import lax
 import jax.numpy as jnp
 
-from topdis_jax.models.inputs import check_image_shape, check_images
-from topdis_jax.models.inputs import check_latents
+from topdis_jax.models.inputs import check_channels, check_image_shape
+from topdis_jax.models.inputs import check_images, check_latents
 from topdis_jax.models.networks import CHANNELS, ConvDecoder, ConvEncoder
 from topdis_jax.models.networks import default_width, MLP
 
@@ -26,12 +26,15 @@ class VAE(nn.Module):
     with 32, 32, 64, 64 channels, a 4x4 one to a vector of `width`, a dense
     layer to mean and log variance; the decoder is the mirror image; ReLU
     between. For 32x32 images the second layer is left out (32, 64, 64).
-    Initially dense and convolution kernels are N(0, 0.02) with zero bias;
-    transposed convolutions keep PyTorch's default (see `ConvTranspose`).
+    The large network that TopDis takes on dSprites for all families but
+    FactorVAE is channels=(32, 64, 128, 256), width=512. Initially dense and
+    convolution kernels are N(0, 0.02) with zero bias; transposed convolutions
+    keep PyTorch's default (see `ConvTranspose`).
 
-    'mlp' is the network of beta-TCVAE (Chen et al., 2018) on dSprites: ReLU
-    in the encoder, tanh in the decoder, and PyTorch's default for dense
-    layers, kernel and bias uniform within 1/sqrt(inputs), as in that work.
+    'mlp' is the network of Chen et al. (2018) for beta-TCVAE on dSprites,
+    which TopDis does not take: ReLU in the encoder, tanh in the decoder, and
+    PyTorch's default for dense layers, kernel and bias uniform within
+    1/sqrt(inputs), as in that work.
 
     Initialize with `VAE().init(rng, images)`; then, with the resulting
     variables, `apply(variables, images, method='encode')` and
@@ -41,11 +44,18 @@ class VAE(nn.Module):
       network: 'conv' or 'mlp'.
       latents: number d of latents.
       image_shape: (h, w, c); 'conv' takes 64x64 and 32x32, 1 or 3 channels.
+      channels: of 'conv': channels of the encoder's stride-2 convolutions, one
+        for each halving down to 4x4; empty: as said above.
       width: of 'conv': size of the layer next to the latents; None is 128 for
         1 channel, 256 for 3. (Published for 3D Faces: 256 with 1 channel.)
       hidden: of 'mlp': sizes of the encoder's hidden layers.
       decoder_hidden: of 'mlp': sizes of the decoder's hidden layers.
       xla_only: use XLA's own convolutions on CPU too; only speed differs.
+      initialization: of 'conv', of the layers that are not transposed:
+        'normal' (published but for ControlVAE), 'kaiming' (published for
+        ControlVAE) or 'pytorch'; see `convolutions.initializers`.
+      log_sigma: the encoder gives log standard deviations, as published for
+        beta-TCVAE; `encode` still returns log variances.
     """
     network: str = 'conv'
     latents: int = 10
@@ -54,6 +64,9 @@ class VAE(nn.Module):
     hidden: Sequence[int] = (1200, 1200)
     decoder_hidden: Sequence[int] = (1200, 1200, 1200)
     xla_only: bool = False
+    channels: Sequence[int] = ()
+    initialization: str = 'normal'
+    log_sigma: bool = False
 
     def setup(self) -> None:
         _check_vae(self)
@@ -66,9 +79,9 @@ class VAE(nn.Module):
                 self.decoder_hidden, math.prod(shape), jnp.tanh)
             return
         options: dict[str, Any] = dict(
-            channels=CHANNELS[shape[0]],
+            channels=tuple(self.channels) or CHANNELS[shape[0]],
             width=self.width or default_width(shape),
-            xla_only=self.xla_only)
+            xla_only=self.xla_only, initialization=self.initialization)
         self.encoder = ConvEncoder(outputs=2 * self.latents, **options)
         self.decoder = ConvDecoder(image_channels=shape[2], **options)
 
@@ -88,7 +101,8 @@ class VAE(nn.Module):
         if self.network == 'mlp':
             images = images.reshape(images.shape[0], -1)
         outputs = self.encoder(images)
-        return outputs[:, :self.latents], outputs[:, self.latents:]
+        mean, log_var = outputs[:, :self.latents], outputs[:, self.latents:]
+        return mean, 2 * log_var if self.log_sigma else log_var
 
     def decode(self, z: jax.Array) -> jax.Array:
         """Logits of the images; their sigmoid is the image.
@@ -152,6 +166,9 @@ def _check_vae(model):
                          f'received {model.latents}.')
     if model.network == 'conv':
         check_image_shape(shape)
+        if model.channels:
+            check_channels(model.channels, shape[0], 'channels',
+                           'model.channels')
     elif not model.hidden or not model.decoder_hidden:
         raise ValueError(
             'hidden and decoder_hidden need at least one size each; received '
