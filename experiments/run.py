@@ -75,7 +75,7 @@ def _join():
 
 def run(config, folder):
     """Checks, then trains; returns the final scores."""
-    configs.check(config, jax.device_count())
+    configs.check(configs.resolve(config), jax.device_count())
     evaluate.check_names(config.eval.scores)
     dataset = sources.load(config.data.name, root=config.data.root or None,
                            source=config.data.source)

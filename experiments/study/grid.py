@@ -83,7 +83,7 @@ def run_config(config, cell):
     run.data.name = cell.data
     if cell.topdis == 'off':
         run.topdis.weight = 0.0
-    return run
+    return configs.resolve(run)
 
 
 def arguments(config, cell):

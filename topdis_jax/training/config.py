@@ -25,6 +25,9 @@ from topdis_jax.training.keys import NOT_NEGATIVE, one_of, POSITIVE, require
 from topdis_jax.training.keys import SettingsError, some_of
 
 KEYS: dict[str, Any] = {
+    # As the authors' release, also where this package departs from it on
+    # purpose: see `resolve` and docs/published.md.
+    'published': Key(False),
     # The scores' generator takes 32 bits, of this seed and the next.
     'seed': Key(0, 'lie in [0, 2^32 - 2]', lambda v: 0 <= v < 2**32 - 1),
     'data': {
@@ -46,8 +49,11 @@ KEYS: dict[str, Any] = {
         # 'conv': the published convolutional network; 'mlp'.
         'network': Key('conv', *one_of(models.NETWORKS)),
         'latents': Key(10, *AT_LEAST_ONE),
-        # Of the convolutional network: size of the layer next to the latents;
-        # 0 is 128 for gray images and 256 for colored ones.
+        # Of the convolutional network: channels of the stride-2 layers; () is
+        # 32, 32, 64, 64, or 32, 64, 64 for images of 32 x 32.
+        'channels': Key(()),
+        # ... and size of the layer next to the latents; 0 is 128 for gray
+        # images and 256 for colored ones.
         'width': Key(0, *NOT_NEGATIVE),
         # Of the MLP: sizes of the hidden layers.
         'hidden': Key((1200, 1200)),
@@ -117,6 +123,10 @@ KEYS: dict[str, Any] = {
     },
 }
 
+# What config.published sets.
+PUBLISHED: dict[str, Any] = {
+    'topdis.margin': 0.0, 'topdis.floor': 0.0, 'topdis.fresh': True}
+
 # 32-bit integers index the entries of a matrix of distances.
 _MOST_POINTS = math.isqrt(2 ** 31 - 1)
 
@@ -137,6 +147,35 @@ def default(family: str = 'vae') -> ml_collections.ConfigDict:
         config.objective = values(described.keys)
         config.update_from_flattened_dict(described.changes)
     return config
+
+
+def resolve(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
+    """Sets the keys that `config.published` stands for.
+
+    These are topdis.margin = 0, topdis.floor = 0 and topdis.fresh = True. What
+    it changes besides has no key of its own: see families.Release, and the
+    families ControlVAE and DAVA.
+
+    Returns:
+      The same configuration, changed in place.
+
+    Raises:
+      SettingsError: a key was given a third value.
+    """
+    if config.published:
+        for key, value in PUBLISHED.items():
+            section, name = key.split('.')
+            _check_published(config, key, (KEYS[section][name].default, value))
+            config[section][name] = value
+    return config
+
+
+def _check_published(config, key, known):
+    """A number of one's own would be lost without a word."""
+    require(config, key, f'be {known[1]} with config.published, or left at '
+            f'{known[0]} to be set so; another value needs '
+            '--config.published=False',
+            lambda value: isinstance(value, bool) or value in known)
 
 
 def check(config: ml_collections.ConfigDict, devices: int) -> None:

@@ -201,7 +201,8 @@ def _compile_steps(config, model, objective):
 
 
 def _has_topdis(config, step):
-    return config.topdis.weight > 0 and step > config.topdis.delay
+    first = config.topdis.delay + (not families.release(config).from_delay)
+    return config.topdis.weight > 0 and step >= first
 
 
 def _to_come(config, on):

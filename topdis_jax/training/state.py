@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import optax
 
 from topdis_jax import models
+from topdis_jax.training import families
 
 
 class TrainState(NamedTuple):
@@ -30,12 +31,15 @@ class TrainState(NamedTuple):
 
 def make_model(config: Any, image_shape: Sequence[int]) -> models.VAE:
     """The VAE that a configuration asks for, for images [h, w, c]."""
-    options = config.model
+    options, release = config.model, families.release(config)
     return models.VAE(
         network=options.network, latents=options.latents,
         image_shape=tuple(image_shape), width=options.width or None,
         hidden=tuple(options.hidden),
-        decoder_hidden=tuple(options.decoder_hidden))
+        decoder_hidden=tuple(options.decoder_hidden),
+        # Runs of version 0.2 and earlier have no such key.
+        channels=tuple(options.get('channels', ())),
+        initialization=release.initialization, log_sigma=release.log_sigma)
 
 
 def make_optimizer(config: Any) -> optax.GradientTransformation:

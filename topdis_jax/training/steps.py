@@ -13,7 +13,7 @@ import optax
 from topdis_jax import collectives
 from topdis_jax import losses, models
 from topdis_jax.collectives import AxisName
-from topdis_jax.training import factored
+from topdis_jax.training import factored, families
 from topdis_jax.training.families.descent import clip
 from topdis_jax.training.families.family import Forward, Objective
 from topdis_jax.training.families.family import VAEUpdate
@@ -107,7 +107,7 @@ class LossTerms:
     def __init__(self, config: Any, model: models.VAE, objective: Objective,
                  state: TrainState, batch: Any, rng: jax.Array,
                  axis_name: AxisName) -> None:
-        self.options = config.topdis
+        self.options, self._release = config.topdis, families.release(config)
         self.model, self._objective, self.state = model, objective, state
         self.batch, self.axis_name = batch, axis_name
         self._tape = factored.Tape()
@@ -156,21 +156,27 @@ class LossTerms:
         def decode(z):
             return _flat_images(self.decode(params, z))
 
-        z, images = self._original(forward)
+        z, images = self._original(params, forward)
         weights = models.latent_weights(params) if options.weighted else None
         loss, _ = losses.topdis_loss(
             decode, z, self.rng_shift, images=images, weights=weights,
             axis_name=self.axis_name, **topdis_options(options))
         return loss
 
-    def _original(self, forward):
+    def _original(self, params, forward):
         """Codes of the original cloud, and its images if already decoded."""
+        mean, log_var = forward.mean, forward.log_var
+        second = self._release.second_batch
+        if second:
+            mean, log_var, _ = self.encode(params, self.batch['second'],
+                                           self.rng_fresh)
         if not self.options.sample:
-            return forward.mean, None
-        if self.options.fresh:
+            return mean, None
+        if self.options.fresh or second:
+            if self._release.log_sigma:  # log sigma, taken for a log variance
+                log_var = log_var / 2
             return losses.sample_gaussian(
-                self.rng_fresh, forward.mean, forward.log_var,
-                axis_name=self.axis_name), None
+                self.rng_fresh, mean, log_var, axis_name=self.axis_name), None
         return forward.z, _flat_images(forward.logits)
 
     def mean(self, tree: Any) -> Any:

@@ -19,7 +19,9 @@ _TELLING: dict[str, tuple[str, ...]] = {
 
 
 # Keys that earlier versions had not, and what they did.
-_ADDED = {'topdis.divergence': 'rtd'}
+_ADDED: dict[str, Any] = {
+    'topdis.divergence': 'rtd', 'published': False, 'model.channels': [],
+    'objective.discriminator_width': 0}
 
 
 class WorkFolderError(ValueError):

@@ -6,6 +6,7 @@ from topdis_jax import losses
 from topdis_jax.collectives import AxisName
 from topdis_jax.losses import total_correlation
 from topdis_jax.training.families.family import elbo_inputs, Family, Objective
+from topdis_jax.training.families.family import Release
 from topdis_jax.training.keys import Key, NOT_NEGATIVE, one_of, require
 
 KEYS = {
@@ -42,4 +43,5 @@ def check(config: Any) -> None:
                 lambda size: size >= 2)
 
 
-FAMILY = Family(build, KEYS, labels=LABELS, check=check)
+FAMILY = Family(build, KEYS, labels=LABELS, check=check,
+                release=Release(from_delay=True, log_sigma=True))

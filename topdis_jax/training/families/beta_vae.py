@@ -5,6 +5,7 @@ from typing import Any
 from topdis_jax import losses
 from topdis_jax.collectives import AxisName
 from topdis_jax.training.families.family import elbo_inputs, Family, Objective
+from topdis_jax.training.families.family import Release
 from topdis_jax.training.keys import Key, NOT_NEGATIVE
 
 KEYS = {
@@ -24,4 +25,4 @@ def build(config: Any, dataset_size: int, axis_name: AxisName) -> Objective:
     return Objective(loss)
 
 
-FAMILY = Family(build, KEYS)
+FAMILY = Family(build, KEYS, release=Release(second_batch=True))

@@ -6,6 +6,7 @@ from topdis_jax import losses
 from topdis_jax.collectives import AxisName
 from topdis_jax.losses import control
 from topdis_jax.training.families.family import elbo_inputs, Family, Objective
+from topdis_jax.training.families.family import Release
 from topdis_jax.training.keys import AT_LEAST_ONE, Key
 
 KEYS = {
@@ -29,11 +30,14 @@ LABELS = {
 def build(config: Any, dataset_size: int, axis_name: AxisName) -> Objective:
     del dataset_size
     options = config.objective
+    # The release counts the step that it is in: its set point rises one step
+    # earlier.
+    begun = 1 if config.get('published', False) else 0
 
     def loss(forward, carry, step, rng):
         del rng
         return losses.control_vae(
-            *elbo_inputs(forward), carry, step,
+            *elbo_inputs(forward), carry, step + begun,
             proportional=options.proportional, integral=options.integral,
             start=options.kl_start, rise=options.kl_rise,
             every=options.kl_rise_every, stop=options.kl_stop,
@@ -58,4 +62,5 @@ def warnings(config: Any) -> list[str]:
         '(config.objective.kl_rise)']
 
 
-FAMILY = Family(build, KEYS, labels=LABELS, warnings=warnings)
+FAMILY = Family(build, KEYS, labels=LABELS, warnings=warnings,
+                release=Release(from_delay=True, initialization='kaiming'))

@@ -15,11 +15,13 @@ from topdis_jax.losses import adversarial
 from topdis_jax.training.families.descent import clip, descend
 from topdis_jax.training.families.family import elbo_inputs, Family, Objective
 from topdis_jax.training.keys import AT_LEAST_ONE, BETWEEN, FRACTION, Key
-from topdis_jax.training.keys import one_of, POSITIVE
+from topdis_jax.training.keys import NOT_NEGATIVE, one_of, POSITIVE
 
 KEYS = {
-    # The discriminator of images: its channels; (): those of the encoder.
+    # The discriminator of images: its channels; (): those of the smaller
+    # encoder. Size of its last hidden layer; 0: see model.width.
     'discriminator_channels': Key(()),
+    'discriminator_width': Key(0, *NOT_NEGATIVE),
     'discriminator_learning_rate': Key(1e-4, *POSITIVE),
     # Weight and even exponent (0: absolute) of the mean KL's distance from
     # the capacity (nats per latent), which the discriminator's mistakes raise:
@@ -53,12 +55,21 @@ class _Dava:
     As in the published code, the adversarial step goes along the VAE's own
     gradient (clipped) once more, with the adversarial terms added: to the
     encoder's, clipped again, and to the decoder's.
+
+    With `published` the discriminator begins with PyTorch's initial values, and
+    a decoder without an adversarial term takes no second step. The two parts of
+    the VAE share one Adam here, so that the decoder's correction of Adam's bias
+    then counts the encoder's steps; it vanishes after some thousand steps.
     """
 
-    def __init__(self, options, axis_name):
+    def __init__(self, options, axis_name, published):
         self.options, self.axis_name = options, axis_name
+        self.keeps_decoder = published and options.decoder_weight == 0
+        # Runs of version 0.2 and earlier have no width.
         self.discriminator = models.ImageDiscriminator(
-            tuple(options.discriminator_channels) or None)
+            tuple(options.discriminator_channels) or None,
+            options.get('discriminator_width', 0) or None,
+            initialization='pytorch' if published else 'normal')
         self.optimizer = optax.adam(options.discriminator_learning_rate)
 
     def init(self, rng, images):
@@ -86,8 +97,11 @@ class _Dava:
             vae.decode(vae.params, resampled), rng_labels)
         grads, weights = self._fool(carry['params'], accuracy, vae, rng_codes,
                                     resampled)
-        params, opt_state = descend(
-            vae.optimizer, grads, vae.params, vae.opt_state).values()
+        before = {'params': vae.params, 'opt_state': vae.opt_state}
+        after = descend(vae.optimizer, grads, **before)
+        if self.keeps_decoder:
+            after = _with_decoder_of(before, after)
+        params, opt_state = after['params'], after['opt_state']
         return params, opt_state, carry, {
             'discriminator': loss, 'accuracy': accuracy,
             'adversarial_weight': weights[0]}
@@ -150,9 +164,18 @@ def _reconstruct(vae, params, rng):
     return vae.decode(params, vae.encode(params, 'images', rng))
 
 
+def _with_decoder_of(before, after):
+    """`after`, but what belongs to the decoder as in `before`."""
+    def choose(path, old, new):
+        return old if any(getattr(part, 'key', None) == 'decoder'
+                          for part in path) else new
+
+    return jax.tree_util.tree_map_with_path(choose, before, after)
+
+
 def build(config: Any, dataset_size: int, axis_name: AxisName) -> Objective:
     del dataset_size
-    parts = _Dava(config.objective, axis_name)
+    parts = _Dava(config.objective, axis_name, config.get('published', False))
     return Objective(parts.loss, parts.init, parts.update,
                      max_norm=config.objective.max_grad_norm)
 

@@ -14,6 +14,7 @@ from topdis_jax import collectives, losses, models
 from topdis_jax.collectives import AxisName
 from topdis_jax.training.families.descent import descend
 from topdis_jax.training.families.family import elbo_inputs, Family, Objective
+from topdis_jax.training.families.family import Release
 from topdis_jax.training.keys import Key, NOT_NEGATIVE, POSITIVE
 
 KEYS = {
@@ -67,4 +68,6 @@ def build(config: Any, dataset_size: int, axis_name: AxisName) -> Objective:
     return Objective(loss, init, update, batches=('images', 'second'))
 
 
-FAMILY = Family(build, KEYS, labels=LABELS)
+# TopDis and the discriminator share the second batch, each with its own sample.
+FAMILY = Family(build, KEYS, labels=LABELS,
+                release=Release(second_batch=True))

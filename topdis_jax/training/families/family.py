@@ -73,6 +73,26 @@ class Objective(NamedTuple):
     max_norm: float | None = None
 
 
+class Release(NamedTuple):
+    """What the authors' release does otherwise in a family.
+
+    The defaults are what a run does without `config.published`. See
+    docs/published.md.
+
+    Attributes:
+      second_batch: TopDis shifts codes of the batch 'second', which a step
+        takes besides.
+      from_delay: the first step with TopDis is number `delay`, not delay + 1.
+      initialization: of the convolutional network, see models.VAE.
+      log_sigma: the encoder gives log standard deviations, and TopDis's own
+        sample takes them for log variances.
+    """
+    second_batch: bool = False
+    from_delay: bool = False
+    initialization: str = 'normal'
+    log_sigma: bool = False
+
+
 def _accepts(config: Any) -> None:
     """No more than each key's own check."""
 
@@ -93,6 +113,7 @@ class Family:
       check: (config) -> None; raises SettingsError for what single keys do
         not show.
       warnings: (config) -> lines on what a sound configuration may do unasked.
+      release: what config.published changes.
     """
     build: Callable[..., Objective]
     keys: Mapping[str, Key] = dataclasses.field(default_factory=dict)
@@ -100,6 +121,7 @@ class Family:
     labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
     check: Callable[[Any], None] = _accepts
     warnings: Callable[[Any], list[str]] = _no_warnings
+    release: Release = Release()
 
 
 def elbo_inputs(forward: Forward) -> tuple[jax.Array, ...]:

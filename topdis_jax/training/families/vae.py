@@ -5,6 +5,7 @@ from typing import Any
 from topdis_jax import losses
 from topdis_jax.collectives import AxisName
 from topdis_jax.training.families.family import elbo_inputs, Family, Objective
+from topdis_jax.training.families.family import Release
 
 
 def build(config: Any, dataset_size: int, axis_name: AxisName) -> Objective:
@@ -17,4 +18,5 @@ def build(config: Any, dataset_size: int, axis_name: AxisName) -> Objective:
     return Objective(loss)
 
 
-FAMILY = Family(build)
+# In the release, beta-VAE with beta 1.
+FAMILY = Family(build, release=Release(second_batch=True))
