@@ -12,7 +12,10 @@ SHAPES = {'dava': (32, 32, 1)}
 
 
 def config(family='vae', **changes):
-    """A configuration of a tiny network; changes as 'topdis__weight': 0."""
+    """A configuration of a tiny network.
+
+    Changes are given as topdis__weight=0, or seed=1.
+    """
     config = base.get_config(family)
     config.model.network = 'mlp'
     config.model.latents = 3
@@ -26,8 +29,7 @@ def config(family='vae', **changes):
     config.train.learning_rate = 1e-3
     config.eval.scores = ('mig',)
     for key, value in changes.items():
-        section, name = key.split('__')
-        config[section][name] = value
+        config.update_from_flattened_dict({key.replace('__', '.'): value})
     return config
 
 

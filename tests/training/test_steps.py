@@ -74,6 +74,7 @@ def test_a_family_with_topdis_orthogonalized(family):
     ('vae', {'topdis__fresh': True}), ('vae', {'topdis__orthogonalize': True}),
     ('beta_vae', {'topdis__orthogonalize': True, 'model__hidden': (128,),
                   'model__decoder_hidden': (128, 128)}),
+    ('beta_vae', {'published': True, 'topdis__orthogonalize': True}),
     ('factor_vae', {}), ('beta_tcvae', {}), ('dava', {})], ids=str)
 def test_spread_over_devices_equals_one_device(family, changes):
     config = cases.config(family, **changes)
