@@ -1,5 +1,8 @@
 """CelebA: no factors, hence no scores but the reconstruction error.
 
+The network is the release's; it has no command for this data set, and the other
+settings are ours.
+
     python -m experiments.run --config=experiments/configs/celeba.py \
         --config.data.root=FOLDER --workdir=runs/celeba
 """

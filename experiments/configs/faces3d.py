@@ -1,4 +1,7 @@
-"""3D Faces, published networks and settings (1e6 steps, TopDis from 1e5).
+"""3D Faces, 64 x 64.
+
+The network is the release's; it has no command for this data set, and the other
+settings are ours: 1e6 steps, TopDis of weight 5 from 1e5 on.
 
     python -m experiments.run --config=experiments/configs/faces3d.py \
         --config.data.root=FOLDER --workdir=runs/faces3d
@@ -11,4 +14,6 @@ def get_config(family='vae'):
     config = base.get_config(family)
     config.data.name = 'faces3d'
     config.model.width = 256
+    if family == 'dava':
+        config.objective.discriminator_width = 256
     return config

@@ -1,7 +1,8 @@
-"""MPI3D, real images of complicated shapes, published settings.
+"""MPI3D, real images of complicated shapes: the release's command.
 
-As published: FactorVAE with gamma 5, TopDis with weight 6, its gradient
-orthogonalized. Another family may follow the colon.
+FactorVAE with gamma 5, TopDis of weight 6 from step 100 000 on, its gradient
+orthogonalized. Another family may follow the colon, with settings of ours. Line
+by line: docs/published.md.
 
     python -m experiments.run --config=experiments/configs/mpi3d.py \
         --config.data.root=FOLDER --workdir=runs/mpi3d
