@@ -2,7 +2,7 @@
 
 beta_tcvae: beta 6, learning rate 1e-3, 100 epochs. control_vae, which follows
 the colon: the set point rises to 18. Both with TopDis of weight 5 from step
-100 000 on, and with a large network. Of the other families the networks are
+100,000 on, and with a large network. Of the other families the networks are
 the release's, the settings ours. Line by line: docs/published.md.
 
     python -m experiments.run --config=experiments/configs/dsprites.py \

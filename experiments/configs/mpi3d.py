@@ -1,6 +1,6 @@
 """MPI3D, real images of complicated shapes: the release's command.
 
-FactorVAE with gamma 5, TopDis of weight 6 from step 100 000 on, its gradient
+FactorVAE with gamma 5, TopDis of weight 6 from step 100,000 on, its gradient
 orthogonalized. Another family may follow the colon, with settings of ours. Line
 by line: docs/published.md.
 

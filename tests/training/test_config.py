@@ -51,6 +51,7 @@ _WITH = {'tc_estimator': 'beta_tcvae', 'gamma': 'factor_vae',
     ('model.latents', 0, 'at least 1.*0'),
     ('train.batch_size', 62, 'divisible by the number of devices, 4.*62'),
     ('model.width', -3, 'not be negative'),
+    ('model.channels', (32, 0), r'at least 1, received \(32, 0\)'),
     ('objective.kl_rise_every', 0, 'at least 1'),
     ('objective.discriminator_learning_rate', 0.0, 'positive'),
     ('train.learning_rate', -1.0, 'positive'),
@@ -129,6 +130,16 @@ def test_images_of_the_wrong_size():
     config.model.hidden = ()
     with pytest.raises(configs.SettingsError, match='hidden'):
         configs.check_dataset(config, small)
+
+
+def test_channels_of_the_network():
+    config = base.get_config()
+    config.model.channels = (4, 4, 4)
+    configs.check_dataset(config, _dataset(32, 32, 1))
+    with pytest.raises(configs.SettingsError,
+                       match='network.*3 stride-2.*size 32; received 64.*'
+                       'model.channels'):
+        configs.check_dataset(config, _dataset(64, 64, 1))
 
 
 def test_channels_of_the_discriminator_of_images():

@@ -22,7 +22,7 @@ from topdis_jax.training import families
 from topdis_jax.training import state as states
 from topdis_jax.training.keys import AT_LEAST_ONE, BETWEEN, FRACTION, Key
 from topdis_jax.training.keys import NOT_NEGATIVE, one_of, POSITIVE, require
-from topdis_jax.training.keys import SettingsError, some_of
+from topdis_jax.training.keys import SettingsError, SIZES, some_of
 
 KEYS: dict[str, Any] = {
     # As the authors' release, also where this package departs from it on
@@ -51,7 +51,7 @@ KEYS: dict[str, Any] = {
         'latents': Key(10, *AT_LEAST_ONE),
         # Of the convolutional network: channels of the stride-2 layers; () is
         # 32, 32, 64, 64, or 32, 64, 64 for images of 32 x 32.
-        'channels': Key(()),
+        'channels': Key((), *SIZES),
         # ... and size of the layer next to the latents; 0 is 128 for gray
         # images and 256 for colored ones.
         'width': Key(0, *NOT_NEGATIVE),

@@ -27,6 +27,10 @@ POSITIVE = 'be positive', lambda value: value > 0
 FRACTION = 'lie in [0, 1]', lambda value: 0 <= value <= 1
 BETWEEN = 'lie in (0, 1)', lambda value: 0 < value < 1
 
+SIZES = ('hold whole numbers of at least 1',
+         lambda values: all(isinstance(value, int) and value >= 1
+                            for value in values))
+
 
 def one_of(names: Iterable[str]) -> tuple[str, Callable[[Any], bool]]:
     """What a key must do that holds one of some names."""
