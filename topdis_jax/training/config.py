@@ -172,8 +172,8 @@ def resolve(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
 
 def _check_published(config, key, known):
     """A number of one's own would be lost without a word."""
-    require(config, key, f'be {known[1]} with config.published, or left at '
-            f'{known[0]} to be set so; another value needs '
+    require(config, key, f'be {known[1]} with config.published, which replaces '
+            f'the default {known[0]}; any other value needs '
             '--config.published=False',
             lambda value: isinstance(value, bool) or value in known)
 
