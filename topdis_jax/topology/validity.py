@@ -143,7 +143,7 @@ def check_concrete(first: ArrayLike, second: ArrayLike, *,
              if _can_be_read(matrix)}
     if mask is not None:
         mask = np.asarray(mask)
-        kept = pairs_of(mask)
+        kept = mask[..., :, None] & mask[..., None, :]
         known = {name: np.where(kept, matrix, np.zeros((), matrix.dtype))
                  for name, matrix in known.items()}
     # The engine sees float32, in which what float64 holds may be valid.
