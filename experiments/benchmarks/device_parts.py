@@ -117,8 +117,8 @@ _NETWORKS = {'mlp': (32, 32, 1), 'conv': (64, 64, 3)}
 def training_steps(sizes, batches):
     """Steps of a beta-VAE, without the loss and with it."""
     del sizes
-    for network in _NETWORKS:
-        for size in batches:
+    for size in batches:
+        for network in _NETWORKS:
             yield (f'{network}, batch {size}',
                    functools.partial(_time_steps, network, size))
 

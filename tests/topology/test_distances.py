@@ -129,11 +129,12 @@ def test_quantile_equals_numpy(n, quantile, ties):
     np.testing.assert_allclose(scaled, dist / scale, rtol=1e-6)
 
 
-def test_both_forms_of_the_squares_are_equal():
+def test_both_forms_of_the_norms_are_equal():
     x, rows = _cloud(5, 21), _cloud(9, 21, seed=2)
-    np.testing.assert_allclose(distances._squares(x, rows),
-                               distances._squares_by_coordinate(x, rows),
-                               rtol=1e-6)
+    for scale in (np.float32(1), np.float32(0.25)):
+        np.testing.assert_allclose(
+            distances._norms(x, rows, scale),
+            distances._norms_on_cpu(x, rows, scale), rtol=1e-6)
 
 
 def test_scale_is_constant_to_autodiff():

@@ -60,7 +60,8 @@ def pairwise_distances(x: ArrayLike, *,
 def _distances(x, axis_name):
     """Distances [n, n] of rows x [b, d]."""
     rows = collectives.gather(x, axis_name)
-    dist = _rescaled(_norms(x, rows), x, rows, _scale(x, axis_name))
+    dist = lax.platform_dependent(
+        x, rows, _scale(x, axis_name), cpu=_norms_on_cpu, default=_norms)
     dist = collectives.gather(dist, axis_name)
     # Another order of summation in a remainder loop must not break symmetry,
     # nor must a compiler that rounds differently where it fuses this with the
@@ -115,43 +116,40 @@ def _scale(x, axis_name):
         (jnp.clip(power, -126, 126) + 127) << 23, jnp.float32)
 
 
-def _rescaled(dist, x, rows, scale):
-    """_norms once more where the scale is not 1.
+def _norms(x, rows, scale):
+    """Distances [b, n] of x [b, d] and rows [n, d], both times the scale."""
+    x, rows = x * scale, rows * scale
+    # The compiler fuses this: [b, n, d] is never stored.
+    return jnp.sqrt(jnp.sum((x[:, None, :] - rows[None, :, :]) ** 2,
+                            axis=-1)) / scale
+
+
+def _norms_on_cpu(x, rows, scale):
+    """The same; without a pass over x for a scale of 1.
 
     A loop of no or one turn: under vmap, a condition would compute both.
     """
     def turn(state):
         needed, _ = state
-        return needed & False, _norms(x * scale, rows * scale, 1) / scale
+        return needed & False, _by_coordinate(x * scale, rows * scale,
+                                              1) / scale
 
+    dist = _by_coordinate(x, rows)
     # The condition must have the type of what the loop makes.
     needed = (scale != 1) | (collectives.zeros(dist) > 0)
     return lax.while_loop(lambda state: state[0], turn, (needed, dist))[1]
 
 
-def _norms(x, rows, unroll=32):
-    """Distances [b, n] of x [b, d] and rows [n, d]."""
-    return jnp.sqrt(lax.platform_dependent(
-        x, rows, cpu=functools.partial(_squares_by_coordinate, unroll=unroll),
-        default=_squares))
-
-
-def _squares(x, rows):
-    """Squared distances [b, n] of x [b, d] and rows [n, d]."""
-    # The compiler fuses this: [b, n, d] is never stored.
-    return jnp.sum((x[:, None, :] - rows[None, :, :]) ** 2, axis=-1)
-
-
-def _squares_by_coordinate(x, rows, unroll=32):
-    """The same, four times as fast on a CPU, whose compiler does not make
-    vectors of the sum's innermost axis."""
+def _by_coordinate(x, rows, unroll=32):
+    """Distances as sums over coordinates, four times as fast on a CPU, whose
+    compiler does not make vectors of the sum's innermost axis."""
     def add(square, column):
         left, right = column
         return square + (left[:, None] - right[None, :]) ** 2, None
 
     zeros = (collectives.zeros(x, 1)[:, None]
              + collectives.zeros(rows, 1)[None, :])
-    return lax.scan(add, zeros, (x.T, rows.T), unroll=unroll)[0]
+    return jnp.sqrt(lax.scan(add, zeros, (x.T, rows.T), unroll=unroll)[0])
 
 
 def scale_by_quantile(dist: ArrayLike, *, mask: ArrayLike | None = None,
@@ -228,23 +226,41 @@ def _masked_quantile(dist, kept, position):
 def _order_statistics(values, rank, last):
     """The values of `rank` (from 0) and of the rank after, at most `last`.
 
-    By bisection on the bits, 31 passes over the values where a sort takes
-    many more: non-negative floats are in the order of their bits.
+    Non-negative floats are in the order of their bits, so that the bits can
+    be found one after another, without a sort.
 
     Args:
       values: [m] float32, not negative; NaN counts as more than infinity.
       rank, last: [] int32.
     """
     bits = lax.bitcast_convert_type(values, jnp.int32)
-
-    def refine(i, found):
-        trial = found | (1 << (30 - i))
-        return jnp.where(jnp.sum(bits < trial) <= rank, trial, found)
-
-    start = (bits[0] | rank) & 0  # no constant: see collectives.zeros
-    found = lax.fori_loop(0, 31, refine, start)
+    found = lax.platform_dependent(bits, rank, cpu=_bit_by_bit,
+                                   default=_digit_by_digit)
     # The next rank holds the same value, or else the least of those above.
     more = jnp.sum(bits <= found) > jnp.minimum(rank + 1, last)
     above = jnp.min(jnp.where(bits > found, bits, jnp.iinfo(jnp.int32).max))
     return tuple(lax.bitcast_convert_type(x, jnp.float32)
                  for x in (found, jnp.where(more, found, above)))
+
+
+def _bit_by_bit(bits, rank):
+    """The entry of a rank by 31 passes over bits [m], the least work."""
+    def refine(i, found):
+        trial = found | (1 << (30 - i))
+        return jnp.where(jnp.sum(bits < trial) <= rank, trial, found)
+
+    start = (bits[0] | rank) & 0  # no constant: see collectives.zeros
+    return lax.fori_loop(0, 31, refine, start)
+
+
+def _digit_by_digit(bits, rank):
+    """The same by 4 passes with 256 comparisons each: accelerators wait more
+    for a loop's turns than for comparisons."""
+    found = jnp.int32(0)
+    for shift in (24, 16, 8, 0):
+        digits = jnp.arange(128 if shift == 24 else 256, dtype=jnp.int32)
+        below = jnp.sum(bits[None, :] < (found | (digits << shift))[:, None],
+                        axis=1)
+        # Ascending in the digit, of which the first never exceeds the rank.
+        found |= (jnp.sum(below <= rank) - 1).astype(jnp.int32) << shift
+    return found

@@ -16,6 +16,9 @@ from topdis_jax.topology.trees import (
     minimax_paths, spanning_tree, tree_paths, weights_at)
 
 FORMS = ('min', 'max', 'both')
+# Trees of so many points are found in one loop: each turn costs more than its
+# operations. With more points the copy costs more.
+_TOGETHER = 128
 
 
 def rtd_lite(dist_x: ArrayLike, dist_y: ArrayLike, *,
@@ -57,15 +60,15 @@ def rtd_lite_or_nan(dist_x: jax.Array, dist_y: jax.Array, mask: jax.Array, *,
     if form not in FORMS:
         raise ValueError(f'form must be one of {FORMS}, received {form!r}')
     dist_x, dist_y, valid = _kept(dist_x, dist_y, mask)
-    mean = (_tree_weight(dist_x, mask) + _tree_weight(dist_y, mask)) / 2
-    if form == 'min':
-        loss = mean - _tree_weight(jnp.minimum(dist_x, dist_y), mask)
-    elif form == 'max':
-        loss = _tree_weight(jnp.maximum(dist_x, dist_y), mask) - mean
+    low, high = jnp.minimum(dist_x, dist_y), jnp.maximum(dist_x, dist_y)
+    if form == 'both':
+        heavy, light = _tree_weights((high, low), mask)
     else:
-        loss = (_tree_weight(jnp.maximum(dist_x, dist_y), mask)
-                - _tree_weight(jnp.minimum(dist_x, dist_y), mask))
-    return jnp.where(valid, loss, jnp.nan)
+        first, second, joint = _tree_weights(
+            (dist_x, dist_y, low if form == 'min' else high), mask)
+        mean = (first + second) / 2
+        heavy, light = (mean, joint) if form == 'min' else (joint, mean)
+    return jnp.where(valid, heavy - light, jnp.nan)
 
 
 def rtd_lite_barcode(dist_x: ArrayLike, dist_y: ArrayLike, *,
@@ -160,7 +163,13 @@ def _kept(dist_x, dist_y, mask):
     return dist_x, dist_y, valid
 
 
-def _tree_weight(dist, mask):
-    """Total weight [] of a minimum spanning tree, differentiable."""
+def _tree_weights(matrices, mask):
+    """Total weight [] of a minimum spanning tree of each, differentiable."""
+    n = len(mask)
+    if n > _TOGETHER and len(matrices) > 1:
+        return [_tree_weights((dist,), mask)[0] for dist in matrices]
+    stacked = jnp.stack(matrices)
+    edges = spanning_tree(stacked, mask=jnp.broadcast_to(
+        mask, (len(matrices), n)))
     # Edges that fill up have the weight of a diagonal entry, 0.
-    return jnp.sum(weights_at(dist, spanning_tree(dist, mask=mask)))
+    return jnp.sum(weights_at(stacked, edges), axis=-1)

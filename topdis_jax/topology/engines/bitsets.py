@@ -34,6 +34,15 @@ def single(member: jax.Array, words: int) -> jax.Array:
     return jnp.where(word == (member >> 5)[None], bit[None], 0)
 
 
+def contains(sets: jax.Array, member: jax.Array) -> jax.Array:
+    """[words, ...] and [] int32 -> [...] bool: which sets have the member.
+
+    Not defined for a negative one.
+    """
+    word = sets[jnp.maximum(member, 0) >> 5]
+    return (word >> (member & 31).astype(jnp.uint32)) & 1 != 0
+
+
 def any_of(sets: jax.Array) -> jax.Array:
     """[words, ...] -> [...] bool: which sets are not empty."""
     return lax.reduce(sets, np.uint32(0), lax.bitwise_or, (0,)) != 0

@@ -160,16 +160,29 @@ def _resolve(parts, generators):
                ^ bitsets.at(sums, parts.second))
         return new, own, parts, jnp.any(new != sums)
 
-    return _until_done(step, (own, own, parts))[0]
+    return _until_done(step, (own, own, parts), 4)[0]
 
 
-def _until_done(step, state):
+def _until_done(step, state, at_once):
     """Runs a step of one item on all, until no item has more to do.
 
-    A step of an item that has nothing to do must leave it as it is.
+    Accelerators take some steps at once: to look whether an item has more to
+    do, they wait for the host. A step of an item that has nothing to do must
+    leave it as it is.
     """
+    step = jax.vmap(step)
+
+    def several(*state):
+        for _ in range(at_once):
+            state = step(state)
+        return state
+
+    def turn(state):
+        return lax.platform_dependent(
+            *state, cpu=lambda *state: step(state), default=several)
+
     more = _true(state[0])
-    return lax.while_loop(lambda state: jnp.any(state[-1]), jax.vmap(step),
+    return lax.while_loop(lambda state: jnp.any(state[-1]), turn,
                           (*state, more))[:-1]
 
 
@@ -192,7 +205,7 @@ def _deaths(order, parts):
         places = relations.shape[-1]
         sums, deaths, _ = _until_done(
             _kill, (jnp.concatenate([relations, generators], axis=-1), deaths,
-                    events))
+                    events), 8)
         return sums[:, :, places:], deaths, more
 
     words = order.at_cap.shape[1]
@@ -251,16 +264,17 @@ def _kill(state):
     """The first relation that is not empty ends a bar. Among the sums
     [words, R + G], the relations come before the generators."""
     sums, deaths, events, _ = state
-    is_filled = bitsets.any_of(sums[:, :len(events)])
+    places = len(events)
+    is_filled = bitsets.any_of(sums[:, :places])
     first = jnp.argmax(is_filled)
-    relation = jnp.where(is_filled[first], sums[:, first], 0)
+    more = is_filled[first]
+    relation = jnp.where(more, sums[:, first], 0)
     victim = bitsets.highest(relation)
-    chosen = bitsets.single(victim, len(relation))
-    has_victim = bitsets.any_of(sums & chosen[:, None])
+    has_victim = bitsets.contains(sums, victim)
     sums ^= jnp.where(has_victim[None, :], relation[:, None], 0)
     deaths = jnp.where(jnp.arange(len(deaths)) == victim, events[first],
                        deaths)
-    return sums, deaths, events, is_filled[first]
+    return sums, deaths, events, more
 
 
 def _longest(n, num_bars, order, deaths):
