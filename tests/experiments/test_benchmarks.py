@@ -11,6 +11,7 @@ import pytest
 
 from experiments.benchmarks import compare as bench_compare
 from experiments.benchmarks import rips as bench_rips, clouds, timing
+from experiments.benchmarks import device, operations
 
 
 def test_the_command(tmp_path):
@@ -95,3 +96,31 @@ def test_representations_compared_by_a_general_program(monkeypatch):
         bench_compare.by_compare, bench_compare.by_giotto_ph))
     assert len(ours) == 2 and np.all(ours > 0)
     np.testing.assert_allclose(ours, theirs, rtol=1e-4)
+
+
+def test_a_device_is_measured_and_checked(tmp_path, capsys):
+    found = device.run(tmp_path, ['checks', 'barcodes'], [8], [], minutes=5)
+    checks = found['parts']['checks']
+    assert {row['what'] for row in checks} == {'bars', 'gradient'}
+    assert all(row['right'] for row in checks)
+    assert all(row['ms'] > 0 for row in found['parts']['barcodes'])
+    assert json.loads((tmp_path / 'device.json').read_text()) == found
+    page = (tmp_path / 'device.md').read_text()
+    assert '| bars | n = 8 | host | 0 | yes |' in page
+    assert '[barcodes] n = 8 ...' in capsys.readouterr().out
+
+
+def test_what_there_is_no_time_for_is_named(tmp_path):
+    found = device.run(tmp_path, ['barcodes', 'steps'], [8], [4], minutes=0)
+    assert found['left out'] == ['barcodes, n = 8', 'steps, mlp, batch 4',
+                                 'steps, conv, batch 4']
+    assert 'Left out for lack of time' in (tmp_path / 'device.md').read_text()
+
+
+@pytest.mark.parametrize('platform', ['tpu', 'cuda'])
+def test_operations_of_a_program_that_is_not_run_here(platform):
+    found = operations.counts(operations.lowered('rtd', platform, 16))
+    assert found['while', False] + found['while', True] <= 5
+    assert found['gather', True] > 0
+    lite = operations.counts(operations.lowered('rtd_lite', platform, 16))
+    assert lite['while', False] == 0

@@ -36,7 +36,8 @@ def _arguments():
 
 @pytest.mark.parametrize('n,platform,exported,how', [
     (1000, 'cpu', False, 'custom_call'), (256, 'tpu', False, 'xla'),
-    (257, 'tpu', False, 'callback'), (257, 'cuda', False, 'callback'),
+    (257, 'tpu', False, 'callback'), (128, 'cuda', False, 'xla'),
+    (129, 'cuda', False, 'callback'), (129, 'gpu', False, 'callback'),
     (1000, 'cpu', True, 'xla'), (1000, 'tpu', True, 'xla')])
 def test_engine_auto(n, platform, exported, how):
     assert primitive._means('auto', n, (platform,), exported) == how

@@ -75,7 +75,8 @@ def relative_barcode(lower: ArrayLike, upper: ArrayLike, *,
     exported and needs no host, but on a CPU it takes some 10 times as long at
     n = 56 and 500 times at n = 256, and 1.5 * n^2 * capacity bytes for each
     barcode. 'auto' is chosen for the platform that a program is compiled for:
-    'host' on a CPU, or if n > 256; else 'xla', as in all that is exported.
+    'host' on a CPU, or if n > 128 (GPU) or 256 (TPU); else 'xla', as in all
+    that is exported.
 
     Several barcodes of arrays that lie on several devices are shared out over
     the devices, under plain jit as well.

@@ -23,8 +23,9 @@ from topdis_jax.topology.engines import host, native, xla
 from topdis_jax.topology.engines.host import Entries
 
 ENGINES = ('auto', 'host', 'xla')
-# Engine 'auto' on accelerators: more points are the host's.
-_XLA_POINTS = 256
+# Engine 'auto' on accelerators: more points are the host's. An H100 with 16
+# cores beside it was measured (docs/benchmarks.md); a TPU was not.
+_XLA_POINTS = {'cuda': 128, 'gpu': 128, 'rocm': 128, 'tpu': 256}
 # The custom call gets each matrix where it lies, from so many points on. For
 # fewer, pairs of one `lower` are stacked: they share the first part of the
 # work, and copies cost less than that.
@@ -93,7 +94,8 @@ def _means(engine, n, platforms, exported=False):
         return 'xla'
     if platforms[0] == 'cpu':
         return 'custom_call'
-    return 'xla' if engine == 'auto' and n <= _XLA_POINTS else 'callback'
+    few = n <= _XLA_POINTS.get(platforms[0], 256)
+    return 'xla' if engine == 'auto' and few else 'callback'
 
 
 def pair_entries(matrices: Sequence[jax.Array],
