@@ -31,7 +31,7 @@ _MINUTES = flags.DEFINE_float('minutes', 9, 'Nothing new begins after them.')
 _WORKDIR = flags.DEFINE_string('workdir', 'runs/device', 'Of the two files.')
 _PARTS = flags.DEFINE_list('parts', list(device_parts.PARTS),
                            'Which of the tables, in this order.')
-_SIZES = flags.DEFINE_list('points', [64, 128, 256, 512],
+_SIZES = flags.DEFINE_list('sizes', [64, 128, 256, 512],
                            'Points of the clouds of barcodes.')
 _BATCHES = flags.DEFINE_list('batches', [64, 256], 'Batch sizes of steps.')
 

@@ -1,6 +1,6 @@
 """What the loss asks of an accelerator: operations of the lowered program.
 
-    python -m experiments.benchmarks.operations [--points=64]
+    python -m experiments.benchmarks.operations [--batch=64]
 
 Lowers the TopDis loss with its gradient for TPU and CUDA, on any machine, and
 counts what accelerators are slow at: gathers, scatters, sorts, custom calls and
@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from topdis_jax import losses
 from topdis_jax.losses import divergences
 
-_POINTS = flags.DEFINE_integer('points', 64, 'Rows of the batch.')
+_BATCH = flags.DEFINE_integer('batch', 64, 'Rows of the batch.')
 _COUNTED = ('gather', 'scatter', 'sort', 'custom_call', 'while')
 
 
@@ -62,12 +62,12 @@ def _count(op, functions, in_loop, found):
 
 def main(argv):
     del argv
-    print(f'Operations, and those in loops; n = {_POINTS.value}')
+    print(f'Operations, and those in loops; n = {_BATCH.value}')
     print(f'{"platform":<10}{"divergence":<12}'
           + ''.join(f'{name:>14}' for name in ('all', *_COUNTED)))
     for platform in ('tpu', 'cuda'):
         for divergence in divergences.BY_NAME:
-            found = counts(lowered(divergence, platform, _POINTS.value))
+            found = counts(lowered(divergence, platform, _BATCH.value))
             print(f'{platform:<10}{divergence:<12}' + ''.join(
                 f'{found[name, False]:>8} {found[name, True]:>5}'
                 for name in ('all', *_COUNTED)))
