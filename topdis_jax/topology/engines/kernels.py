@@ -283,12 +283,19 @@ def _candidates(lower, uppers, keys):
     older. Ascending.
     """
     n = lower.shape[0]
-    found = np.empty(4 * n + 16, np.int64)
-    size = 0
     # In whole words of 8 bytes: of these most are 0, and soon passed.
     is_open = np.zeros((n + 7) & ~7, np.bool_)
-    reach = np.empty(n, np.float32)
-    nearest = np.empty(_PARTS, np.int64)
+    return _sort(_candidates_of_rows(
+        lower, uppers, keys, np.empty(4 * n + 16, np.int64), is_open,
+        np.empty(n, np.float32), np.empty(_PARTS, np.int64)))
+
+
+@_jit
+def _candidates_of_rows(lower, uppers, keys, found, is_open, reach, nearest):
+    lower, uppers, keys = _borrowed(lower), _borrowed(uppers), _borrowed(keys)
+    found, is_open = _borrowed(found), _borrowed(is_open)
+    reach, nearest = _borrowed(reach), _borrowed(nearest)
+    n, size = lower.shape[0], 0
     for i in range(n - 1):
         if size + n > found.size:
             found = _grow(found)
@@ -298,7 +305,7 @@ def _candidates(lower, uppers, keys):
         _reach(lower, i, nearest, reach[begin:], begin)
         _open_edges(lower, uppers, i, begin, reach, is_open[:n])
         size = _append_candidates(lower, keys, i, is_open, found, size)
-    return _sort(found[:size])
+    return found[:size].copy()
 
 
 @_jit
@@ -782,8 +789,13 @@ def _homology(lower, upper, keys, candidates, stop):
     codes = np.zeros((n, n), np.int32)
     for i in range(n - 1):
         codes[i, i + 1:] = center
+    sums = _Sums(np.empty((16, words), np.uint64), 0,
+                 np.empty(2 * _LONG_SUM + 16, np.int64),
+                 np.empty(64, np.int64))
+    sets = np.zeros((n + 2, _num_words(n)), np.uint64)
     _relations_in_order(keys, bits, edges, ends, caps, is_needed, codes,
-                        pivots, stop)
+                        pivots, sums, np.zeros(words, np.uint64), sets,
+                        np.empty(n, np.int64), _scattered(n), stop)
     return _bars_of(generators, deaths)
 
 
@@ -887,11 +899,19 @@ def _needed_caps(lower, upper, keys, radius):
         lower == upper: zero from their birth on, they relate their two parts.
     """
     n = upper.shape[0]
-    bits = upper.view(np.int32)
     is_needed = np.zeros((n, _num_words(n)), np.uint64)
-    caps = np.empty(4 * n + 16, np.int64)
-    size = 0
-    reach = np.empty(n, np.float32)
+    caps = _needed_caps_of_rows(lower, upper, keys, radius, is_needed,
+                                np.empty(4 * n + 16, np.int64),
+                                np.empty(n, np.float32))
+    return _sort(caps), is_needed
+
+
+@_jit
+def _needed_caps_of_rows(lower, upper, keys, radius, is_needed, caps, reach):
+    lower, upper, keys = _borrowed(lower), _borrowed(upper), _borrowed(keys)
+    is_needed, caps = _borrowed(is_needed), _borrowed(caps)
+    reach = _borrowed(reach)
+    n, bits, size = upper.shape[0], upper.view(np.int32), 0
     # From the radius on every edge is the sum of two to the center, and those
     # are zero, too, if edges that are zero connect all points.
     last = np.int32(_NO_SIGN)
@@ -914,7 +934,7 @@ def _needed_caps(lower, upper, keys, radius):
             cap |= keys[i, j] & 0xFFFFFFFF
             caps[size] = cap | _LATE if is_closed else cap
             size += 1
-    return _sort(caps[:size]), is_needed
+    return caps[:size].copy()
 
 
 @_jit
@@ -992,18 +1012,29 @@ def _is_spanned(lower, upper, keys, i, j, is_closed):
 
 @_jit
 def _relations_in_order(keys, bits, edges, ends, caps, is_needed, codes,
-                        pivots, stop):
-    """Writes the relation (key, tie) that ends each generator's bar."""
+                        pivots, sums, relation, sets, witnesses, labels,
+                        stop):
+    """Writes the relation (key, tie) that ends each generator's bar.
+
+    Args, besides what the first ones are elsewhere:
+      relation: [words] uint64, zero.
+      sets: [n + 2, words of n bits] uint64, zero: the older edges of each
+        vertex, as sets of labels, and two sets to work with.
+      witnesses: room for n.
+      labels: see `_scattered`.
+    """
+    keys, bits, edges = _borrowed(keys), _borrowed(bits), _borrowed(edges)
+    caps, is_needed = _borrowed(caps), _borrowed(is_needed)
+    codes, relation = _borrowed(codes), _borrowed(relation)
+    pivots = _Pivots(_borrowed(pivots.rows), _borrowed(pivots.dead),
+                     _borrowed(pivots.deaths))
+    sums = _Sums(_borrowed(sums.rows), sums.size, _borrowed(sums.stack),
+                 _borrowed(sums.pending))
+    sets, witnesses = _borrowed(sets), _borrowed(witnesses)
+    label, vertex = _borrowed(labels[0]), _borrowed(labels[1])
     n = keys.shape[0]
+    older, left, todo = sets[:n], sets[n], sets[n + 1]
     alive, born, cap = pivots.rows.shape[0], 0, 0
-    relation = np.zeros(pivots.dead.size, np.uint64)
-    sums = np.empty((16, relation.size), np.uint64)
-    sums = _Sums(sums, 0, np.empty(2 * _LONG_SUM + 16, np.int64),
-                 np.empty(64, np.int64))
-    older = np.zeros((n, _num_words(n)), np.uint64)  # edges, as sets of labels
-    label, vertex = _scattered(n)
-    witnesses = np.empty(n, np.int64)
-    left, todo = np.empty((2, older.shape[1]), np.uint64)
     begin = 0
     for end in ends:
         _sort_part(edges, begin, end)
