@@ -10,6 +10,7 @@ import pytest
 from topdis_jax import losses, topology
 from topdis_jax.losses import divergences
 from topdis_jax.topology import distances, trees
+from topdis_jax.topology.engines import primitive
 
 
 @pytest.fixture
@@ -24,6 +25,7 @@ def accelerator(monkeypatch):
 
     jax.clear_caches()
     monkeypatch.setattr(lax, 'platform_dependent', default_of)
+    monkeypatch.setattr(primitive, 'is_of_this_cpu', lambda ctx: False)
     yield calls
     jax.clear_caches()
 

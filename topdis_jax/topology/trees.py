@@ -5,21 +5,24 @@ from typing import NamedTuple
 
 import jax
 from jax import lax
+from jax.interpreters import mlir
 import jax.numpy as jnp
 from jax.typing import ArrayLike
+import numpy as np
 
 from topdis_jax import collectives
 from topdis_jax.topology import validity
+from topdis_jax.topology.engines import batched, native, primitive
 
 
 def spanning_tree(dist: ArrayLike, *,
                   mask: ArrayLike | None = None) -> jax.Array:
     """Edges of a minimum spanning tree of a complete graph.
 
-    Without any work on the host, on all platforms, under jit, vmap and
-    shard_map. On CPUs by Prim's algorithm: n - 1 rounds of operations on n
-    entries. On accelerators, to which a round costs more than its operations,
-    by Boruvka's: log2(n) rounds of operations on n * n entries.
+    On all platforms, under jit, vmap and shard_map, and in exported programs.
+    On CPUs by Prim's algorithm: n - 1 rounds of operations on n entries, in
+    compiled code. On accelerators, to which a round costs more than its
+    operations, by Boruvka's: log2(n) rounds of operations on n * n entries.
 
     Args:
       dist: [..., n, n] float, symmetric. The diagonal is not used.
@@ -180,6 +183,29 @@ def _prim(dist, mask):
 def _sorted_edges(dist, mask):
     if mask.shape[0] < 2:
         return jnp.zeros((0, 2), jnp.int32)
+    edges, = _edges.bind(*batched.of_one_type((dist, mask)))
+    return edges
+
+
+def _edges_type(dist, mask):
+    return [batched.result_type((dist, mask), (), np.int32,
+                                (mask.shape[-1] - 1, 2))]
+
+
+def _lower_edges(ctx, dist, mask):
+    """To compiled code in a program of this process for a CPU alone."""
+    if primitive.is_of_this_cpu(ctx):
+        return native.lower_trees(ctx, dist, mask)
+    one = _edges_as_array_program
+    for _ in range(ctx.avals_in[1].ndim - 1):
+        one = jax.vmap(one)
+    return mlir.lower_fun(one, multiple_results=False)(ctx, dist, mask)
+
+
+_edges = batched.make('topdis_jax_spanning_tree', _edges_type, _lower_edges)
+
+
+def _edges_as_array_program(dist, mask):
     return lax.platform_dependent(
         dist, mask, cpu=lambda *args: _in_order(*_prim(*args))[0],
         default=lambda *args: _in_order(*_boruvka(*args))[0][:-1])

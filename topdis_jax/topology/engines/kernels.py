@@ -1101,7 +1101,7 @@ def _has_common_divisor(a, b):
     return a > 1
 
 
-@_jit
+@_inlined
 def _components(older, i, j, left, todo, witnesses):
     """The components of the witnesses of {i, j}, joined by older edges.
 
@@ -1448,6 +1448,60 @@ def call(lower, upper, mask, first, last, effort, stop, birth_edges,
         values.ctypes.data, values.shape[1], counts.ctypes.data)
 
 
+@_jit
+def _spanning_tree(dist, mask, edges, weights, reach, closed, parent):
+    """A minimum spanning tree by Prim's algorithm, into `edges` and `weights`.
+
+    Step by step what `topology.trees` does in JAX, so that of equal edges both
+    take the same ones.
+
+    Args:
+      dist: [n, n] float32. mask: [n] bool.
+      edges: [n - 1, 2] int32, zero; ascending by weight and ends, in the end.
+      weights: [n - 1] float32. reach, closed: [n] float32. parent: [n] int32.
+    """
+    dist, edges = _borrowed(dist), _borrowed(edges)
+    weights, reach = _borrowed(weights), _borrowed(reach)
+    closed, parent = _borrowed(closed), _borrowed(parent)
+    n, size, new = mask.size, 0, 0
+    while new < n - 1 and not mask[new]:
+        new += 1
+    for j in range(n):
+        reach[j], parent[j] = np.inf, new
+        closed[j] = np.float32(0 if mask[j] and j != new else np.inf)
+    while size < n - 1:
+        row, vertex, weight = dist[new], np.int32(new), np.float32(np.inf)
+        for j in range(n):
+            value = max(row[j], closed[j])
+            parent[j] = vertex if value < reach[j] else parent[j]
+            reach[j] = max(min(value, reach[j]), closed[j])
+            weight = min(weight, reach[j])
+        if not weight < np.inf:
+            return
+        new = 0
+        while reach[new] != weight:
+            new += 1
+        closed[new] = reach[new] = np.inf
+        _insert_edge(edges, weights, size, parent[new], new, weight)
+        size += 1
+
+
+@_jit
+def _insert_edge(edges, weights, size, i, j, weight):
+    """Puts an edge where it belongs among the `size` before."""
+    low, high = min(i, j), max(i, j)
+    place, name = size, _name(low, high)
+    while place and (weights[place - 1] > weight or (
+            weights[place - 1] == weight
+            and _name(edges[place - 1, 0], edges[place - 1, 1]) > name)):
+        weights[place] = weights[place - 1]
+        edges[place, 0] = edges[place - 1, 0]
+        edges[place, 1] = edges[place - 1, 1]
+        place -= 1
+    weights[place] = weight
+    edges[place, 0], edges[place, 1] = low, high
+
+
 ENGINE_NAME = 'topdis_jax_engine'
 ENGINE_SIGNATURE = numba.int32(
     *[numba.intp] * 7, numba.float64, *[numba.intp] * 8)
@@ -1473,11 +1527,13 @@ _THREAD_POINTS = 192
 
 
 def handle(frame):
-    """XLA_FFI_Error* (XLA_FFI_CallFrame*): the barcodes of all items.
+    """XLA_FFI_Error* (XLA_FFI_CallFrame*): barcodes or trees of all items.
 
-    Arguments: lower and upper of each pair, [..., n, n] float32, one mask
-    [..., n] bool for all pairs, and [] int32, how many threads may work.
-    Results: birth_edges, death_edges [pairs, ..., num_bars, 2] int32, capped
+    Of two arguments, distances [..., n, n] float32 and a mask [..., n] bool,
+    the edges [..., n - 1, 2] int32 of spanning trees, see `_spanning_tree`.
+    Else barcodes. Arguments: lower and upper of each pair, [..., n, n] float32,
+    one mask [..., n] bool for all pairs, and [] int32, how many threads may
+    work. Results: birth_edges, death_edges [pairs, ..., num_bars, 2] int32, capped
     [pairs, ..., num_bars] bool and counts [pairs, ...] int32, see `_barcodes`.
     The error is always null.
     """
@@ -1485,7 +1541,10 @@ def handle(frame):
     if extension:  # XLA asks which version of the interface this is made for
         _describe(_word(extension + _METADATA), _word(frame + _API))
     elif _int32(frame + _STAGE, 1)[0] == _EXECUTE:
-        _execute(frame)
+        if _word(frame + _NUM_ARGS) == 2:
+            _execute_trees(frame)
+        else:
+            _execute(frame)
     return 0
 
 
@@ -1534,6 +1593,21 @@ def _execute(frame):
     if n >= _THREAD_POINTS:
         threads = _int32(_word(_word(args + 16 * pairs + 8) + _DATA), 1)[0]
     _share_out(frame, pairs * items, threads)
+
+
+@_jit
+def _execute_trees(frame):
+    args, results = _word(frame + _ARGS), _word(frame + _RESULTS)
+    items, n = _shape(_word(args + 8))
+    dist = _float32(_word(_word(args) + _DATA), (items, n, n))
+    mask = _bool(_word(_word(args + 8) + _DATA), (items, n))
+    edges = _int32(_word(_word(results) + _DATA), (items, n - 1, 2))
+    edges[:] = 0
+    weights, reach, closed = np.empty((3, n), np.float32)
+    parent = np.empty(n, np.int32)
+    for item in range(items):
+        _spanning_tree(dist[item], mask[item], edges[item], weights, reach,
+                       closed, parent)
 
 
 @_jit

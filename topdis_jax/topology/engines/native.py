@@ -40,6 +40,18 @@ def lower(ctx: mlir.LoweringRuleContext,
                                        mlir.ir_constant(threads))
 
 
+def lower_trees(ctx: mlir.LoweringRuleContext, dist: Any,
+                mask: Any) -> Sequence[Any]:
+    """The same of spanning trees.
+
+    Args:
+      ctx: of the rule; its result is [..., n - 1, 2] int32.
+      dist, mask: [..., n, n] float32 and [..., n] bool.
+    """
+    warm_up()
+    return jax.ffi.ffi_lowering(_NAME)(ctx, dist, mask)
+
+
 def warm_up() -> Any:
     """Compiles the engine, or loads it, and makes it known to XLA."""
     with _lock:  # of two engines, one would be freed and still be called

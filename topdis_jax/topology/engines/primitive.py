@@ -12,14 +12,13 @@ import math
 
 import jax
 from jax import lax
-from jax.extend import core
-from jax.interpreters import batching, mlir
+from jax.interpreters import mlir
 import jax.numpy as jnp
 from jax.sharding import PartitionSpec
 import numpy as np
 
 from topdis_jax import collectives
-from topdis_jax.topology.engines import host, native, xla
+from topdis_jax.topology.engines import batched, host, native, xla
 from topdis_jax.topology.engines.host import Entries
 
 ENGINES = ('auto', 'host', 'xla')
@@ -98,6 +97,13 @@ def _means(engine, n, platforms, exported=False):
     return 'xla' if engine == 'auto' and few else 'callback'
 
 
+def is_of_this_cpu(ctx: mlir.LoweringRuleContext) -> bool:
+    """Whether a program runs on a CPU, in this process, and nowhere else."""
+    module = ctx.module_context
+    return (not module.lowering_parameters.for_export
+            and tuple(ctx.platforms or module.platforms) == ('cpu',))
+
+
 def pair_entries(matrices: Sequence[jax.Array],
                  pairs: Sequence[tuple[int, int]], mask: jax.Array,
                  num_bars: int, engine: Engine) -> Entries:
@@ -114,78 +120,22 @@ def pair_entries(matrices: Sequence[jax.Array],
     Returns:
       host.Entries [pairs, ...]. Constant to autodiff.
     """
-    args = _of_one_type([lax.stop_gradient(x) for x in (*matrices, mask)])
+    args = batched.of_one_type(
+        [lax.stop_gradient(x) for x in (*matrices, mask)])
     return Entries(*_barcodes.bind(*args, pairs=tuple(pairs),
                                    num_bars=num_bars, engine=engine))
 
 
-def _of_one_type(args):
-    """The same values, varying over the same mapped axes."""
-    axes = frozenset().union(*map(_varying, args))
-    return [_vary(x, tuple(axes - _varying(x))) for x in args]
-
-
-def _varying(x):
-    """Names of the mapped axes over which a value varies."""
-    aval = jax.typeof(x)
-    kind = getattr(aval, 'mat', None)  # JAX 0.10 renamed it
-    return aval.vma if kind is None else kind.varying
-
-
-def _vary(x, axes):
-    if not axes:
-        return x
-    if hasattr(lax, 'pcast'):
-        return lax.pcast(x, axes, to='varying')
-    return lax.pvary(x, axes)
-
-
-# The primitive: matrices and mask in, the parts of Entries [pairs, ...] out.
-_barcodes = core.Primitive('topdis_jax_barcodes')
-_barcodes.multiple_results = True
-
-
-@functools.partial(jax.jit, static_argnames=('pairs', 'num_bars', 'engine'))
-def _compiled(*args, **options):
-    return _barcodes.bind(*args, **options)
-
-
-@_barcodes.def_impl
-def _eagerly(*args, **options):
-    with jax.disable_jit(False):  # else this would call itself
-        return _compiled(*args, **options)
-
-
-@_barcodes.def_abstract_eval
 def _types(*avals, pairs, num_bars, engine):
     del engine
-    batch = avals[-1].shape[:-1]
-    # Of explicit sharding, what the batch has in any of the arguments.
-    like = next((x for x in avals if any(x.sharding.spec)), avals[-1])
-    spec = like.sharding.spec[:len(batch)]
 
     def array(dtype, *sizes):
-        places = PartitionSpec(None, *spec, *[None] * len(sizes))
-        return like.update(shape=(len(pairs), *batch, *sizes),
-                           dtype=np.dtype(dtype), weak_type=False,
-                           sharding=like.sharding.update(spec=places))
+        return batched.result_type(avals, (len(pairs),), dtype, sizes)
 
     return list(Entries(birth_edges=array(np.int32, num_bars, 2),
                         death_edges=array(np.int32, num_bars, 2),
                         capped=array(bool, num_bars),
                         count=array(np.int32)))
-
-
-def _batched(args, dims, **options):
-    """vmap: one more leading dimension of all arguments."""
-    size, = {x.shape[dim] for x, dim in zip(args, dims) if dim is not None}
-    args = [jnp.broadcast_to(x, (size, *x.shape)) if dim is None
-            else jnp.moveaxis(x, dim, 0) for x, dim in zip(args, dims)]
-    found = _barcodes.bind(*_of_one_type(args), **options)
-    return found, [1] * len(found)
-
-
-batching.primitive_batchers[_barcodes] = _batched
 
 
 def _lower(ctx, *operands, **options):
@@ -203,7 +153,9 @@ def _lower(ctx, *operands, **options):
     return _RULES[how](ctx, *operands, **options)
 
 
-mlir.register_lowering(_barcodes, _lower)
+# Matrices and mask in, the parts of Entries [pairs, ...] out.
+_barcodes = batched.make('topdis_jax_barcodes', _types, _lower, batch_dim=1,
+                         options=('pairs', 'num_bars', 'engine'))
 
 
 def _shared_out(*args, mesh, pairs, **options):
