@@ -53,8 +53,9 @@ _OWN_EDGE = -2
 # the number of edges: as much as `_homology` takes, on most inputs.
 EFFORT = 0.75
 # ... where no bar is capped, as in absolute homology: there columns stay short,
-# or else `_homology` is so much faster that every move before it is a loss.
-_ABSOLUTE_EFFORT = 0.1
+# or else `_homology` is so much faster that every move before it is a loss. Of
+# few points more of them stay short.
+_ABSOLUTE_EFFORT, _ABSOLUTE_EFFORT_OF_FEW, _FEW = 0.1, 0.25, 128
 # Words of all pivots of `_homology`; more of them do not fit in memory.
 _MAX_WORDS = 1 << 27
 _ONE = np.uint64(1)
@@ -143,7 +144,9 @@ def _barcodes_of_one_lower(lower, uppers, points, effort, stop, birth_edges,
         if valid[item]:
             share = effort
             if _is_uncapped(candidates, uppers[item].view(np.int32)):
-                share = min(effort, _ABSOLUTE_EFFORT)
+                few = keys.shape[0] <= _FEW
+                share = min(effort, _ABSOLUTE_EFFORT_OF_FEW if few
+                            else _ABSOLUTE_EFFORT)
             found, bars = _cohomology(keys, uppers[item], candidates, share,
                                       stop)
             if not found:
