@@ -1536,9 +1536,9 @@ def handle(frame):
     the edges [..., n - 1, 2] int32 of spanning trees, see `_spanning_tree`.
     Else barcodes. Arguments: lower and upper of each pair, [..., n, n] float32,
     one mask [..., n] bool for all pairs, and [] int32, how many threads may
-    work. Results: birth_edges, death_edges [pairs, ..., num_bars, 2] int32, capped
-    [pairs, ..., num_bars] bool and counts [pairs, ...] int32, see `_barcodes`.
-    The error is always null.
+    work. Results: birth_edges, death_edges [pairs, ..., num_bars, 2] int32,
+    capped [pairs, ..., num_bars] bool and counts [pairs, ...] int32, see
+    `_barcodes`. The error is always null.
     """
     extension = _word(frame + _EXTENSION)
     if extension:  # XLA asks which version of the interface this is made for
