@@ -77,8 +77,7 @@ def run(config, folder):
     """Checks, then trains; returns the final scores."""
     configs.check(configs.resolve(config), jax.device_count())
     evaluate.check_names(config.eval.scores)
-    dataset = sources.load(config.data.name, root=config.data.root or None,
-                           source=config.data.source)
+    dataset = sources.of_config(config.data)
     configs.check_dataset(config, dataset)
     memory.check(config, dataset.image_shape)
     with processes.first_prepares(

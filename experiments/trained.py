@@ -34,8 +34,7 @@ def load(folder, best=False):
       DataError: its data set is not to be had.
     """
     config = ml_collections.ConfigDict(workfolder.read_config(folder))
-    dataset = sources.load(config.data.name, root=config.data.root or None,
-                           source=config.data.source)
+    dataset = sources.of_config(config.data)
     workfolder.check_data(folder, digest.describe(dataset))
     model = states.make_model(config, dataset.image_shape)
     objective = families.make_objective(config, len(dataset))

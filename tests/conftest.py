@@ -23,6 +23,8 @@ if 'JAX_COMPILATION_CACHE_DIR' not in os.environ:
                       JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES='-1')
 os.environ.setdefault('MPLBACKEND', 'Agg')
 os.environ.setdefault('JAX_PLATFORMS', 'cpu')
+# No test asks the published addresses; here no one listens.
+os.environ['TOPDIS_JAX_MIRROR'] = 'http://localhost:9'
 
 import jax  # noqa: E402  (the environment comes first)
 

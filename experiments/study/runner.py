@@ -50,8 +50,7 @@ def run(config, workdir, jobs=None):
 
 def _check_data(config, name):
     """Renders or converts a data set once, before all cells; checks these."""
-    dataset = sources.load(name, root=config.run.data.root or None,
-                           source=config.run.data.source)
+    dataset = sources.of_config(config.run.data, name)
     for variant in config.variants:
         configs.check_dataset(grid.run_config(
             config, grid.Cell(name, variant, 'on', 0)), dataset)

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from experiments import run
-from experiments.configs import base
-from tests.helpers import published_cases as cases, quick
+from experiments.configs import base, mpi3d
+from tests.helpers import file_server
 from tests.helpers.places import ROOT
 from topdis_jax.data import sources
 from topdis_jax.training import families, workfolder
@@ -136,6 +136,29 @@ def test_every_data_set_can_be_trained_on(tmp_path, monkeypatch, name):
     assert (tmp_path / 'run' / 'correlation.png').exists() == (
         name == 'scenes_small')
     assert ('mig' in scores) == (name != 'celeba')
+
+
+def test_data_is_fetched_converted_and_trained_on(tmp_path, monkeypatch):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+    monkeypatch.setenv('TFDS_DATA_DIR', str(tmp_path))
+    monkeypatch.setattr(run.plots, 'plot_run', lambda *args, **options: None)
+    cases.shrink(monkeypatch)
+    (tmp_path / 'www').mkdir()
+    config = mpi3d.get_config()
+    config.model.network = 'mlp'
+    config.model.hidden = config.model.decoder_hidden = (8,)
+    config.train.steps, config.train.batch_size = 20, 16
+    config.train.log_every, config.train.eval_every = 10, 0
+    config.topdis.delay = 10
+    config.eval.scores = ('mig',)
+    file = cases.write(config.data.name, tmp_path / 'www')
+    with file_server.serving(**{file.name: file.read_bytes()}) as server:
+        monkeypatch.setenv('TOPDIS_JAX_MIRROR', server.url)
+        run.run(config, str(tmp_path / 'run'))
+    assert server.requests == [(f'/{file.name}', None)]
+    rows = workfolder.read_rows(tmp_path / 'run' / 'metrics.jsonl')
+    assert [row['step'] for row in rows if 'loss' in row] == [10, 20]
+    assert 'topdis' in rows[1]
 
 
 def _at(tmp_path, *args, **environment):

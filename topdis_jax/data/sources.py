@@ -5,11 +5,12 @@ import hashlib
 import math
 import os
 import sys
+from typing import Any
 
 from topdis_jax.data import own, rendered
 from topdis_jax.data.errors import DataError
 from topdis_jax.data.factors import FactorDataset
-from topdis_jax.data.published import readers, table
+from topdis_jax.data.published import downloads, readers, table
 from topdis_jax.data.published import tfds_copies, tfds_prepare
 from topdis_jax.data.store import cache, conversion
 
@@ -17,14 +18,15 @@ SOURCES = ('auto', 'file', 'tfds')
 OWN = 'own'
 
 
-def load(name: str, *, root: str | None = None,
-         source: str = 'auto') -> FactorDataset:
+def load(name: str, *, root: str | None = None, source: str = 'auto',
+         download: bool = True) -> FactorDataset:
     """Loads a data set by its name.
 
     A published data set is converted once, into the cache. 'auto' looks for
     its file at `root`, for an earlier conversion, for its file in the current
-    folder, and for a copy that TFDS has prepared, in this order. 'file' and
-    'tfds' use only that one; 'tfds' prepares the copy if it can.
+    folder and among the downloads, and for a copy that TFDS has prepared, in
+    this order; if there is none, it downloads the file (`downloads.fetch`).
+    'file' and 'tfds' use only that one; 'tfds' prepares the copy if it can.
 
     Args:
       name: of a rendered data set (rendered.GRIDS) or of a published one
@@ -33,6 +35,7 @@ def load(name: str, *, root: str | None = None,
       root: folder of the published files and of TFDS, or the file itself;
         None: the current folder, and TFDS's own folder.
       source: 'auto', 'file' or 'tfds'; for published data sets.
+      download: whether 'auto' may download.
 
     Raises:
       DataError: an unknown name or source, a data set that is absent, a file
@@ -48,10 +51,22 @@ def load(name: str, *, root: str | None = None,
         if name == OWN:
             return _load_own(root)
         if name in table.PUBLISHED:
-            return _load_published(name, root, source)
+            return _load_published(name, root, source, download)
     except OSError as error:
         raise DataError(_error_text(error)) from error
     raise DataError(_unknown(name))
+
+
+def of_config(options: Any, name: str | None = None) -> FactorDataset:
+    """Loads the data set of config.data, or another one in its way.
+
+    Args:
+      options: config.data.
+      name: of the data set; None: the one of the options.
+    """
+    return load(name or options.name, root=options.root or None,
+                source=options.source,
+                download=options.get('download', True))  # version 0.1: none
 
 
 def _error_text(error):
@@ -74,9 +89,11 @@ def _load_own(root):
                            key=f'{OWN}-{place}')
 
 
-def _load_published(name, root, source):
+def _load_published(name, root, source, download):
     published = table.PUBLISHED[name]
     path = None if source == 'tfds' else published.find_file(root or '.')
+    if source == 'auto' and not path:
+        path = published.find_file(downloads.folder())
     if source == 'auto' and not (root and path):
         # A file that the user names precedes an earlier conversion.
         found = conversion.cached(name, published.shape)
@@ -96,12 +113,32 @@ def _load_published(name, root, source):
     else:
         path = tfds_copies.find(published, root)
     if path is None:
-        raise DataError(_missing(name, published, root))
+        path = _downloaded(name, published, root, download)
+        return conversion.load(
+            name, path, lambda: readers.read(published, path))
     return conversion.load(
         name, path, lambda: tfds_copies.stream(published, path))
 
 
-def _missing(name, published, root):
+def _downloaded(name, published, root, download):
+    """Path of the file, downloaded if that may and can be.
+
+    Raises:
+      DataError: with the reason and the other ways.
+    """
+    if not published.url:
+        reason = ''
+    elif not download:
+        reason = ' config.data.download=False forbids to download it.'
+    else:
+        try:
+            return downloads.fetch(published, root)
+        except DataError as error:
+            reason = f' {error}.'
+    raise DataError(_missing(name, published, root, reason))
+
+
+def _missing(name, published, root, reason=''):
     """The size of a data set, and the ways to get it."""
     ways = [f'Its file: {_missing_file(published, root)}',
             *([tfds_prepare.instructions(published, root)]
@@ -110,8 +147,8 @@ def _missing(name, published, root):
             f'{", ".join(rendered.GRIDS)} need no files '
             '(--config.data.name=NAME)']
     lines = '\n'.join(f'  {i}. {way}' for i, way in enumerate(ways, 1))
-    return (f'the data set {name} is not on this machine. {_size(published)}. '
-            f'To have it:\n{lines}')
+    return (f'the data set {name} is not on this machine.{reason} '
+            f'{_size(published)}. To have it:\n{lines}')
 
 
 def _size(published):

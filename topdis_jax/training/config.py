@@ -36,8 +36,11 @@ KEYS: dict[str, Any] = {
         'root': Key(''),
         # 'file': the published files; 'tfds': TensorFlow Datasets; 'auto': the
         # file that root names, else what was converted before, else a file in
-        # the current folder, else a copy that TFDS has prepared.
+        # the current folder, else a copy that TFDS has prepared, else the
+        # published file is downloaded.
         'source': Key('auto', *one_of(sources.SOURCES)),
+        # Whether 'auto' may download.
+        'download': Key(True),
         # Factors that go together in training, not in the scores: pairs with
         # the standard deviation of their difference: (('x', 'y', 0.2),).
         'correlation': Key(()),

@@ -29,7 +29,8 @@ class PublishedDataset(NamedTuple):
       crop: side of their central square, which is resized to image_shape; 0
         for the largest.
       how_to_get: what to do besides a download, if anything.
-      url: of the file, if `tfds_builders` downloads it.
+      url: of the file, if it can be fetched; '' if not.
+      sha256: of the file, in hexadecimal; '' if none is published.
       tfds_name: name in TensorFlow Datasets (TFDS); '' if it has no builder.
       tfds_host: where TFDS's own builder downloads it from; '' if the builder
         is in `tfds_builders`.
@@ -50,6 +51,7 @@ class PublishedDataset(NamedTuple):
     crop: int = 0
     how_to_get: str = ''
     url: str = ''
+    sha256: str = ''
     tfds_name: str = ''
     tfds_host: str = ''
     tfds_labels: tuple[str, ...] = ()
@@ -74,7 +76,9 @@ class PublishedDataset(NamedTuple):
         return next(filter(os.path.exists, paths), None)
 
 
-# URLs as the page links them.
+# URLs as the pages link them. SHA-256 of 3D Shapes: TensorFlow Datasets'
+# table of checksums. The others publish none; their readers check the shape,
+# and dSprites' .npz has checksums of its own.
 _MPI3D = 'https://huggingface.co/datasets/waleedgondal/mpi3d/resolve/main/'
 _MPI3D_COMPLEX = ('https://drive.google.com/uc?export=download&id='
                   '1Tp8eTdHxgUMtsZv5uAoYAbJR1BOa_OQm')
@@ -97,6 +101,8 @@ _DATASETS = (
         'https://github.com/google-deepmind/dsprites-dataset', (64, 64, 1),
         ('shape', 'scale', 'orientation', 'x', 'y'), (3, 6, 40, 32, 32),
         images_key='imgs', labels_key='latents_classes', binary=True,
+        url='https://github.com/google-deepmind/dsprites-dataset/raw/master/'
+        'dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz',
         tfds_name='dsprites', tfds_host='raw.githubusercontent.com',
         tfds_labels=('label_shape', 'label_scale', 'label_orientation',
                      'label_x_position', 'label_y_position')),
@@ -105,6 +111,9 @@ _DATASETS = (
         'https://github.com/google-deepmind/3d-shapes', (64, 64, 3),
         ('floor_hue', 'wall_hue', 'object_hue', 'scale', 'shape',
          'orientation'), (10, 10, 10, 8, 4, 15), labels_key='labels',
+        url='https://storage.googleapis.com/3d-shapes/3dshapes.h5',
+        sha256='0a0f6ed98baff276a50f3a081a7434d7'
+        '88da63cb135a98189b2a5b5769be1785',
         tfds_name='shapes3d', tfds_host='storage.googleapis.com'),
     _mpi3d('toy', 'mpi3d_toy.npz', 6, 6),
     _mpi3d('realistic', 'mpi3d_realistic.npz', 6, 6),

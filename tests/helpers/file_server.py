@@ -1,0 +1,65 @@
+"""A local HTTP server of files, which can misbehave."""
+
+import contextlib
+import http.server
+import re
+import threading
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+
+    def do_GET(self):
+        server = self.server
+        server.requests.append((self.path, self.headers.get('Range')))
+        if self.path in server.redirects:
+            self.send_response(302)
+            self.send_header('Location', server.redirects[self.path])
+            self.end_headers()
+            return
+        content = server.files.get(self.path.lstrip('/'))
+        if content is None:
+            self.send_error(404)
+            return
+        self._send(content)
+
+    def _send(self, content):
+        server, total = self.server, len(content)
+        asked = re.match(r'bytes=(\d+)-', self.headers.get('Range') or '')
+        begin = int(asked[1]) if asked and server.ranges else 0
+        if begin > total:
+            self.send_error(416)
+            return
+        self.send_response(206 if begin else 200)
+        self.send_header('Content-Type', server.content_type)
+        self.send_header('Content-Length', str(total - begin))
+        self.end_headers()
+        end = total if server.cut is None else min(total, begin + server.cut)
+        self.wfile.write(content[begin:end])
+        self.wfile.flush()
+        if server.silent:
+            server.released.wait(20)
+
+    def log_message(self, *args):
+        pass
+
+
+@contextlib.contextmanager
+def serving(**files):
+    """A server of files {name: bytes}, with `url`. Its attributes say how it
+    behaves: ranges, cut (bytes after which it closes), silent (then it waits),
+    redirects, content_type; `requests` are (path, range)."""
+    server = http.server.ThreadingHTTPServer(('localhost', 0), _Handler)
+    server.daemon_threads = True
+    server.files, server.requests, server.redirects = files, [], {}
+    server.ranges, server.cut, server.silent = True, None, False
+    server.content_type = 'application/octet-stream'
+    server.released = threading.Event()
+    server.url = f'http://localhost:{server.server_address[1]}'
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.released.set()
+        server.shutdown()
+        server.server_close()

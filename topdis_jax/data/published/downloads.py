@@ -1,0 +1,88 @@
+"""Fetches the published files that can be fetched, each once."""
+
+import contextlib
+import fcntl
+import os
+import sys
+import urllib.parse
+
+from topdis_jax.data.errors import DataError
+from topdis_jax.data.published import transfers
+from topdis_jax.data.published.table import PublishedDataset
+from topdis_jax.data.store import cache
+
+# Where files are taken from in place of their published folders.
+MIRROR = 'TOPDIS_JAX_MIRROR'
+
+
+def folder() -> str:
+    """Where files go that have no other place: `published` in the cache."""
+    return os.path.join(cache.folder(), 'published')
+
+
+def fetch(published: PublishedDataset, root: str | None) -> str:
+    """Downloads a data set's file and returns its path.
+
+    Of several processes that share the folder one downloads and the others
+    wait; where they share none, each has its own file.
+
+    Args:
+      published: the data set, with a url.
+      root: folder for the file; None, or what is no folder: see `folder`.
+
+    Raises:
+      DataError: it cannot be had; the message says why.
+    """
+    place = root if root and os.path.isdir(root) else folder()
+    path = os.path.join(os.path.abspath(place), published.file)
+    try:
+        os.makedirs(place, exist_ok=True)
+        with open(path + '.lock', 'ab') as lock:
+            _wait_for(lock, published.name)
+            if not os.path.exists(path):  # nor has another process made it
+                transfers.fetch(address(published), path, published.sha256)
+            # Those that wait for it find the file.
+            with contextlib.suppress(OSError):
+                os.remove(lock.name)
+        return path
+    except transfers.TransferError as error:
+        raise DataError(str(error)) from error
+    except OSError as error:
+        raise DataError(
+            f'cannot write {published.file} to {place} ({error.strerror}); '
+            'give a folder with --config.data.root=FOLDER, or another cache '
+            'with XDG_CACHE_HOME') from error
+
+
+def address(published: PublishedDataset) -> str:
+    """The published address, or the file's name at the mirror."""
+    mirror = os.environ.get(MIRROR)
+    return (f'{mirror.rstrip("/")}/{published.file}' if mirror
+            else _direct(published.url))
+
+
+def _direct(url):
+    """Of a file on Google Drive, the address that asks no question first.
+
+    The one for browsers answers with a page where a file is large.
+    """
+    parts = urllib.parse.urlsplit(url)
+    if parts.hostname != 'drive.google.com':
+        return url
+    name, = urllib.parse.parse_qs(parts.query)['id']
+    return ('https://drive.usercontent.google.com/download?export=download'
+            f'&confirm=t&id={name}')
+
+
+def _wait_for(lock, name):
+    """Locks a file; the lock goes with the process that holds it."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print(f'Another process is downloading {name}: waiting',
+              file=sys.stderr, flush=True)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    except OSError:
+        # A file system without locks must not keep anyone from the data.
+        print(f'Warning: {lock.name} cannot be locked; start no second '
+              'download there.', file=sys.stderr)
