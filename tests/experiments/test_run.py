@@ -12,7 +12,7 @@ import pytest
 
 from experiments import run
 from experiments.configs import base, mpi3d
-from tests.helpers import file_server
+from tests.helpers import file_server, published_cases as cases, quick
 from tests.helpers.places import ROOT
 from topdis_jax.data import sources
 from topdis_jax.training import families, workfolder
