@@ -13,7 +13,7 @@ from topdis_jax.data import sources
 from topdis_jax.metrics import evaluate
 from topdis_jax.training import checkpoints, interrupts, loop
 from topdis_jax.training import config as configs
-from topdis_jax.training import processes, workfolder
+from topdis_jax.training import page, processes, workfolder
 
 # Before Matplotlib is imported: what it says of a cache folder that it cannot
 # write to would come before our own message.
@@ -85,4 +85,5 @@ def print_files(folder):
     pictures = sorted(name for name in os.listdir(folder)
                       if name.endswith(('.png', '.gif')))
     print(f'In {folder}: scores in scores.json, pictures in '
-          f'{", ".join(pictures)}', file=sys.stderr)
+          f'{", ".join(pictures)}, all of it on one page, {page.NAME}',
+          file=sys.stderr)

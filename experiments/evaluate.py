@@ -14,7 +14,7 @@ from absl import flags
 from experiments import console, trained
 from experiments.study import grid
 from topdis_jax.metrics import evaluate, table
-from topdis_jax.training import inference, loop
+from topdis_jax.training import inference, loop, page
 
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the run.')
 _SCORES = flags.DEFINE_list(
@@ -50,6 +50,7 @@ def score(folder, names=None, best=False):
         earlier = {}
     evaluate.write_scores(os.path.join(folder, name), earlier | scores,
                           settings)
+    page.write(folder)
     return scores
 
 

@@ -21,8 +21,8 @@ from topdis_jax.data import correlation, digest, sources
 from topdis_jax.metrics import evaluate
 from topdis_jax.topology.engines import native
 from topdis_jax.training import config as configs
-from topdis_jax.training import families, lock, loop, memory, processes
-from topdis_jax.training import workfolder
+from topdis_jax.training import families, lock, loop, memory, page
+from topdis_jax.training import processes, tensorboard, workfolder
 
 _CONFIG = config_flags.DEFINE_config_file(
     'config', None, flags_parser.config_help(), lock_config=True)
@@ -73,16 +73,26 @@ def _join():
     return coordinator is not None
 
 
-def run(config, folder):
-    """Checks, then trains; returns the final scores."""
+def run(config, folder, on_row=None):
+    """Checks, then trains; returns the final scores.
+
+    Args:
+      config: ml_collections.ConfigDict, as configs.NAME.get_config gives it.
+      folder: the work folder.
+      on_row: (row of the log) -> None, see `loop.train`.
+    """
     configs.check(configs.resolve(config), jax.device_count())
+    board = tensorboard.Writer(folder) if config.train.tensorboard else None
     evaluate.check_names(config.eval.scores)
     dataset = sources.of_config(config.data)
     configs.check_dataset(config, dataset)
     memory.check(config, dataset.image_shape)
     with processes.first_prepares(
             lambda: _prepared(config, folder, dataset)):
-        return _train(config, folder, dataset)
+        scores = _train(config, folder, dataset, on_row, board)
+        if processes.is_first():
+            page.write(folder)
+        return scores
 
 
 @contextlib.contextmanager
@@ -102,18 +112,25 @@ def _prepared(config, folder, dataset):
         yield
 
 
-def _train(config, folder, dataset):
+def _train(config, folder, dataset, on_row, board):
+    family = families.FAMILIES[config.model.family]
     if config.topdis.weight > 0:
         native.warm_up()  # which says so if it compiles
-
-    family = families.FAMILIES[config.model.family]
 
     def plot(model, rows):
         plots.plot_run(folder, model, dataset, rows, seed=config.seed,
                        delay=config.topdis.delay,
                        labels=family.labels)
+        if board is not None:
+            board.pictures(rows[-1]['step'])
 
-    return loop.train(config, folder, dataset, plot)
+    def tell(row):
+        for told in (on_row, board):
+            if told is not None:
+                told(row)
+
+    with contextlib.closing(board) if board else contextlib.nullcontext():
+        return loop.train(config, folder, dataset, plot, tell)
 
 
 def _plot_correlation(folder, config, dataset):

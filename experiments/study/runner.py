@@ -13,7 +13,7 @@ from topdis_jax import progress
 from topdis_jax.data import sources
 from topdis_jax.metrics import evaluate
 from topdis_jax.training import config as configs
-from topdis_jax.training import interrupts, lock
+from topdis_jax.training import interrupts, lock, page
 
 # Runs inherit it: where a study was killed and its runs were not, the next one
 # must not write into the same folders.
@@ -68,6 +68,7 @@ def _run_all(runner, cells, bar):
                     failed.append((futures[future], message))
                     bar.show({'failed': len(failed)})
                 bar.update()
+                write_page(runner)
         except BaseException:
             bar.write('Stopping: the runs under way save their states; the '
                       'same command goes on from there.', file=sys.stderr)
@@ -77,18 +78,30 @@ def _run_all(runner, cells, bar):
     return sorted(failed)
 
 
+def write_page(runner):
+    """The study's page, with a link to that of each run."""
+    workdir = runner.workdir
+    page.write_study(workdir, [
+        page.Row(str(cell), cell.folder(workdir), {
+            name: value for name, value
+            in grid.read(cell.folder(workdir), 'scores.json').items()
+            if name != 'settings'})
+        for cell in grid.asked_cells(workdir)])
+
+
 class Runner:
     """Runs cells, each on a share of the cores.
 
     Attributes:
       free: the shares that no cell has, lists of cores.
+      workdir: folder of the study.
     """
 
     def __init__(self, config, workdir, free, held):
         """`held` is a file that every run keeps open."""
         self.free = free
         self._config = config
-        self._workdir = workdir
+        self.workdir = workdir
         self._held = held
         self._running = set()
         self._stopped = False
@@ -96,7 +109,7 @@ class Runner:
 
     def run(self, cell):
         """Runs a cell; returns what went wrong, or None."""
-        folder = cell.folder(self._workdir)
+        folder = cell.folder(self.workdir)
         os.makedirs(folder, exist_ok=True)
         with self._guard:
             cores = self.free.pop()
@@ -105,7 +118,7 @@ class Runner:
             code, message = self._call(cell, folder, cores)
         finally:
             self.free.append(cores)
-        if code == 0 and grid.is_finished(self._config, cell, self._workdir):
+        if code == 0 and grid.is_finished(self._config, cell, self.workdir):
             state, message = 'finished', None
         else:
             state = 'interrupted' if self._stopped else 'failed'
@@ -126,7 +139,7 @@ class Runner:
                 # A session of its own: Ctrl-C comes to it through stop alone.
                 process = subprocess.Popen(
                     command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                    env=environment(len(cores), self._workdir),
+                    env=environment(len(cores), self.workdir),
                     start_new_session=True,
                     pass_fds=[self._held.fileno()])
                 self._running.add(process)

@@ -220,7 +220,9 @@ def test_a_default_work_folder(tmp_path):
     assert (tmp_path / folder / 'scores.json').exists()
     assert lines[-1] == (
         f'In {folder}: scores in scores.json, pictures in loss_curves.png, '
-        'reconstructions.png, traversals.gif, traversals.png')
+        'reconstructions.png, traversals.gif, traversals.png, all of it on '
+        'one page, index.html')
+    assert (tmp_path / folder / 'index.html').exists()
     for what in ('step without the', 'step with the'):
         assert sum(line.startswith(f'Compiling the training {what}')
                    for line in lines) == 1

@@ -116,6 +116,9 @@ KEYS: dict[str, Any] = {
         'log_every': Key(100, *NOT_NEGATIVE),
         'checkpoint_every': Key(5000, *NOT_NEGATIVE),
         'eval_every': Key(250_000, *NOT_NEGATIVE),
+        # Whether the log and pictures go to TensorBoard as well, in the work
+        # folder's `tensorboard`; needs the extra of that name.
+        'tensorboard': Key(False),
     },
     'eval': {
         # Names of rows of topdis_jax/metrics/table.py. The first of them says

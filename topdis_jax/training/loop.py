@@ -32,8 +32,8 @@ class _Due(NamedTuple):
 
 
 def train(config: ml_collections.ConfigDict, folder: str,
-          dataset: FactorDataset, plot: Callable | None = None
-          ) -> dict[str, float]:
+          dataset: FactorDataset, plot: Callable | None = None,
+          on_row: Callable | None = None) -> dict[str, float]:
     """Trains to config.train.steps, from the folder's last checkpoint if any.
 
     Args:
@@ -41,6 +41,9 @@ def train(config: ml_collections.ConfigDict, folder: str,
       folder: the work folder of this run (see workfolder.prepare).
       dataset: what it is trained on.
       plot: (Inference, rows of the log) -> None, called after each evaluation.
+      on_row: (row of the log) -> None, called by the first process with each
+        one: {'step', name: number}, or {'step', 'scores': {name: number}};
+        the last one has the final scores.
 
     Returns:
       The final scores by name.
@@ -66,7 +69,7 @@ def train(config: ml_collections.ConfigDict, folder: str,
         _check_steps(folder, int(state.step), config.train.steps)
         log = stack.enter_context(contextlib.closing(workfolder.Log(
             path('metrics.jsonl'), int(state.step),
-            writes=processes.is_first())))
+            writes=processes.is_first(), on_row=on_row)))
         run = _Run(
             config=config, checkpoints=checkpoints, log=log,
             batch_at=functools.partial(
@@ -79,6 +82,7 @@ def train(config: ml_collections.ConfigDict, folder: str,
         state = run.steps(state, interrupts)
         with _saving_if_interrupted(lambda: state, checkpoints):
             scores = run.score(state)
+            log.tell({'step': int(state.step), 'scores': scores})
         if processes.is_first():
             evaluate.write_scores(
                 path('scores.json'), scores,

@@ -1,6 +1,6 @@
 """The files of a run: config.json, metrics.jsonl and their like."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 import contextlib
 import json
 import os
@@ -12,7 +12,7 @@ from topdis_jax import files
 # on and what is looked at, not what is computed of finite numbers.
 _FREE = ('train.steps', 'train.log_every', 'train.checkpoint_every',
          'train.eval_every', 'train.skip_nonfinite', 'eval.', 'data.root',
-         'data.source')
+         'data.source', 'data.download', 'train.tensorboard')
 # Of these data sets they say which images there are, or in which order.
 _TELLING: dict[str, tuple[str, ...]] = {
     'own': ('data.root',), 'celeba': ('data.source',)}
@@ -161,13 +161,15 @@ class Log:
       scored: the steps that the log has scores of.
     """
 
-    def __init__(self, path: str, last_step: int, writes: bool = True) -> None:
+    def __init__(self, path: str, last_step: int, writes: bool = True,
+                 on_row: Callable[[Mapping[str, Any]], None] | None = None
+                 ) -> None:
         """Opens the log and drops the rows after `last_step`.
 
         With `writes` False, as in all processes of a run but the first, it
-        does nothing at all.
+        does nothing at all. on_row is called with each row that is written.
         """
-        self._file, self.scored = None, set()
+        self._file, self.scored, self._on_row = None, set(), on_row
         if not writes:
             return
         rows = [r for r in read_rows(path) if r['step'] <= last_step]
@@ -180,6 +182,12 @@ class Log:
         if self._file is not None:
             self._file.write(_line(row))
             self._file.flush()
+            self.tell(row)
+
+    def tell(self, row: Mapping[str, Any]) -> None:
+        """Calls on_row with a row that is not written."""
+        if self._file is not None and self._on_row is not None:
+            self._on_row(row)
 
     def close(self) -> None:
         if self._file is not None:

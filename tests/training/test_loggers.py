@@ -1,0 +1,110 @@
+"""The log's rows in TensorBoard and in other loggers."""
+
+import json
+import re
+import struct
+import sys
+import types
+
+import numpy as np
+import pytest
+
+from experiments import run
+from experiments.configs import sprites
+from tests.helpers.places import ROOT
+from topdis_jax.training import keys, tensorboard, workfolder
+
+
+def _small(config, steps=20):
+    config.data.name = 'sprites_upright'
+    config.model.hidden = config.model.decoder_hidden = (8,)
+    config.topdis.weight, config.train.steps = 0.0, steps
+    config.train.batch_size, config.train.log_every = 16, 5
+    config.train.checkpoint_every, config.train.eval_every = 10, 10
+    config.eval.scores = ('mig',)
+    return config
+
+
+@pytest.fixture
+def no_pictures(monkeypatch):
+    monkeypatch.setattr(run.plots, 'plot_run', lambda *args, **options: None)
+
+
+def _scalars(folder):
+    """{(tag, step): [values]} of all event files."""
+    from tensorboardX import proto
+    found = {}
+    for path in sorted((folder / 'tensorboard').iterdir()):
+        content = path.read_bytes()
+        while content:
+            size, = struct.unpack('<Q', content[:8])
+            event = proto.event_pb2.Event.FromString(content[12:12 + size])
+            content = content[12 + size + 4:]
+            for value in event.summary.value:
+                if value.HasField('simple_value'):
+                    found.setdefault((value.tag, event.step), []).append(
+                        value.simple_value)
+    return found
+
+
+def test_tensorboard_has_what_the_log_has(tmp_path, no_pictures):
+    pytest.importorskip('tensorboardX')
+    config = _small(sprites.get_config())
+    config.train.tensorboard = True
+    scores = run.run(config, str(tmp_path))
+    rows = workfolder.read_rows(str(tmp_path / 'metrics.jsonl'))
+    expected = {}
+    for row in rows:
+        for name, value in row.items():
+            if name == 'scores':
+                expected |= {(f'scores/{key}', row['step']): number
+                             for key, number in value.items()}
+            elif name != 'step':
+                expected[f'train/{name}', row['step']] = value
+    expected |= {(f'scores/{name}', 20): value
+                 for name, value in scores.items()}
+    found = _scalars(tmp_path)
+    assert found.keys() == expected.keys()
+    for key, values in found.items():
+        np.testing.assert_allclose(values, [expected[key]], rtol=1e-6)
+
+
+def test_pictures_go_there_too(tmp_path):
+    pytest.importorskip('tensorboardX')
+    from PIL import Image
+    Image.new('RGB', (8, 4)).save(tmp_path / 'traversals.png')
+    writer = tensorboard.Writer(str(tmp_path))
+    writer.pictures(7)
+    writer.close()
+    content, = ((tmp_path / 'tensorboard').iterdir())
+    assert b'traversals' in content.read_bytes()
+    assert b'reconstructions' not in content.read_bytes()
+
+
+def test_a_missing_package_is_told_before_anything(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'tensorboardX', None)
+    config = _small(sprites.get_config())
+    config.train.tensorboard = True
+    with pytest.raises(keys.SettingsError, match=r"'\.\[tensorboard\]'"):
+        run.run(config, str(tmp_path / 'run'))
+    assert not (tmp_path / 'run').exists()
+
+
+def test_other_loggers_as_documented(tmp_path, monkeypatch, no_pictures):
+    text = (ROOT / 'docs' / 'training.md').read_text()
+    block, = [b for b in re.findall(r'```\{code-block\} python\n(.*?)```', text,
+                                    re.DOTALL) if 'wandb' in b]
+    rows = []
+    wandb = types.SimpleNamespace(
+        init=lambda project, config: json.dumps(config),
+        log=lambda row, step: rows.append((step, dict(row))),
+        finish=lambda: rows.append('finished'))
+    monkeypatch.setitem(sys.modules, 'wandb', wandb)
+    monkeypatch.chdir(tmp_path)
+    small = _small(sprites.get_config())
+    monkeypatch.setattr(sprites, 'get_config', lambda: small)
+    exec(block.replace('12_000', '20'), {})
+    assert rows.pop() == 'finished'
+    logged = workfolder.read_rows('runs/sprites/metrics.jsonl')
+    assert [row for _, row in rows[:-1]] == logged
+    assert rows[-1][0] == 20 and 'mig' in rows[-1][1]['scores']

@@ -1,0 +1,148 @@
+"""A run's or study's results as one page, index.html, that opens from disk."""
+
+from collections.abc import Iterable, Mapping, Sequence
+import html
+import json
+import os
+from typing import Any, NamedTuple
+
+from topdis_jax import files
+from topdis_jax.metrics import table
+from topdis_jax.training import workfolder
+
+NAME = 'index.html'
+_PICTURES = {
+    'loss_curves.png': 'Terms of the loss',
+    'reconstructions.png': 'Images and their reconstructions',
+    'traversals.png': 'Each row changes one latent, sorted by KL',
+    'traversals.gif': 'The same, moving',
+    'correlation.png': 'Factors that go together in training'}
+_STYLE = '''
+:root { color-scheme: light dark; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem;
+       margin: 2rem auto; padding: 0 1rem; }
+h1 { overflow-wrap: anywhere; font-size: 1.5rem; }
+h2 { font-size: 1.15rem; margin-top: 2rem; }
+table { border-collapse: collapse; display: block; overflow-x: auto; }
+th, td { text-align: left; padding: .25rem 1rem .25rem 0;
+         border-bottom: 1px solid #8884; vertical-align: top; }
+td.number { text-align: right; font-variant-numeric: tabular-nums; }
+figure { margin: 1rem 0; }
+img { max-width: 100%; background: white; }
+'''
+
+
+class Row(NamedTuple):
+    """A run of a study: its name, its folder, and its scores, {} if none."""
+    name: str
+    folder: str
+    scores: Mapping[str, Any]
+
+
+def write(folder: str) -> None:
+    """Writes a run's page: scores, pictures and configuration.
+
+    What is not there yet is left out.
+
+    Args:
+      folder: the work folder, with config.json.
+
+    Raises:
+      WorkFolderError: there is no run.
+    """
+    config = workfolder.flatten(workfolder.read_config(folder))
+    rows = workfolder.read_rows(os.path.join(folder, 'metrics.jsonl'))
+    steps = max((row['step'] for row in rows), default=0)
+    title = (f'{config.get("model.family", "run")} on '
+             f'{config.get("data.name", "?")}, seed {config.get("seed")}')
+    _save(folder, title, [
+        f'<p>{steps} of {config.get("train.steps", "?")} steps.</p>',
+        *_scores(_read_scores(folder)), *_last_row(rows), *_pictures(folder),
+        '<h2>Configuration</h2>',
+        _table(('key', 'value'), sorted(config.items()))])
+
+
+def write_study(folder: str, runs: Iterable[Row]) -> None:
+    """Writes a study's page: the scores of its runs, with links to them.
+
+    Args:
+      folder: of the study.
+      runs: in the order of the table; their folders lie within this one.
+    """
+    runs = list(runs)
+    names = list(dict.fromkeys(name for run in runs for name in run.scores))
+    lines = [(_Link(run.name, os.path.relpath(run.folder, folder)),
+              *(run.scores.get(name, '') for name in names)) for run in runs]
+    finished = sum(bool(run.scores) for run in runs)
+    _save(folder, f'Study {os.path.basename(os.path.abspath(folder))}', [
+        f'<p>{finished} of {len(runs)} runs have their final scores.</p>',
+        _table(('run', *map(_label, names)), lines)])
+
+
+class _Link(NamedTuple):
+    text: str
+    folder: str
+
+
+def _save(folder, title, parts):
+    with files.replacing(os.path.join(folder, NAME)) as file:
+        file.write(
+            '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
+            '<meta name="viewport" content="width=device-width">\n'
+            f'<title>{html.escape(title)}</title>\n<style>{_STYLE}</style>\n'
+            f'<h1>{html.escape(title)}</h1>\n' + '\n'.join(parts) + '\n')
+
+
+def _read_scores(folder):
+    try:
+        with open(os.path.join(folder, 'scores.json')) as file:
+            return json.load(file)
+    except (OSError, ValueError):
+        return {}
+
+
+def _scores(scores):
+    scores = {name: value for name, value in scores.items()
+              if name != 'settings'}
+    if not scores:
+        return ['<p>No final scores yet.</p>']
+    return ['<h2>Scores</h2>', _table(('score', 'value'), [
+        (_label(name), value) for name, value in scores.items()])]
+
+
+def _label(name):
+    row = table.SCORES.get(name)
+    return row.label if row else name.replace('_', ' ')
+
+
+def _last_row(rows):
+    rows = [row for row in rows if 'loss' in row]
+    if not rows:
+        return []
+    return [f'<h2>The log at step {rows[-1]["step"]}</h2>',
+            _table(('term', 'value'), [
+                (name, value) for name, value in rows[-1].items()
+                if name != 'step'])]
+
+
+def _pictures(folder):
+    return [f'<figure><h2>{title}</h2><a href="{name}"><img src="{name}" '
+            f'alt="{title}" loading="lazy"></a></figure>'
+            for name, title in _PICTURES.items()
+            if os.path.exists(os.path.join(folder, name))]
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    head = ''.join(f'<th>{html.escape(text)}</th>' for text in header)
+    body = '\n'.join('<tr>' + ''.join(map(_cell, row)) + '</tr>'
+                     for row in rows)
+    return f'<table><tr>{head}</tr>\n{body}\n</table>'
+
+
+def _cell(value):
+    if isinstance(value, _Link):
+        place = html.escape(f'{value.folder}/{NAME}')
+        return f'<td><a href="{place}">{html.escape(value.text)}</a></td>'
+    if isinstance(value, float):
+        return f'<td class="number">{value:.4g}</td>'
+    return f'<td>{html.escape(str(value))}</td>'
