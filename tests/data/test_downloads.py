@@ -224,7 +224,9 @@ def test_the_command_says_it_in_one_message(tmp_path):
 def test_google_drive_is_asked_for_the_file_itself(monkeypatch):
     monkeypatch.delenv(downloads.MIRROR)
     published = sources.table.PUBLISHED
-    assert downloads.address(published['mpi3d_complex']) == (
+    assert downloads.address(
+        published['mpi3d_complex'], published['mpi3d_complex'].file) == (
         'https://drive.usercontent.google.com/download?export=download'
         '&confirm=t&id=1Tp8eTdHxgUMtsZv5uAoYAbJR1BOa_OQm')
-    assert downloads.address(published['mpi3d_toy']).endswith('/mpi3d_toy.npz')
+    assert downloads.address(
+        published['mpi3d_toy'], 'mpi3d_toy.npz').endswith('/mpi3d_toy.npz')

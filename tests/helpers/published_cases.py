@@ -16,7 +16,9 @@ SIZES = {
     'mpi3d_toy': (3, 2, 2, 1, 2, 2, 2), 'mpi3d_realistic': (2,) * 7,
     'mpi3d_real': (2, 3, 2, 2, 1, 2, 2),
     'mpi3d_complex': (4, 2, 2, 2, 2, 2, 3),
-    'faces3d': (3, 2, 4, 2)}
+    'faces3d': (3, 2, 4, 2), 'cars3d': (3, 4, 2),
+    'smallnorb': (2, 2, 3, 2, 2), 'isaac3d': (1, 2, 1, 1, 2, 1, 1, 1, 2),
+    'falcor3d': (2, 1, 1, 2, 1, 1, 2)}
 CELEBA_IMAGES = 6
 
 

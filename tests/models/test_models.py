@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from topdis_jax import models
+from topdis_jax.models import networks
 
 
 def images(shape, batch=2):
@@ -44,7 +45,8 @@ def expected_size(channels, width, image_channels, latents):
 
 
 @pytest.mark.parametrize('side, channels, width', [
-    (64, 1, None), (64, 3, None), (64, 1, 256), (32, 1, None), (32, 3, 64)])
+    (64, 1, None), (64, 3, None), (64, 1, 256), (32, 1, None), (32, 3, 64),
+    (128, 3, None), (256, 1, None)])
 def test_conv_shapes_and_size(side, channels, width):
     shape = (side, side, channels)
     model = models.VAE(latents=7, image_shape=shape, width=width)
@@ -56,9 +58,28 @@ def test_conv_shapes_and_size(side, channels, width):
     logits = apply_shapes(model, variables, jnp.ones((5, 7)), 'decode')
     assert logits.shape == (5, *shape)
     assert logits.dtype == mean.dtype == jnp.float32
-    layers = {64: (32, 32, 64, 64), 32: (32, 64, 64)}[side]
+    layers = {64: (32, 32, 64, 64), 32: (32, 64, 64),
+              128: (32, 32, 64, 64, 64), 256: (32, 32) + (64,) * 4}[side]
     width = width or {1: 128, 3: 256}[channels]
     assert size(variables) == expected_size(layers, width, channels, 7)
+
+
+@pytest.mark.parametrize('side, channels, top', [
+    (16, (32, 64), 4), (48, (32, 32, 64, 64), 3), (80, (32, 32, 64, 64), 5),
+    (96, (32, 32, 64, 64, 64), 3), (112, (32, 32, 64, 64), 7)])
+def test_images_of_any_multiple_of_16(side, channels, top):
+    model = models.VAE(image_shape=(side, side, 1), latents=3, width=8)
+    x = images((side, side, 1))
+    variables = model.init(jax.random.key(0), x)
+    encoder, decoder = (variables['params'][part]
+                        for part in ('encoder', 'decoder'))
+    assert networks.default_channels(side) == channels
+    assert encoder['top']['kernel'].shape == (top, top, channels[-1], 8)
+    assert decoder['top']['kernel'].shape == (top, top, 8, channels[-1])
+    found = model.apply(variables, x)
+    assert found[2].shape == x.shape
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6),
+                 found, model.clone(xla_only=True).apply(variables, x))
 
 
 @pytest.mark.parametrize('shape', [(64, 64, 1), (32, 32, 3), (20, 24, 2)])
@@ -221,7 +242,7 @@ def test_image_discriminator_normalizes_each_image():
 
 @pytest.mark.parametrize('options, message', [
     ({'network': 'resnet'}, "('conv', 'mlp'); received 'resnet'"),
-    ({'image_shape': (48, 48, 1)}, '64x64 or 32x32'),
+    ({'image_shape': (40, 40, 1)}, 'multiple of 16'),
     ({'image_shape': (64, 32, 1)}, 'received 64x32x1'),
     ({'image_shape': (64, 64, 2)}, '1 or 3 channels'),
     ({'image_shape': (64, 64)}, r'(height, width, channels)'),

@@ -19,14 +19,15 @@ INITIALIZATIONS = ('normal', 'kaiming', 'pytorch')
 
 
 class Conv(nn.Module):
-    """4x4 convolution: halves the size, or turns a 4x4 map into a vector.
+    """4x4 convolution: halves the size, or turns a whole map into a vector.
 
     Holds the parameters of `nn.Conv(features, (4, 4), stride, padding)` with
-    padding 1 for stride 2 and 0 for stride 1.
+    padding 1 for stride 2 and 0 for stride 1, whose kernel is as large as the
+    map, 4x4 as a rule.
 
     Attributes:
       features: channels of the result.
-      stride: 2, or 1 for the layer that turns a 4x4 map into a vector.
+      stride: 2, or 1 for the layer that turns a map into a vector.
       xla_only: use XLA's own convolution and its derivative everywhere.
       initialization: see `initializers`.
     """
@@ -37,10 +38,11 @@ class Conv(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
+        side = 4 if self.stride == 2 else x.shape[1]
         of_kernel, of_bias = initializers(self.initialization,
-                                          16 * x.shape[-1])
+                                          side ** 2 * x.shape[-1])
         kernel = self.param('kernel', of_kernel,
-                            (4, 4, x.shape[-1], self.features))
+                            (side, side, x.shape[-1], self.features))
         bias = self.param('bias', of_bias, (self.features,))
         if self.xla_only:
             y = strided.xla_conv(x, kernel, self.stride)
@@ -58,22 +60,24 @@ class ConvTranspose(nn.Module):
     padding)` with padding 'SAME' for stride 2 and 'VALID' for stride 1.
     Initially PyTorch's default: kernel and bias are uniform within
     1/sqrt(fan_in). PyTorch's fan_in of a transposed convolution is the number
-    of outputs that one INPUT value reaches, 16 * features.
+    of outputs that one INPUT value reaches, side^2 * features.
 
     Attributes:
       features: channels of the result.
-      stride: 2, or 1 for the layer that turns a vector into a 4x4 map.
+      stride: 2, or 1 for the layer that turns a vector into a map.
+      side: of the kernel, and of that map; 4 for stride 2.
       xla_only: use XLA's own convolution and its derivative everywhere.
     """
     features: int
     stride: int
+    side: int = 4
     xla_only: bool = False
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        init = symmetric_uniform(16 * self.features)
-        kernel = self.param(
-            'kernel', init, (4, 4, x.shape[-1], self.features))
+        init = symmetric_uniform(self.side ** 2 * self.features)
+        kernel = self.param('kernel', init, (
+            self.side, self.side, x.shape[-1], self.features))
         bias = self.param('bias', init, (self.features,))
         if self.xla_only:
             y = strided.xla_conv_transpose(x, kernel, self.stride)

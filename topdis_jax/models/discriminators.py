@@ -7,7 +7,8 @@ import jax
 
 from topdis_jax.models.inputs import check_channels, check_image_shape
 from topdis_jax.models.inputs import check_images, check_latents
-from topdis_jax.models.networks import CHANNELS, ConvEncoder, default_width
+from topdis_jax.models.networks import ConvEncoder, default_channels
+from topdis_jax.models.networks import default_width
 from topdis_jax.models.networks import dense
 
 
@@ -58,7 +59,7 @@ class ImageDiscriminator(nn.Module):
         shape = images.shape[1:]
         images = check_images(images, shape)
         check_image_shape(shape)
-        channels = self.channels or CHANNELS[shape[0]]
+        channels = self.channels or default_channels(shape[0])
         check_channels(channels, shape[0], 'channels',
                        'objective.discriminator_channels')
         logits = ConvEncoder(

@@ -6,23 +6,24 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from topdis_jax.models.networks import CHANNELS
-
 
 def check_image_shape(shape: Sequence[int]) -> None:
     """Raises ValueError if the convolutional networks read no such images."""
     height, width, channels = shape
-    if height != width or height not in CHANNELS or channels not in (1, 3):
+    if (height != width or height % 16 or not height
+            or channels not in (1, 3)):
         raise ValueError(
-            'The convolutional networks read images of size '
-            f'{" or ".join(f"{s}x{s}" for s in CHANNELS)} with 1 or 3 '
-            f'channels; received {height}x{width}x{channels}. Resize the '
-            "images, or use network='mlp', which reads any size.")
+            'The convolutional networks read square images, of a multiple of '
+            '16 pixels a side (as 64x64 or 32x32), with 1 or 3 channels; '
+            f'received {height}x{width}x{channels}. Resize the images, or use '
+            "network='mlp', which reads any size.")
 
 
 def check_channels(channels: Sequence[int], side: int, name: str,
                    key: str) -> None:
-    """Raises ValueError if stride-2 layers do not end with a 4x4 map.
+    """Raises ValueError if stride-2 layers do not end with a small map.
+
+    Of 3 to 7 pixels a side; 4 where the images have 32, 64, 128, ...
 
     Args:
       channels: of the layers.
@@ -30,13 +31,13 @@ def check_channels(channels: Sequence[int], side: int, name: str,
       name, key: of the argument, and of the key of a configuration, that hold
         the channels.
     """
-    reads = 4 * 2 ** len(channels)
-    if side != reads:
+    step = 2 ** len(channels)
+    if side % step or not 3 <= side // step <= 7:
         raise ValueError(
-            f'{len(channels)} stride-2 layers read images of size {reads}; '
-            f'received {side}. Give one number in `{name}` (in a '
-            f'configuration, {key}) for each halving down to 4, or none for '
-            'the usual ones.')
+            f'{len(channels)} stride-2 layers read images of size {4 * step}, '
+            f'or of 3 to 7 times {step}; received {side}. Give one number in '
+            f'`{name}` (in a configuration, {key}) for each halving down to '
+            'that, or none for the usual ones.')
 
 
 def check_images(images: ArrayLike, shape: Sequence[int]) -> jax.Array:

@@ -9,14 +9,24 @@ from jax import lax
 
 from topdis_jax.models import convolutions
 
-# Channels of the stride-2 convolutions, by image size: each halves the map
-# until it is 4x4. The 32x32 network is the 64x64 one less the second layer,
-# so that both begin with 32 channels and have the same top.
-CHANNELS = {64: (32, 32, 64, 64), 32: (32, 64, 64)}
+
+def default_channels(side: int) -> tuple[int, ...]:
+    """Channels of the stride-2 convolutions for images of side x side.
+
+    Each halves the map, until it is 4x4 or has an odd side. The 32x32 network
+    is the published 64x64 one (32, 32, 64, 64) less the second layer, so that
+    both begin with 32 channels and have the same top; larger ones have more
+    layers of 64 channels.
+    """
+    layers = 0
+    while side > 4 and side % 2 == 0:
+        side, layers = side // 2, layers + 1
+    begin = (32, 32) if layers > 3 else (32,)
+    return begin + (64,) * (layers - len(begin))
 
 
 class ConvEncoder(nn.Module):
-    """Convolutional encoder: stride-2 layers to a 4x4 map, then two layers.
+    """Convolutional encoder: stride-2 layers to a small map, then two layers.
 
     Attributes:
       channels: of the stride-2 convolutions, in order.
@@ -55,11 +65,13 @@ class ConvDecoder(nn.Module):
       channels: of the stride-2 convolutions of the encoder, in its order.
       width: size of the first layer.
       image_channels: c.
+      top: side of the smallest map.
       xla_only, initialization: see `VAE`.
     """
     channels: Sequence[int]
     width: int
     image_channels: int
+    top: int = 4
     xla_only: bool = False
     initialization: str = 'normal'
 
@@ -67,9 +79,10 @@ class ConvDecoder(nn.Module):
     def __call__(self, z: jax.Array) -> jax.Array:
         x = nn.relu(dense(self.width, 'latents', z.shape[1],
                           self.initialization)(z))
+        x = x.reshape(x.shape[0], 1, 1, self.width)
         x = nn.relu(convolutions.ConvTranspose(
-            self.channels[-1], stride=1, xla_only=self.xla_only,
-            name='top')(x.reshape(x.shape[0], 1, 1, self.width)))
+            self.channels[-1], stride=1, side=self.top,
+            xla_only=self.xla_only, name='top')(x))
         for i, features in enumerate(reversed(self.channels[:-1])):
             x = nn.relu(convolutions.ConvTranspose(
                 features, stride=2, xla_only=self.xla_only,

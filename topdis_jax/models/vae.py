@@ -11,8 +11,8 @@ import jax.numpy as jnp
 
 from topdis_jax.models.inputs import check_channels, check_image_shape
 from topdis_jax.models.inputs import check_images, check_latents
-from topdis_jax.models.networks import CHANNELS, ConvDecoder, ConvEncoder
-from topdis_jax.models.networks import default_width, MLP
+from topdis_jax.models.networks import ConvDecoder, ConvEncoder
+from topdis_jax.models.networks import default_channels, default_width, MLP
 
 NETWORKS = ('conv', 'mlp')
 
@@ -25,7 +25,9 @@ class VAE(nn.Module):
     128) and the color one (3 channels, width 256). Stride-2 4x4 convolutions
     with 32, 32, 64, 64 channels, a 4x4 one to a vector of `width`, a dense
     layer to mean and log variance; the decoder is the mirror image; ReLU
-    between. For 32x32 images the second layer is left out (32, 64, 64).
+    between. For 32x32 images the second layer is left out (32, 64, 64); larger
+    ones have further layers of 64 channels, and where halving ends with an odd
+    side, as for 48 or 80, the 4x4 convolution has that side.
     The large network that TopDis takes on dSprites for all families but
     FactorVAE is channels=(32, 64, 128, 256), width=512. Initially dense and
     convolution kernels are N(0, 0.02) with zero bias; transposed convolutions
@@ -43,9 +45,10 @@ class VAE(nn.Module):
     Attributes:
       network: 'conv' or 'mlp'.
       latents: number d of latents.
-      image_shape: (h, w, c); 'conv' takes 64x64 and 32x32, 1 or 3 channels.
+      image_shape: (h, w, c); 'conv' takes squares of any multiple of 16,
+        1 or 3 channels.
       channels: of 'conv': channels of the encoder's stride-2 convolutions, one
-        for each halving down to 4x4; empty: as said above.
+        for each halving; empty: as said above.
       width: of 'conv': size of the layer next to the latents; None is 128 for
         1 channel, 256 for 3. (Published for 3D Faces: 256 with 1 channel.)
       hidden: of 'mlp': sizes of the encoder's hidden layers.
@@ -79,11 +82,13 @@ class VAE(nn.Module):
                 self.decoder_hidden, math.prod(shape), jnp.tanh)
             return
         options: dict[str, Any] = dict(
-            channels=tuple(self.channels) or CHANNELS[shape[0]],
+            channels=tuple(self.channels) or default_channels(shape[0]),
             width=self.width or default_width(shape),
             xla_only=self.xla_only, initialization=self.initialization)
         self.encoder = ConvEncoder(outputs=2 * self.latents, **options)
-        self.decoder = ConvDecoder(image_channels=shape[2], **options)
+        self.decoder = ConvDecoder(
+            image_channels=shape[2],
+            top=shape[0] >> len(options['channels']), **options)
 
     def encode(self, images: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Mean and log variance of q(z | x).

@@ -34,13 +34,16 @@ def fetch(published: PublishedDataset, root: str | None) -> str:
       DataError: it cannot be had; the message says why.
     """
     place = root if root and os.path.isdir(root) else folder()
+    files = ((published.file, published.sha256), *published.more_files)
     path = os.path.join(os.path.abspath(place), published.file)
     try:
         os.makedirs(place, exist_ok=True)
         with open(path + '.lock', 'ab') as lock:
             _wait_for(lock, published.name)
-            if not os.path.exists(path):  # nor has another process made it
-                transfers.fetch(address(published), path, published.sha256)
+            for name, sha256 in files:
+                to = os.path.join(os.path.dirname(path), name)
+                if not os.path.exists(to):  # nor has another process made it
+                    transfers.fetch(address(published, name), to, sha256)
             # Those that wait for it find the file.
             with contextlib.suppress(OSError):
                 os.remove(lock.name)
@@ -54,11 +57,12 @@ def fetch(published: PublishedDataset, root: str | None) -> str:
             'with XDG_CACHE_HOME') from error
 
 
-def address(published: PublishedDataset) -> str:
-    """The published address, or the file's name at the mirror."""
+def address(published: PublishedDataset, name: str) -> str:
+    """The published address of one of its files, or that at the mirror."""
     mirror = os.environ.get(MIRROR)
-    return (f'{mirror.rstrip("/")}/{published.file}' if mirror
-            else _direct(published.url))
+    if mirror:
+        return f'{mirror.rstrip("/")}/{name}'
+    return _direct(published.url.replace(published.file, name))
 
 
 def _direct(url):

@@ -23,8 +23,8 @@ _SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp')
 _PER_BLOCK = 512
 
 
-def published_jpegs(published: PublishedDataset, path: str) -> _Blocks:
-    """Reads a published archive of JPEGs, in the order of their names.
+def published_images(published: PublishedDataset, path: str) -> _Blocks:
+    """Reads a published archive of images, in the order of their names.
 
     Args:
       published: the data set; see `crop_published`.
@@ -32,15 +32,16 @@ def published_jpegs(published: PublishedDataset, path: str) -> _Blocks:
 
     Returns:
       () -> iterator of images [m, h, w, c] uint8. It raises DataError for a
-      file that is not a valid JPEG.
+      file that is not a valid image.
 
     Raises:
-      DataError: the number of JPEGs is not the published one.
+      DataError: the number of images is not the published one.
     """
-    names = _names(path, ('.jpg',))
-    if len(names) != published.num_images:
+    names = _names(path, (published.suffix,))
+    if len(names) != published.shape[0]:
         raise DataError(
-            f'{path} has {len(names)} JPEGs, expected {published.num_images}; '
+            f'{path} has {len(names)} images ({published.suffix}), expected '
+            f'{published.shape[0]}; '
             'unpack the whole archive, or read a part of it with '
             '--config.data.name=own --config.data.root=FOLDER')
     return functools.partial(

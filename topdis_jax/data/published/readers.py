@@ -12,7 +12,7 @@ import os
 import numpy as np
 
 from topdis_jax.data.errors import DataError, damaged, reading_errors
-from topdis_jax.data.published import image_files, numpy_files
+from topdis_jax.data.published import archives, image_files, numpy_files
 from topdis_jax.data.published.table import PublishedDataset
 from topdis_jax.data.store.stream import Stream
 
@@ -30,7 +30,7 @@ def read(published: PublishedDataset, path: str) -> Stream:
       DataError: the file is damaged or not in the published format; the
         stream's blocks raise it too.
     """
-    reader = (READERS.get(os.path.splitext(path)[1])
+    reader = (READERS.get(published.format or os.path.splitext(path)[1])
               or READERS[os.path.splitext(published.file)[1]])
     blocks = reader(published, path)
     if published.binary:
@@ -164,6 +164,8 @@ def _check_order(published, path, labels):
             f'is not {published.file} of {published.page}')
 
 
-# The reader of each ending of a file name. A new format is a line here.
+# The reader of each ending of a file name, or of the format that a record
+# names. A new format is a line here.
 READERS = {'.npz': _numpy, '.npy': _numpy, '.pth': _torch, '.h5': _hdf5,
-           '.zip': image_files.published_jpegs}
+           '.zip': image_files.published_images,
+           'cars3d': archives.cars3d, 'smallnorb': archives.smallnorb}
