@@ -27,13 +27,17 @@ import jax
 from experiments.benchmarks import device_parts
 from topdis_jax import files
 
-_MINUTES = flags.DEFINE_float('minutes', 9, 'Nothing new begins after them.')
-_WORKDIR = flags.DEFINE_string('workdir', 'runs/device', 'Of the two files.')
-_PARTS = flags.DEFINE_list('parts', list(device_parts.PARTS),
-                           'Which of the tables, in this order.')
-_SIZES = flags.DEFINE_list('sizes', [64, 128, 256, 512],
-                           'Points of the clouds of barcodes.')
-_BATCHES = flags.DEFINE_list('batches', [64, 256], 'Batch sizes of steps.')
+FLAGS = flags.FLAGS
+
+
+def define_flags():
+    flags.DEFINE_float('minutes', 9, 'Nothing new begins after them.')
+    flags.DEFINE_string('workdir', 'runs/device', 'Of the two files.')
+    flags.DEFINE_list('parts', list(device_parts.PARTS),
+                      'Which of the tables, in this order.')
+    flags.DEFINE_list('points', [64, 128, 256, 512],
+                      'Of the clouds of barcodes.')
+    flags.DEFINE_list('batches', [64, 256], 'Batch sizes of steps.')
 
 
 def machine():
@@ -108,17 +112,18 @@ def _save(workdir, found):
 def main(argv):
     if len(argv) > 1:
         raise app.UsageError(f'received {argv[1]!r}, which is no flag')
-    for part in _PARTS.value:
+    for part in FLAGS.parts:
         if part not in device_parts.PARTS:
             raise app.UsageError(f'--parts: {part!r} is none of '
                                  f'{list(device_parts.PARTS)}')
-    found = run(_WORKDIR.value, _PARTS.value, list(map(int, _SIZES.value)),
-                list(map(int, _BATCHES.value)), _MINUTES.value)
-    print(f'\n{as_markdown(found)}\n{_WORKDIR.value}/device.json')
+    found = run(FLAGS.workdir, FLAGS.parts, list(map(int, FLAGS.points)),
+                list(map(int, FLAGS.batches)), FLAGS.minutes)
+    print(f'\n{as_markdown(found)}\n{FLAGS.workdir}/device.json')
     wrong = [row for row in found['parts'].get('checks', ())
              if not row['right']]
     return int(bool(wrong))
 
 
 if __name__ == '__main__':
+    define_flags()
     app.run(main)

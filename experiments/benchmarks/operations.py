@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from topdis_jax import losses
 from topdis_jax.losses import divergences
 
-_BATCH = flags.DEFINE_integer('batch', 64, 'Rows of the batch.')
+FLAGS = flags.FLAGS
 _COUNTED = ('gather', 'scatter', 'sort', 'custom_call', 'while')
 
 
@@ -62,16 +62,17 @@ def _count(op, functions, in_loop, found):
 
 def main(argv):
     del argv
-    print(f'Operations, and those in loops; n = {_BATCH.value}')
+    print(f'Operations, and those in loops; n = {FLAGS.batch}')
     print(f'{"platform":<10}{"divergence":<12}'
           + ''.join(f'{name:>14}' for name in ('all', *_COUNTED)))
     for platform in ('tpu', 'cuda'):
         for divergence in divergences.BY_NAME:
-            found = counts(lowered(divergence, platform, _BATCH.value))
+            found = counts(lowered(divergence, platform, FLAGS.batch))
             print(f'{platform:<10}{divergence:<12}' + ''.join(
                 f'{found[name, False]:>8} {found[name, True]:>5}'
                 for name in ('all', *_COUNTED)))
 
 
 if __name__ == '__main__':
+    flags.DEFINE_integer('batch', 64, 'Rows of the batch.')
     app.run(main)
