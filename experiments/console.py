@@ -8,7 +8,7 @@ import sys
 from absl import app
 from absl import logging as absl_logging
 
-from experiments import flags_parser
+from experiments import compiled, flags_parser
 from topdis_jax.data import sources
 from topdis_jax.metrics import evaluate
 from topdis_jax.training import checkpoints, interrupts, loop
@@ -31,6 +31,7 @@ def start(main, parser=flags_parser.plain):
     def checked(argv):
         del argv  # the parser has refused all but flags
         with ending_with_messages():
+            compiled.keep()
             main()
 
     absl_logging.set_verbosity(absl_logging.WARNING)
