@@ -33,7 +33,7 @@ def folders(monkeypatch, tmp_path):
 
 def _brightness(name):
     """The value of every pixel of each image, in the order of the grid."""
-    return 3 * np.arange(math.prod(cases.SIZES[name])) + 5
+    return 3 * np.arange(math.prod(cases.ARCHIVES[name])) + 5
 
 
 def _check(name):
@@ -49,7 +49,7 @@ def _check(name):
 
 def _cars3d(path, cars=None):
     """A .tar.gz with other folders beside, the cars in another order."""
-    count, azimuths, elevations = cases.SIZES['cars3d']
+    count, azimuths, elevations = cases.ARCHIVES['cars3d']
     values = _brightness('cars3d').reshape(count, azimuths, elevations)
     with tarfile.open(path, 'w:gz') as archive:
         def add(name, content):
@@ -96,7 +96,7 @@ def _matrix(array):
 def _smallnorb(seed=0, **changes):
     """The six files: {name: bytes}; training and test images by instance, in
     random order, and a right image that is another one."""
-    sizes = cases.SIZES['smallnorb']
+    sizes = cases.ARCHIVES['smallnorb']
     factors = np.array(list(itertools.product(*map(range, sizes))), np.int32)
     order = np.random.default_rng(seed).permutation(len(factors))
     record, found = table.PUBLISHED['smallnorb'], {}

@@ -54,7 +54,7 @@ def test_celebas_crop_is_148_pixels_in_the_middle():
 def test_wrong_number_of_pictures(tmp_path):
     path = tmp_path / 'img_align_celeba.zip'
     cases.write_celeba(path, count=5)
-    with pytest.raises(DataError, match='5 JPEGs, expected 6.*name=own'):
+    with pytest.raises(DataError, match='5 images .* expected 6.*name=own'):
         _load_celeba(path)
 
 

@@ -137,7 +137,7 @@ def test_channels_of_the_network():
     config.model.channels = (4, 4, 4)
     configs.check_dataset(config, _dataset(32, 32, 1))
     with pytest.raises(configs.SettingsError,
-                       match='network.*3 stride-2.*size 32; received 64.*'
+                       match='network.*3 stride-2.*size 32.*received 64.*'
                        'model.channels'):
         configs.check_dataset(config, _dataset(64, 64, 1))
 
@@ -147,7 +147,7 @@ def test_channels_of_the_discriminator_of_images():
     configs.check_dataset(config, _dataset(32, 32, 1))
     config.objective.discriminator_channels = (8, 16)
     with pytest.raises(configs.SettingsError,
-                       match='family.*2 stride-2.*size 16; received 32'):
+                       match='family.*2 stride-2.*size 16.*received 32'):
         configs.check_dataset(config, _dataset(32, 32, 1))
 
 

@@ -1,6 +1,6 @@
 """Readers of Cars3D and SmallNORB, whose files have formats of their own."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 import gzip
 import os
 import tarfile
@@ -10,11 +10,13 @@ import numpy as np
 from topdis_jax.data.errors import DataError, reading_errors
 from topdis_jax.data.published.table import PublishedDataset
 
+_Blocks = Callable[[], Iterator[np.ndarray]]
+
 # NYU's matrix files: the first number says the type of the entries.
 _TYPES = {0x1E3D4C55: np.uint8, 0x1E3D4C54: np.int32}
 
 
-def cars3d(published: PublishedDataset, path: str):
+def cars3d(published: PublishedDataset, path: str) -> _Blocks:
     """Reads the .tar.gz of Reed et al., Deep Visual Analogy-Making, 2015.
 
     Each car is a file of MATLAB, whose `im` is [128, 128, 3, azimuths,
@@ -61,7 +63,7 @@ def _car(path, file, published):
     return _resized(images.reshape(-1, *images.shape[2:]), published)
 
 
-def smallnorb(published: PublishedDataset, path: str):
+def smallnorb(published: PublishedDataset, path: str) -> _Blocks:
     """Reads the six .mat.gz files of LeCun, Huang and Bottou, 2004.
 
     The left image of each pair, resized to the published shape. Training and
