@@ -72,8 +72,8 @@ def relative_barcode(lower: ArrayLike, upper: ArrayLike, *,
     Engines: 'host' is a compiled function. On a CPU, XLA calls it without any
     Python; an accelerator calls it by a callback. 'xla' is an array program,
     with the same bars and gradients, for at most 1024 points: it can be
-    exported and needs no host, but on a CPU it takes some 10 times as long at
-    n = 56 and 500 times at n = 256, and 1.5 * n^2 * capacity bytes for each
+    exported and needs no host, but on a CPU it takes some 14 times as long at
+    n = 32 and 870 times at n = 256, and 1.5 * n^2 * capacity bytes for each
     barcode. 'auto' is chosen for the platform that a program is compiled for:
     'host' on a CPU, or if n > 128 (GPU) or 256 (TPU); else 'xla', as in all
     that is exported.
