@@ -16,6 +16,8 @@ from topdis_jax.losses import divergences
 from topdis_jax.losses.inputs import check_images
 from topdis_jax.topology import validity
 
+__all__ = ('Directions', 'find')
+
 _SAMPLE = 10_000  # codes whose principal components are taken
 _STARTS = 4  # random axes compared for each restart
 _BATCHES = 8  # that compare axes
@@ -23,7 +25,8 @@ _TURNS = 4  # of the search for a shift
 _SHORTEST = 1e-3  # shift, in deviations of the codes
 _ENOUGH = 0.9  # of the change that is asked for
 _SHORTFALL = 10.0  # what an axis pays that changes the images by less
-_LENGTH = 0.05  # what it pays for a shift of one standard deviation
+_LENGTH = 0.1  # what it pays for a shift of one standard deviation
+_PROBES, _PROBE = 16, 0.5  # codes, and deviations to either side
 _BETAS = 0.9, 0.99  # of Adam
 # A component of less of the largest deviation is rounding.
 _NEGLIGIBLE = 1e-4
@@ -64,14 +67,15 @@ class _Search(NamedTuple):
     Attributes:
       generate: see `find`.
       sample: function of a key and a number -> codes.
-      components: [c, d], orthonormal rows.
-      deviations: [c], of the codes along them.
+      components: [c, d], orthonormal rows. Axes are combinations of them.
+      spread: [c, c], whose product with its transpose is the covariance of
+        the codes along them.
       options: batch_size, divergence, share, reach, steps, learning_rate.
     """
     generate: Callable
     sample: Callable
     components: jax.Array
-    deviations: jax.Array
+    spread: jax.Array
     options: dict[str, Any]
 
 
@@ -98,7 +102,7 @@ def find(generate: Callable[[jax.Array], jax.Array],
     that perhaps only a smaller share is reached. With r the median divergence
     of random axes, an axis minimizes
 
-        RTD(X, X') / r + 0.05 s / u + 10 max(0, 0.9 - reached / share)
+        RTD(X, X') / r + 0.1 s / u + 10 max(0, 0.9 - reached / share)
 
     The second term decides where the divergence does not: an axis must not
     mix in what the generator ignores, for that makes the shift longer. The
@@ -155,10 +159,21 @@ def find(generate: Callable[[jax.Array], jax.Array],
                               'be positive and finite')
     key, key_sample = jax.random.split(jax.random.key(seed))
     sample, known = _sampler(codes, key_sample, batch_size)
-    components, deviations = _components(known, candidates, count)
-    search = _Search(generate, sample, components, deviations, dict(
-        positive, divergence=divergence, steps=steps, batch_size=batch_size))
-    _check_generate(generate, known[:batch_size])
+    components, deviations = _components(known, candidates)
+    scale = _scale(generate, known[:batch_size])
+    components = _effective(generate, known[:_PROBES], components, deviations,
+                            share * scale / reach)
+    if len(components) < count:
+        raise ValueError(
+            f'num_directions={count}, but only {len(components)} directions '
+            f'change the images by share={share} within reach={reach}; ask '
+            'for fewer, or take a smaller share or a greater reach')
+    covariance = np.cov(np.asarray(known) @ components.T, rowvar=False)
+    spread = np.linalg.cholesky(np.atleast_2d(covariance))
+    search = _Search(generate, sample, *(
+        jnp.asarray(x, jnp.float32) for x in (components, spread)), dict(
+            positive, divergence=divergence, steps=steps,
+            batch_size=batch_size))
     with _bar(count * restarts * steps, progress) as advance:
         return _find(search, key, count, restarts, advance)
 
@@ -193,7 +208,7 @@ def _check_codes(name, codes):
         raise ValueError(f'{name} must be finite')
 
 
-def _components(codes, candidates, count):
+def _components(codes, candidates):
     """Leading principal components [c, d], and deviations along them [c]."""
     if candidates is not None:
         validity.check_count('candidates', candidates)
@@ -202,21 +217,15 @@ def _components(codes, candidates, count):
                 f'candidates must be at most {codes.shape[1]}, as codes are '
                 f'{codes.shape}, received {candidates}')
     codes = np.asarray(codes, np.float64)
-    variances, vectors = np.linalg.eigh(np.cov(codes.T, ddof=0).reshape(
-        codes.shape[1], -1))
+    variances, vectors = np.linalg.eigh(
+        np.cov(codes.T, ddof=0).reshape(codes.shape[1], -1))
     deviations = np.sqrt(np.maximum(variances[::-1], 0))[:candidates]
     used = deviations > _NEGLIGIBLE * deviations[0]
-    if used.sum() < count:
-        raise ValueError(
-            f'num_directions={count} needs as many principal components, but '
-            f'codes vary along {used.sum()}'
-            + ('' if candidates is None else f' of {candidates} candidates'))
-    components = vectors.T[::-1][:candidates]
-    return (jnp.asarray(components[used], jnp.float32),
-            jnp.asarray(deviations[used], jnp.float32))
+    return vectors.T[::-1][:candidates][used], deviations[used]
 
 
-def _check_generate(generate, codes):
+def _scale(generate, codes):
+    """Mean distance of the images of codes."""
     images = generate(codes)
     check_images('generate(codes)', images)
     if images.ndim < 2 or len(images) != len(codes):
@@ -224,8 +233,36 @@ def _check_generate(generate, codes):
                          f'...], received {images.shape}')
     if not jnp.all(jnp.isfinite(images)):
         raise ValueError('generate(codes) must be finite')
-    if jnp.all(images == images[:1]):
+    scale = float(_mean_off_diagonal(topology.pairwise_distances(images)))
+    if scale == 0:
         raise ValueError('generate gives the same image for all codes')
+    return scale
+
+
+def _effective(generate, codes, components, deviations, least):
+    """Orthonormal rows [e, d] that span what the generator responds to.
+
+    Axes may mix in what it ignores without any change of the divergence. So
+    that is left out: where one standard deviation of the codes changes images
+    by less than `least`.
+    """
+    steps = jnp.asarray(deviations[:, None] * components, jnp.float32)
+
+    @jax.jit
+    def products(code):
+        there, back = (generate(code + sign * _PROBE * steps)
+                       for sign in (1, -1))
+        slopes = (there - back).reshape(len(steps), -1) / (2 * _PROBE)
+        return jnp.matmul(slopes, slopes.T, precision=lax.Precision.HIGHEST)
+
+    mean = np.mean([products(code[None]) for code in codes], axis=0)
+    squares, vectors = np.linalg.eigh(mean)
+    kept = vectors.T[squares > least ** 2]
+    return np.linalg.qr((kept @ steps).T)[0].T
+
+
+def _mean_off_diagonal(dist):
+    return jnp.sum(dist) / (len(dist) * (len(dist) - 1))
 
 
 @contextlib.contextmanager
@@ -298,11 +335,11 @@ def _orthonormal(axes):
 def _starts(search, key, found, restarts):
     """Random axes [_STARTS * restarts, c], orthogonal to those found.
 
-    Along a component they are as long as codes vary: differences of codes.
+    They are spread as codes are.
     """
     normal = jax.random.normal(
         key, (_STARTS * restarts, len(search.components)))
-    return [_project(axis, found) for axis in normal * search.deviations]
+    return [_project(axis, found) for axis in normal @ search.spread.T]
 
 
 def _project(axis, found):
@@ -366,7 +403,7 @@ def _measure(search, axis, key):
         axis @ search.components)
     before = search.generate(codes)
     dist = topology.pairwise_distances(before)
-    scale = jnp.sum(dist) / (len(dist) * (len(dist) - 1))
+    scale = _mean_off_diagonal(dist)
 
     def shifted(shift):
         return search.generate(codes + shift * way[None])
@@ -374,7 +411,7 @@ def _measure(search, axis, key):
     def change(after):
         return _mean_distance(before, after) / scale
 
-    deviation = jnp.linalg.norm(axis * search.deviations)
+    deviation = jnp.linalg.norm(axis @ search.spread)
     shift = _solve(lambda shift: change(shifted(shift)), options['share'],
                    deviation, options['reach'])
     after = shifted(shift)
