@@ -2,5 +2,7 @@
 
 from topdis_jax.directions.search import Directions
 from topdis_jax.directions.search import find
+from topdis_jax.directions.search import measure
+from topdis_jax.directions.shifts import Measured
 
-__all__ = ('Directions', 'find')
+__all__ = ('Directions', 'Measured', 'find', 'measure')

@@ -57,9 +57,10 @@ def _check_codes(name, codes):
 
 def spread_along(codes: jax.Array, components: np.ndarray) -> np.ndarray:
     """A root [c, c] of the covariance of codes [n, d] along rows [c, d]."""
-    covariance = np.cov(np.asarray(codes, np.float64) @ components.T,
-                        rowvar=False, ddof=0)
-    return np.linalg.cholesky(np.atleast_2d(covariance))
+    covariance = np.atleast_2d(np.cov(
+        np.asarray(codes, np.float64) @ components.T, rowvar=False, ddof=0))
+    variances, vectors = np.linalg.eigh(covariance)
+    return vectors * np.sqrt(np.maximum(variances, 0))
 
 
 def principal(codes: jax.Array, candidates: int | None) -> tuple[
@@ -102,10 +103,9 @@ def effective(generate: Callable, codes: jax.Array, components: np.ndarray,
       least: share of the images' mean distance.
 
     Raises:
-      ValueError, TypeError: images of a wrong shape or type, not finite, or
-        all the same.
+      ValueError, TypeError: see `check_generate`.
     """
-    scale = _scale(generate, codes[:_IMAGES])
+    scale = check_generate(generate, codes[:_IMAGES])
     steps = jnp.asarray(deviations[:, None] * components, jnp.float32)
 
     @jax.jit
@@ -123,8 +123,13 @@ def effective(generate: Callable, codes: jax.Array, components: np.ndarray,
     return np.linalg.qr((kept @ steps).T)[0].T
 
 
-def _scale(generate, codes):
-    """Mean distance of the images of codes [n, d]."""
+def check_generate(generate: Callable, codes: jax.Array) -> float:
+    """Mean distance of the images of codes [n, d].
+
+    Raises:
+      ValueError, TypeError: images of a wrong shape or type, not finite, or
+        all the same.
+    """
     images = generate(codes)
     check_images('generate(codes)', images)
     if images.ndim < 2 or len(images) != len(codes):

@@ -109,14 +109,10 @@ def find(generate: Callable[[jax.Array], jax.Array],
         directions, images that do not differ, or values that are not finite.
       TypeError: codes or images that are not floating.
     """
-    for name, value, least in (('num_directions', num_directions, 1),
-                               ('steps', steps, 1), ('restarts', restarts, 1),
-                               ('batch_size', batch_size, 3)):
-        validity.check_count(name, value, least)
-    for name, value in dict(share=share, reach=reach,
-                            learning_rate=learning_rate).items():
-        validity.check_option(name, value, lambda x: 0 < x < np.inf,
-                              'be positive and finite')
+    validity.check_count('num_directions', num_directions)
+    validity.check_count('steps', steps)
+    validity.check_count('restarts', restarts)
+    _check(batch_size, share=share, reach=reach, learning_rate=learning_rate)
     key, key_sample = jax.random.split(jax.random.key(seed))
     sample, known = latents.sampler(codes, key_sample, batch_size)
     components = latents.effective(
@@ -135,6 +131,51 @@ def find(generate: Callable[[jax.Array], jax.Array],
     with _bar(searches * steps, progress) as advance:
         search = _Search(problem, steps, learning_rate, advance)
         return _find(search, key, num_directions, restarts)
+
+
+def measure(generate: Callable[[jax.Array], jax.Array],
+            codes: ArrayLike | Callable[[jax.Array, int], jax.Array],
+            axes: ArrayLike, *, divergence: str | Callable = 'rtd',
+            share: float = 0.4, reach: float = 3.0, batch_size: int = 64,
+            seed: int = 0) -> Measured:
+    """The divergence of shifts along given axes, as `find` computes it.
+
+    Axes of another source can be compared with those that were found.
+
+    Args:
+      generate, codes, divergence, share, reach, batch_size: see `find`.
+      axes: [k, d], of any length.
+      seed: of the batches, which are the same for all axes.
+
+    Returns:
+      Measured, [k] each.
+
+    Raises:
+      ValueError, TypeError: see `find`; or axes that are not [k, d], or 0.
+    """
+    _check(batch_size, share=share, reach=reach)
+    key, key_sample = jax.random.split(jax.random.key(seed))
+    sample, known = latents.sampler(codes, key_sample, batch_size)
+    latents.check_generate(generate, known[:batch_size])
+    axes = np.asarray(axes, np.float32)
+    d = known.shape[1]
+    if axes.ndim != 2 or axes.shape[1] != d or not np.all(axes.any(axis=1)):
+        raise ValueError(f'axes must have shape [k, {d}], as codes have, and '
+                         f'no row of zeros, received {axes.shape}')
+    axes = axes / np.linalg.norm(axes, axis=1, keepdims=True)
+    problem = Problem(generate, sample, jnp.eye(d), jnp.asarray(
+        latents.spread_along(known, np.eye(d)), jnp.float32), divergence,
+        share, reach, batch_size)
+    search = _Search(problem)
+    found = [search.measure(jnp.asarray(axis), key) for axis in axes]
+    return Measured(*map(np.array, zip(*found)))
+
+
+def _check(batch_size, **positive):
+    validity.check_count('batch_size', batch_size, 3)
+    for name, value in positive.items():
+        validity.check_option(name, value, lambda x: 0 < x < np.inf,
+                              'be positive and finite')
 
 
 @contextlib.contextmanager
@@ -156,7 +197,7 @@ def _bar(total, shown):
 class _Search:
     """Adam on the sphere of axes, compiled once."""
 
-    def __init__(self, problem, steps, learning_rate, advance):
+    def __init__(self, problem, steps=0, learning_rate=0.0, advance=None):
         self.problem, self.steps = problem, steps
         self._rate, self._advance = learning_rate, advance
         self._step = jax.jit(self._traced_step)

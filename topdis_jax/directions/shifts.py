@@ -1,7 +1,7 @@
 """What a shift along an axis does to a cloud of generated images."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 from jax import lax
@@ -39,15 +39,22 @@ class Problem(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """Of one axis, [] each."""
-    divergence: jax.Array
-    shift: jax.Array
-    change: jax.Array
-    length: jax.Array  # the shift in standard deviations of the codes
+    """What shifts along axes do, [k] each.
+
+    Attributes:
+      divergence: of the decoded cloud and its shift.
+      shift: how far codes were shifted.
+      change: mean change of the images, as a share of their mean distance.
+      length: the shift in standard deviations of the codes along the axis.
+    """
+    divergence: Any
+    shift: Any
+    change: Any
+    length: Any
 
 
 def measure(problem: Problem, axis: jax.Array, key: jax.Array) -> Measured:
-    """Shifts one batch along an axis [c] of length 1; differentiable.
+    """Shifts one batch along an axis [c] of length 1; [] each, differentiable.
 
     The key decides the batch and the way. See `find` for the equations.
     """
