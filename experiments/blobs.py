@@ -41,19 +41,22 @@ def render(codes: jax.Array, names: Sequence[str]) -> jax.Array:
     return (blob + values['background'])[..., None]
 
 
-def rotated(names: Sequence[str], seed: int, dead: int = 0) -> tuple[
+def rotated(names: Sequence[str], seed: int | None, dead: int = 0) -> tuple[
         Callable[[jax.Array], jax.Array], np.ndarray]:
     """A generator behind a random rotation, and the axes of its factors.
 
     Args:
       names: of FACTORS.
-      seed: of the rotation.
+      seed: of the rotation; None: none, axis i is factor i.
       dead: how many directions more there are, which it ignores.
 
     Returns:
       (function of codes [n, d] to images, axes [k, d]: a row for each name).
     """
     d = len(names) + dead
-    turn, _ = np.linalg.qr(np.random.default_rng(seed).normal(size=(d, d)))
+    turn = np.eye(d)
+    if seed is not None:
+        normal = np.random.default_rng(seed).normal(size=(d, d))
+        turn, _ = np.linalg.qr(normal)
     axes = turn[:len(names)].astype(np.float32)
     return lambda codes: render(codes @ axes.T, names), axes
