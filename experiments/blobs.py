@@ -16,7 +16,7 @@ FACTORS = {'x': 0.15, 'y': 0.15, 'size': 0.3, 'stretch': 0.3, 'angle': 0.5,
            'contrast': 0.3, 'background': 0.15}
 _PIXELS = 20
 _RADIUS = 0.16  # of half an image, so that blobs stay inside
-_STRETCH = 0.3  # at rest, so that there is an angle
+_STRETCH = 0.3  # at rest, where there is an angle; else blobs are round
 
 
 def render(codes: jax.Array, names: Sequence[str]) -> jax.Array:
@@ -33,7 +33,8 @@ def render(codes: jax.Array, names: Sequence[str]) -> jax.Array:
     x = grid[None, None, :] - values['x']
     y = grid[None, :, None] - values['y']
     cos, sin = jnp.cos(values['angle']), jnp.sin(values['angle'])
-    stretch = jnp.exp(_STRETCH + values['stretch'])
+    at_rest = _STRETCH if 'angle' in names else 0.0
+    stretch = jnp.exp(at_rest + values['stretch'])
     square = ((cos * x + sin * y) ** 2 / stretch
               + (cos * y - sin * x) ** 2 * stretch)
     radius = _RADIUS * jnp.exp(values['size'])

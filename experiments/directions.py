@@ -5,14 +5,15 @@
 
 Of a run in the folder --workdir, its decoder and the codes of its images; or
 of a small GAN that is trained there if it is not there yet. Finds axes, and
-compares them with the principal components of the codes and with random axes:
-the divergence of a shift along each, and of runs on data with factors the
-share of each factor's entropy that an axis knows, and MIG. The random axes
-are --rotations whole sets. Writes directions.json and directions.png, with
+compares them with the principal components of the codes and with --rotations
+random sets of axes in the same space: the divergence of a shift along each,
+and of runs on data with factors the share of each factor's entropy that an
+axis knows, and MIG. Writes directions.json and directions.png, with
 traversals along all of them.
 """
 
 import os
+import sys
 from typing import Any, NamedTuple
 
 from absl import flags
@@ -26,6 +27,9 @@ from topdis_jax.metrics import information
 from topdis_jax.plots import montage
 
 _IMAGES = 5000  # whose codes are taken
+# Kinds of axes that are measured and plotted, and their titles.
+_SHOWN = {'found': 'found', 'principal components': 'principal components',
+          'random 0': 'random'}
 _VALUES = np.linspace(-2, 2, 7)  # of traversals, in standard deviations
 
 
@@ -66,39 +70,42 @@ def of_gan(folder, steps):
     return Generator(gan.load(folder, steps), np.asarray(codes))
 
 
-def principal(codes, count):
-    """Leading principal components [count, d] of codes [n, d]."""
-    return np.linalg.eigh(np.cov(codes.T))[1].T[::-1][:count]
+def principal(codes, axes):
+    """Principal components [k, d] of codes [n, d] in the span of the axes."""
+    vectors = np.linalg.eigh(np.cov((codes @ axes.T).T))[1]
+    return vectors.T[::-1] @ axes
 
 
-def random(d, count, seed):
-    """Random orthonormal axes [count, d]."""
-    normal = np.random.default_rng(seed).normal(size=(d, d))
-    return np.linalg.qr(normal)[0].T[:count]
+def rotated(axes, seed):
+    """The axes [k, d] after a random rotation in their span."""
+    k = len(axes)
+    normal = np.random.default_rng(seed).normal(size=(k, k))
+    return np.linalg.qr(normal)[0] @ axes
 
 
 def compare(generator, found, rotations, seed):
-    """{kind: what is measured of its axes}, lists all; for JSON."""
-    count, d = found.axes.shape
+    """{kind: what is measured of its axes}, lists all; for JSON.
+
+    Other axes lie in the span of those that were found, so that a generator's
+    dead directions do not count against them.
+    """
     kinds = {'found': found.axes,
-             'principal components': principal(generator.codes, count)}
-    kinds |= {f'random {i}': random(d, count, seed + i)
+             'principal components': principal(generator.codes, found.axes)}
+    kinds |= {f'random {i}': rotated(found.axes, seed + i)
               for i in range(rotations)}
-    if generator.factors is not None and count == d:
-        kinds['latents'] = np.eye(d)
     measured = {}
     for kind, axes in kinds.items():
-        # Of random axes the first set is enough.
-        slow = not kind.startswith('random') or kind == 'random 0'
-        measured[kind] = {'axes': axes.tolist()}
-        if slow:
-            of_axes = directions.measure(generator.generate, generator.codes,
-                                         axes, seed=seed)
-            measured[kind] |= {
-                'divergence': of_axes.divergence.tolist(),
-                'change': of_axes.change.tolist()}
+        of_axes = measured[kind] = {'axes': axes.tolist()}
+        if kind in _SHOWN:
+            values = directions.measure(generator.generate, generator.codes,
+                                        axes, seed=seed)
+            of_axes |= {'divergence': values.divergence.tolist(),
+                        'change': values.change.tolist()}
         if generator.factors is not None:
-            measured[kind] |= knowledge(generator, axes)
+            of_axes |= knowledge(generator, axes)
+    if generator.factors is not None:
+        measured['latents'] = knowledge(generator, np.eye(
+            generator.codes.shape[1]))
     return measured
 
 
@@ -113,17 +120,14 @@ def knowledge(generator, axes):
 
 
 def table(measured, names):
-    """Markdown: a row for each axis that was found or is a component."""
+    """Markdown: a row for each axis that is shown."""
     heads = ['axis', 'divergence', *names]
     lines = ['| ' + ' | '.join(heads) + ' |', '|---' * len(heads) + '|']
-    for kind in ('found', 'principal components', 'random 0'):
-        if kind not in measured:
-            continue
-        values = measured[kind]
+    for kind, title in _SHOWN.items():
+        values = measured.get(kind, {'divergence': ()})
         for i, divergence in enumerate(values['divergence']):
             known = values['known'][i] if names else ()
-            cells = [f'{kind} {i + 1}' if kind != 'random 0'
-                     else f'random {i + 1}', f'{divergence:.3f}',
+            cells = [f'{title} {i + 1}', f'{divergence:.3f}',
                      *(f'{100 * share:.0f}%' for share in known)]
             lines.append('| ' + ' | '.join(cells) + ' |')
     return '\n'.join(lines)
@@ -147,8 +151,8 @@ def summary(measured):
 
 def plot(path, generator, measured, title):
     """Traversals, a panel for each kind of axes, a row for each axis."""
-    shown = {kind: values for kind, values in measured.items()
-             if kind in ('found', 'principal components', 'random 0')}
+    shown = {title: measured[kind] for kind, title in _SHOWN.items()
+             if kind in measured}
     count = len(measured['found']['axes'])
     figure = Figure(figsize=(4.4 * len(shown), 0.55 * count + 1.1),
                     layout='constrained')
@@ -157,11 +161,11 @@ def plot(path, generator, measured, title):
         pictures = np.stack([traverse(generator, np.array(axis))
                              for axis in values['axes']])
         montage.show(axes, pictures)
-        axes.set_title(kind.removesuffix(' 0'), fontsize=10)
+        axes.set_title(kind, fontsize=10)
         montage.label_rows(axes, pictures, [
             f'{x:.2f}' for x in values['divergence']])
         montage.label_columns(axes, pictures, [
-            f'{x:+.1f}' for x in _VALUES])
+            f'{x:+.1f}' if x else '0' for x in _VALUES])
     panels[0].set_ylabel('divergence of a shift', fontsize=9)
     figure.suptitle(title, fontsize=11)
     plots.save(figure, path)
@@ -185,7 +189,10 @@ def run(folder, generator, options, rotations=20):
       options: of `directions.find`.
       rotations: sets of random axes.
     """
-    found = directions.find(generator.generate, generator.codes, **options)
+    try:
+        found = directions.find(generator.generate, generator.codes, **options)
+    except ValueError as error:  # more directions than there are
+        sys.exit(f'Error: {error}')
     measured = compare(generator, found, rotations, options['seed'])
     files.write_json(os.path.join(folder, 'directions.json'), measured)
     print(table(measured, generator.names))
@@ -202,7 +209,9 @@ def main():
     workdir = flags.DEFINE_string(
         'workdir', None, 'Folder of the run, or of the GAN.', required=True)
     kind = flags.DEFINE_enum('generator', 'run', ['run', 'gan'], 'Which.')
-    count = flags.DEFINE_integer('directions', 5, 'How many to find.')
+    count = flags.DEFINE_integer(
+        'directions', None, 'How many to find; all that change the images, if '
+        'left out.')
     steps = flags.DEFINE_integer('steps', 100, 'Of each search.')
     seed = flags.DEFINE_integer('seed', 0, 'Of the search.')
     rotations = flags.DEFINE_integer('rotations', 20, 'Random sets of axes.')

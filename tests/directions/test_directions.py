@@ -56,6 +56,13 @@ def test_what_is_said_of_the_axes(found):
     assert np.all((0 < result.shift) & (result.shift < 3))
 
 
+def test_all_that_change_the_images():
+    generate, _ = blobs.rotated(['x', 'size'], seed=0, dead=1)
+    found = directions.find(generate, _normal(3),
+                            **QUICK | {'num_directions': None})
+    assert found.axes.shape == (2, 3)
+
+
 def test_the_seed_decides():
     generate, _ = blobs.rotated(['x', 'size', 'angle'], seed=0)
     first, again, other = (

@@ -42,7 +42,7 @@ class Directions(NamedTuple):
 
 def find(generate: Callable[[jax.Array], jax.Array],
          codes: ArrayLike | Callable[[jax.Array, int], jax.Array], *,
-         num_directions: int, candidates: int | None = None,
+         num_directions: int | None, candidates: int | None = None,
          divergence: str | Callable = 'rtd', share: float = 0.4,
          reach: float = 3.0, steps: int = 100, batch_size: int = 64,
          restarts: int = 3, learning_rate: float = 0.1, seed: int = 0,
@@ -87,7 +87,7 @@ def find(generate: Callable[[jax.Array], jax.Array],
         range; traced by JAX and differentiated.
       codes: a sample [n, d] of the latent distribution, or a function
         (key, n) -> [n, d] that samples it.
-      num_directions: k, how many to find.
+      num_directions: k, how many to find; None: all that change the images.
       candidates: axes are combinations of so many leading principal components
         of the codes; None: all.
       divergence: see `losses.topdis_loss`.
@@ -109,7 +109,8 @@ def find(generate: Callable[[jax.Array], jax.Array],
         directions, images that do not differ, or values that are not finite.
       TypeError: codes or images that are not floating.
     """
-    validity.check_count('num_directions', num_directions)
+    if num_directions is not None:
+        validity.check_count('num_directions', num_directions)
     validity.check_count('steps', steps)
     validity.check_count('restarts', restarts)
     _check(batch_size, share=share, reach=reach, learning_rate=learning_rate)
@@ -117,7 +118,8 @@ def find(generate: Callable[[jax.Array], jax.Array],
     sample, known = latents.sampler(codes, key_sample, batch_size)
     components = latents.effective(
         generate, known, *latents.principal(known, candidates), share / reach)
-    if len(components) < num_directions:
+    count = num_directions or max(len(components), 1)
+    if len(components) < count:
         raise ValueError(
             f'num_directions={num_directions}, but only {len(components)} '
             f'directions change the images by share={share} within '
@@ -127,10 +129,10 @@ def find(generate: Callable[[jax.Array], jax.Array],
         generate, sample, jnp.asarray(components, jnp.float32),
         jnp.asarray(latents.spread_along(known, components), jnp.float32),
         divergence, share, reach, batch_size)
-    searches = min(num_directions, len(components) - 1) * restarts
+    searches = min(count, len(components) - 1) * restarts
     with _bar(searches * steps, progress) as advance:
         search = _Search(problem, steps, learning_rate, advance)
-        return _find(search, key, num_directions, restarts)
+        return _find(search, key, count, restarts)
 
 
 def measure(generate: Callable[[jax.Array], jax.Array],
