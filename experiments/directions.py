@@ -121,13 +121,14 @@ def knowledge(generator, axes):
 
 def table(measured, names):
     """Markdown: a row for each axis that is shown."""
-    heads = ['axis', 'divergence', *names]
+    heads = ['axis', 'divergence', 'change', *names]
     lines = ['| ' + ' | '.join(heads) + ' |', '|---' * len(heads) + '|']
     for kind, title in _SHOWN.items():
         values = measured.get(kind, {'divergence': ()})
         for i, divergence in enumerate(values['divergence']):
+            change = values['change'][i]
             known = values['known'][i] if names else ()
-            cells = [f'{title} {i + 1}', f'{divergence:.3f}',
+            cells = [f'{title} {i + 1}', f'{divergence:.3f}', f'{change:.2f}',
                      *(f'{100 * share:.0f}%' for share in known)]
             lines.append('| ' + ' | '.join(cells) + ' |')
     return '\n'.join(lines)
@@ -212,7 +213,7 @@ def main():
     count = flags.DEFINE_integer(
         'directions', None, 'How many to find; all that change the images, if '
         'left out.')
-    steps = flags.DEFINE_integer('steps', 100, 'Of each search.')
+    steps = flags.DEFINE_integer('steps', 300, 'Of each search.')
     seed = flags.DEFINE_integer('seed', 0, 'Of the search.')
     rotations = flags.DEFINE_integer('rotations', 20, 'Random sets of axes.')
     gan_steps = flags.DEFINE_integer('gan_steps', gan.STEPS, 'Of the GAN.')

@@ -14,8 +14,8 @@ from topdis_jax.directions import latents, shifts
 from topdis_jax.directions.shifts import Measured, Problem
 from topdis_jax.topology import validity
 
-_STARTS = 4  # random axes compared for each restart
-_BATCHES = 8  # that compare axes
+_STARTS = 2  # random axes compared for each restart
+_BATCHES = 32  # that compare axes
 _BETAS = 0.9, 0.99  # of Adam
 
 
@@ -44,7 +44,7 @@ def find(generate: Callable[[jax.Array], jax.Array],
          codes: ArrayLike | Callable[[jax.Array, int], jax.Array], *,
          num_directions: int | None, candidates: int | None = None,
          divergence: str | Callable = 'rtd', share: float = 0.4,
-         reach: float = 3.0, steps: int = 100, batch_size: int = 64,
+         reach: float = 3.0, steps: int = 300, batch_size: int = 64,
          restarts: int = 3, learning_rate: float = 0.1, seed: int = 0,
          progress: bool = True) -> Directions:
     """Finds directions that change images and keep their cloud's topology.
