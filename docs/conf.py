@@ -32,7 +32,8 @@ napoleon_custom_sections = [('Attributes', 'params_style')]
 _SECTION = re.compile(r'(Args|Attributes|Raises|Returns):$')
 # 'DCI.' and 'dataset_size: N.' would begin lists.
 _ENUMERATOR = re.compile(r'^( *(?:\w+: )?)(\w+\.)$')
-_SHORT_NAME = re.compile(r'`((?:topology|losses|metrics|models|plots)\.\w+)`')
+_SHORT_NAME = re.compile(
+    r'`((?:topology|losses|directions|metrics|models|plots)\.\w+)`')
 _FIELD = type(collections.namedtuple('_', 'field').field)
 
 

@@ -38,8 +38,9 @@ def _examples(page):
 EXAMPLES = [(page.name, *example) for page in PAGES
             for example in _examples(page)]
 # Their __all__ are the public names.
-PACKAGES = ('topdis_jax.topology', 'topdis_jax.losses', 'topdis_jax.metrics',
-            'topdis_jax.models', 'topdis_jax.plots')
+PACKAGES = ('topdis_jax.topology', 'topdis_jax.losses',
+            'topdis_jax.directions', 'topdis_jax.metrics', 'topdis_jax.models',
+            'topdis_jax.plots')
 
 
 @pytest.mark.parametrize('code', [

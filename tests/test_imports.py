@@ -19,7 +19,8 @@ def _loaded(statement):
 
 
 @pytest.mark.parametrize('statement', [
-    'from topdis_jax import losses', 'from topdis_jax import topology'])
+    'from topdis_jax import losses', 'from topdis_jax import topology',
+    'from topdis_jax import directions'])
 def test_the_loss_needs_nothing_of_the_training(statement):
     loaded = _loaded(statement)
     assert {'jax', 'numba', 'numpy'} <= loaded

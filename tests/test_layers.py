@@ -8,11 +8,12 @@ import pytest
 from tests.helpers import import_graph
 
 # A part may import those before it in this order, and its own modules.
-LAYERS = ('files', 'progress', 'collectives', 'topology', 'losses', 'models',
-          'data', 'metrics', 'plots', 'training')
+LAYERS = ('files', 'progress', 'collectives', 'topology', 'losses',
+          'directions', 'models', 'data', 'metrics', 'plots', 'training')
 # Parts that are used without most others: all that each may import.
 ALONE = {'files': (), 'progress': (), 'collectives': (),
          'topology': ('collectives',), 'losses': ('collectives', 'topology'),
+         'directions': ('progress', 'collectives', 'topology', 'losses'),
          'models': (), 'data': ('files', 'progress'),
          'metrics': ('files', 'progress'),
          'plots': ('files', 'topology', 'losses', 'data')}
