@@ -27,6 +27,7 @@ os.environ.setdefault('JAX_PLATFORMS', 'cpu')
 os.environ['TOPDIS_JAX_MIRROR'] = 'http://localhost:9'
 
 import jax  # noqa: E402  (the environment comes first)
+import pytest  # noqa: E402
 
 # [n] + [n, 1] must be an error here, not a silent [n, n].
 jax.config.update('jax_numpy_rank_promotion', 'raise')
@@ -38,3 +39,11 @@ def pytest_configure(config):
         subprocess.run([sys.executable, '-c', (
             'from topdis_jax.topology.engines import host, native; '
             'host.warm_up(); native.warm_up()')], check=False)
+
+
+@pytest.fixture
+def no_data(monkeypatch, tmp_path):
+    """Hides the data sets of this machine."""
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+    monkeypatch.setenv('TFDS_DATA_DIR', str(tmp_path / 'tfds'))
+    monkeypatch.chdir(tmp_path)

@@ -32,14 +32,30 @@ class Candidate:
         return 1e3 * float(np.median(self.cpu))
 
 
-def make(config, image_shape, *, topdis, native=False, patches=()):
-    """A step on one device, traced with parts of it replaced."""
-    model = states.make_model(config, image_shape).clone(xla_only=native)
-    objective = families.make_objective(config, 46080)
-    step = steps.make_step(config, model, objective,
-                           states.make_optimizer(config), topdis=topdis)
-    return Candidate(jax.jit(_patched(step, patches), donate_argnums=0),
-                     states.create_state(config, model, objective))
+def make(config, image_shape, *, topdis, xla_only=False, patches=(),
+         devices=None):
+    """A step, traced with parts of it replaced.
+
+    Args:
+      config: of a run.
+      image_shape: (h, w, c).
+      topdis: whether with the topological loss.
+      xla_only: convolutions by XLA's own.
+      patches: context managers that are entered while it is traced.
+      devices: those that share a batch; None: a step without pmap.
+    """
+    axis_name = None if devices is None else 'batch'
+    model = states.make_model(config, image_shape).clone(xla_only=xla_only)
+    objective = families.make_objective(config, 46080, axis_name)
+    step = _patched(steps.make_step(
+        config, model, objective, states.make_optimizer(config),
+        topdis=topdis, axis_name=axis_name), patches)
+    state = states.create_state(config, model, objective)
+    if devices is None:
+        return Candidate(jax.jit(step, donate_argnums=0), state)
+    return Candidate(jax.pmap(step, axis_name=axis_name, donate_argnums=0,
+                              devices=devices),
+                     jax_utils.replicate(state, devices))
 
 
 def _patched(step, patches):
@@ -89,8 +105,8 @@ def measure(candidates, batches, steps_a_round, rounds, round_seconds=20):
 
 
 def _run(candidate, batches, count):
-    """Steps one after another, as training takes them: none is waited for
-    before the next is asked for."""
+    """Steps one after another; none is waited for before the next is asked
+    for, while training looks at the loss of each."""
     for i in range(count):
         candidate.state, metrics = candidate.step(
             candidate.state, batches[i % len(batches)])
@@ -112,21 +128,6 @@ def memory(candidate):
     sizes = candidate.step.memory_analysis()
     return (sizes.argument_size_in_bytes + sizes.temp_size_in_bytes
             + sizes.output_size_in_bytes - sizes.alias_size_in_bytes)
-
-
-def make_spread(config, image_shape, count, patches=()):
-    """A step on `count` devices, traced with parts of it replaced."""
-    model = states.make_model(config, image_shape)
-    objective = families.make_objective(config, 46080, 'batch')
-    step = steps.make_step(config, model, objective,
-                           states.make_optimizer(config), topdis=True,
-                           axis_name='batch')
-    used = jax.devices()[:count]
-    state = states.create_state(config, model, objective)
-    return Candidate(
-        jax.pmap(_patched(step, patches), axis_name='batch', donate_argnums=0,
-                 devices=used),
-        jax_utils.replicate(state, used))
 
 
 def _fixed_entries(matrices, pairs, mask, num_bars, engine):

@@ -189,7 +189,8 @@ def _images_a_second(count):
             count, 64, *_NETWORKS[network])}
             for batch in _batches(network, size)]
         config = _config(network, size)
-        candidate = steps.make_spread(config, _NETWORKS[network], count)
+        candidate = steps.make(config, _NETWORKS[network], topdis=True,
+                               devices=jax.devices()[:count])
         steps.measure({'': candidate}, batches, 20, 5, round_seconds=2)
         yield {'devices': count, 'network': network, 'batch': size,
                'ms': candidate.median(),

@@ -10,8 +10,6 @@ Prints milliseconds per step (median of alternating rounds), one device:
     what a step with the loss is quicker by if its bars are fixed.
   convolutions: a step of the convolutional VAE, batch 64, 64 x 64, with XLA's
     own convolutions and with the form that the package uses on this backend.
-  divergences (only if asked for): a beta-VAE's step with each divergence,
-    batches of 64 and 256, by each engine, and the share of persistence.
   devices (only if asked for): the first family's step with the loss on 1, 2
     and 4 fake devices that share the CPU, and what of it goes into collectives
     and into barcodes: what the step is quicker by if each device takes its own
@@ -33,12 +31,11 @@ from experiments.benchmarks.candidates import Candidate, fixed_bars
 from experiments.configs import sprites
 from topdis_jax import collectives
 from topdis_jax.data import pipeline, sources
-from topdis_jax.losses import divergences
 from topdis_jax.training import families
 
 _PART = flags.DEFINE_list('part', ['topdis', 'convolutions'],
                           'Which of the tables: topdis, convolutions, '
-                          'divergences, devices.')
+                          'devices.')
 _STEPS = flags.DEFINE_integer('steps', 30, 'Steps in a round.')
 _ROUNDS = flags.DEFINE_integer('rounds', 5, 'Rounds; the median counts.')
 
@@ -76,51 +73,6 @@ def topdis_table():
               f'{on - fixed:>13.3f}{1 - fixed / on:>8.1%}', flush=True)
 
 
-def divergence_table():
-    dataset = sources.load('sprites_small')
-    print('\nbeta-VAE, MLP (400-400), sprites_small; ms per step')
-    print(f'{"batch":<7}{"divergence":<12}{"engine":<8}{"step":>8}'
-          f'{"ratio":>7}{"persistence":>13}')
-    for size in (64, 256):
-        batches = [{'images': pipeline.batch(dataset, 0, step, size)}
-                   for step in range(8)]
-        candidates = _by_divergence(dataset, size)
-        _measure(candidates, batches)
-        off = candidates.pop(('none', '')).median()
-        print(f'{size:<7}{"none":<12}{"":<8}{off:>8.2f}')
-        for name, engine in candidates:
-            if engine == 'fixed':
-                continue
-            step = candidates[name, engine].median()
-            share = ''  # spanning trees have no bars
-            if (name, 'fixed') in candidates:
-                fixed = candidates[name, 'fixed'].median()
-                share = f'{1 - fixed / step:.0%}'
-            print(f'{size:<7}{name:<12}{engine:<8}{step:>8.2f}'
-                  f'{step / off:>7.2f}{share:>13}', flush=True)
-
-
-def _by_divergence(dataset, size):
-    """Candidates by (divergence, engine); 'fixed' has bars of no engine."""
-    def candidate(name='rtd', engine='auto', topdis=True, patches=()):
-        # Each its own: a step reads its configuration when it is traced.
-        config = sprites.get_config('beta_vae')
-        config.train.batch_size = size
-        config.topdis.divergence, config.topdis.engine = name, engine
-        return steps.make(config, dataset.image_shape, topdis=topdis,
-                          patches=patches)
-
-    candidates = {('none', ''): candidate(topdis=False)}
-    for name in divergences.BY_NAME:
-        has_bars = name != 'rtd_lite'
-        for engine in ('host', 'xla') if has_bars else ('',):
-            candidates[name, engine] = candidate(name, engine or 'auto')
-        if has_bars:
-            candidates[name, 'fixed'] = candidate(name,
-                                                  patches=[fixed_bars()])
-    return candidates
-
-
 def _operations(candidate, batch):
     return candidate.step.lower(
         candidate.state, batch).compile().cost_analysis()['flops']
@@ -136,12 +88,13 @@ def convolution_table():
         batches = [{'images': rng.integers(0, 256, (64, *shape), np.uint8)}
                    for _ in range(4)]
         candidates = {
-            native: steps.make(config, shape, topdis=False, native=native)
-            for native in (True, False)}
+            xla_only: steps.make(config, shape, topdis=False,
+                                 xla_only=xla_only)
+            for xla_only in (True, False)}
         _measure(candidates, batches)
-        native, ours = (c.median() for c in candidates.values())
-        print(f'{"x".join(map(str, shape)):<14}{native:>9.1f}{ours:>9.1f}'
-              f'{native / ours:>7.2f}')
+        xla, ours = (c.median() for c in candidates.values())
+        print(f'{"x".join(map(str, shape)):<14}{xla:>9.1f}{ours:>9.1f}'
+              f'{xla / ours:>7.2f}')
 
 
 def devices_table():
@@ -154,7 +107,8 @@ def devices_table():
         alone = mock.patch.multiple(collectives, **_without_collectives(count))
         replaced = {'all': (), 'alone': [alone], 'fixed': [fixed_bars()]}
         candidates = {
-            name: steps.make_spread(config, dataset.image_shape, count, some)
+            name: steps.make(config, dataset.image_shape, topdis=True,
+                             patches=some, devices=jax.devices()[:count])
             for name, some in replaced.items()}
         batches = [{'images': pipeline.shard(
             pipeline.batch(dataset, 0, step, 64), count)}
@@ -180,7 +134,7 @@ def _without_collectives(count):
 def main(argv):
     del argv
     tables = {'topdis': topdis_table, 'convolutions': convolution_table,
-              'divergences': divergence_table, 'devices': devices_table}
+              'devices': devices_table}
     if 'devices' in _PART.value:
         fake_devices.make(4)
     print(f'{jax.default_backend()}, {jax.devices()[0].device_kind}')

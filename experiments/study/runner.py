@@ -43,6 +43,7 @@ def run(config, workdir, jobs=None):
         left = [cell for cell in cells
                 if not grid.is_finished(config, cell, workdir)]
         runner = Runner(config, workdir, shares(jobs or len(_cores())), held)
+        write_page(workdir)
         with progress.Bar(total=len(cells), initial=len(cells) - len(left),
                           desc='Study', unit='cell') as bar:
             return _run_all(runner, left, bar)
@@ -68,7 +69,7 @@ def _run_all(runner, cells, bar):
                     failed.append((futures[future], message))
                     bar.show({'failed': len(failed)})
                 bar.update()
-                write_page(runner)
+                write_page(runner.workdir)
         except BaseException:
             bar.write('Stopping: the runs under way save their states; the '
                       'same command goes on from there.', file=sys.stderr)
@@ -78,15 +79,10 @@ def _run_all(runner, cells, bar):
     return sorted(failed)
 
 
-def write_page(runner):
+def write_page(workdir):
     """The study's page, with a link to that of each run."""
-    workdir = runner.workdir
-    page.write_study(workdir, [
-        page.Row(str(cell), cell.folder(workdir), {
-            name: value for name, value
-            in grid.read(cell.folder(workdir), 'scores.json').items()
-            if name != 'settings'})
-        for cell in grid.asked_cells(workdir)])
+    page.write_study(workdir, [page.Run(str(cell), cell.folder(workdir))
+                               for cell in grid.asked_cells(workdir)])
 
 
 class Runner:

@@ -19,11 +19,7 @@ from topdis_jax.data.published import downloads, table
 
 
 @pytest.fixture(autouse=True)
-def folders(monkeypatch, tmp_path):
-    """No data of this machine is found, and the grids are small."""
-    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
-    monkeypatch.setenv('TFDS_DATA_DIR', str(tmp_path / 'tfds'))
-    monkeypatch.chdir(tmp_path)
+def small_grids(monkeypatch, no_data):
     small = cases.shrink(monkeypatch)
     monkeypatch.setattr(table, 'PUBLISHED', {
         name: data._replace(sha256='', more_files=tuple(

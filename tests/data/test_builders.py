@@ -17,9 +17,7 @@ MPI3D = ['mpi3d_toy', 'mpi3d_realistic', 'mpi3d_real', 'mpi3d_complex']
 
 
 @pytest.fixture(autouse=True)
-def small(monkeypatch, tmp_path):
-    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
-    monkeypatch.setenv('TFDS_DATA_DIR', str(tmp_path / 'tfds'))
+def small(monkeypatch, no_data):
     cases.shrink(monkeypatch)
 
 

@@ -21,13 +21,7 @@ _CHECKOUT = os.path.dirname(os.path.dirname(os.path.dirname(
 CONTENT = bytes(np.random.default_rng(0).integers(0, 256, 3 * 2 ** 20,
                                                   dtype=np.uint8))
 
-
-@pytest.fixture(autouse=True)
-def folders(monkeypatch, tmp_path):
-    """No data of this machine is found."""
-    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
-    monkeypatch.setenv('TFDS_DATA_DIR', str(tmp_path / 'tfds'))
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures('no_data')
 
 
 @pytest.fixture

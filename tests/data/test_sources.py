@@ -9,13 +9,7 @@ from tests.helpers import published_cases as cases
 from topdis_jax.data import sources
 from topdis_jax.data.published import table, tfds_copies
 
-
-@pytest.fixture(autouse=True)
-def folders(monkeypatch, tmp_path):
-    """No data of this machine is found."""
-    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
-    monkeypatch.setenv('TFDS_DATA_DIR', str(tmp_path / 'tfds'))
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures('no_data')
 
 
 @pytest.mark.parametrize('name', table.PUBLISHED)

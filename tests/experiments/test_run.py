@@ -94,10 +94,7 @@ def test_batch_that_devices_cannot_share(tmp_path):
 
 @pytest.mark.parametrize('name', ['dsprites', 'shapes3d', 'mpi3d', 'faces3d',
                                   'celeba'])
-def test_missing_files_are_named_at_once(tmp_path, monkeypatch, name):
-    # Nothing that this machine may have is found.
-    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
-    monkeypatch.setenv('TFDS_DATA_DIR', str(tmp_path))
+def test_missing_files_are_named_at_once(tmp_path, no_data, name):
     config = importlib.import_module(f'experiments.configs.{name}').get_config()
     with pytest.raises(sources.DataError) as error:
         run.run(config, str(tmp_path / 'run'))
@@ -138,9 +135,8 @@ def test_every_data_set_can_be_trained_on(tmp_path, monkeypatch, name):
     assert ('mig' in scores) == (name != 'celeba')
 
 
-def test_data_is_fetched_converted_and_trained_on(tmp_path, monkeypatch):
-    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
-    monkeypatch.setenv('TFDS_DATA_DIR', str(tmp_path))
+def test_data_is_fetched_converted_and_trained_on(tmp_path, no_data,
+                                                  monkeypatch):
     monkeypatch.setattr(run.plots, 'plot_run', lambda *args, **options: None)
     cases.shrink(monkeypatch)
     (tmp_path / 'www').mkdir()

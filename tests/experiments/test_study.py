@@ -29,8 +29,10 @@ if {fails} in folder:
     print('Traceback\\n  one', file=sys.stderr)
     sys.exit('SomeError: what went wrong')
 {more}
-with open(os.path.join(folder, 'scores.json'), 'w') as file:
+path = os.path.join(folder, 'scores.json')
+with open(path + '.tmp', 'w') as file:
     json.dump({{'mig': 0.1, 'settings': {{'step': 7}}}}, file)
+os.replace(path + '.tmp', path)
 '''
 
 

@@ -63,12 +63,15 @@ def test_a_run_without_scores(tmp_path):
 
 
 def test_a_study(tmp_path):
-    runs = [page.Row('own/<b>/on/1', str(tmp_path / 'own/<b>/on/1'),
-                     {'mig': 0.5}),
-            page.Row('own/vae/off/1', str(tmp_path / 'own/vae/off/1'), {})]
-    page.write_study(str(tmp_path), runs)
+    _run(tmp_path / 'own/<b>/on/1', mig=0.5)
+    _run(tmp_path / 'own/vae/off/1')
+    damaged = _run(tmp_path / 'own/vae/on/1', mig=0.5)
+    (damaged / 'scores.json').write_text('')
+    names = ('own/<b>/on/1', 'own/vae/off/1', 'own/vae/on/1')
+    page.write_study(str(tmp_path), [
+        page.Run(name, str(tmp_path / name)) for name in names])
     parser = _parsed(tmp_path)
-    assert parser.links == ['own/<b>/on/1/index.html',
-                            'own/vae/off/1/index.html']
-    assert '1 of 2 runs have their final scores.' in parser.text
+    assert parser.links == [f'{name}/index.html' for name in names]
+    assert '1 of 3 runs have their final scores.' in parser.text
     assert {'MIG', '0.5', 'own/<b>/on/1'} <= set(parser.text)
+    assert 'settings' not in parser.text

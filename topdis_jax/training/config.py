@@ -53,8 +53,8 @@ KEYS: dict[str, Any] = {
         'network': Key('conv', *one_of(models.NETWORKS)),
         'latents': Key(10, *AT_LEAST_ONE),
         # Of the convolutional network: channels of the stride-2 layers; () is
-        # 32, 32, 64, 64 for images of 64 x 64, one less for 32 x 32, and more
-        # of 64 for 128 x 128 and 256 x 256.
+        # 32, 32, 64, 64 for images of 64 x 64, and fewer or more layers where
+        # sides are other multiples of 16.
         'channels': Key((), *SIZES),
         # ... and size of the layer next to the latents; 0 is 128 for gray
         # images and 256 for colored ones.

@@ -1,6 +1,6 @@
 """A run's or study's results as one page, index.html, that opens from disk."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 import html
 import json
 import os
@@ -32,11 +32,10 @@ img { max-width: 100%; background: white; }
 '''
 
 
-class Row(NamedTuple):
-    """A run of a study: its name, its folder, and its scores, {} if none."""
+class Run(NamedTuple):
+    """A run of a study."""
     name: str
     folder: str
-    scores: Mapping[str, Any]
 
 
 def write(folder: str) -> None:
@@ -62,20 +61,21 @@ def write(folder: str) -> None:
         _table(('key', 'value'), sorted(config.items()))])
 
 
-def write_study(folder: str, runs: Iterable[Row]) -> None:
+def write_study(folder: str, runs: Iterable[Run]) -> None:
     """Writes a study's page: the scores of its runs, with links to them.
 
     Args:
       folder: of the study.
       runs: in the order of the table; their folders lie within this one.
     """
-    runs = list(runs)
-    names = list(dict.fromkeys(name for run in runs for name in run.scores))
+    found = [(run, _read_scores(run.folder)) for run in runs]
+    names = list(dict.fromkeys(name for _, scores in found for name in scores))
     lines = [(_Link(run.name, os.path.relpath(run.folder, folder)),
-              *(run.scores.get(name, '') for name in names)) for run in runs]
-    finished = sum(bool(run.scores) for run in runs)
+              *(scores.get(name, '') for name in names))
+             for run, scores in found]
+    finished = sum(bool(scores) for _, scores in found)
     _save(folder, f'Study {os.path.basename(os.path.abspath(folder))}', [
-        f'<p>{finished} of {len(runs)} runs have their final scores.</p>',
+        f'<p>{finished} of {len(found)} runs have their final scores.</p>',
         _table(('run', *map(_label, names)), lines)])
 
 
@@ -94,16 +94,20 @@ def _save(folder, title, parts):
 
 
 def _read_scores(folder):
+    """Scores by name; none where there is no file that can be read.
+
+    A page shows what is there: it stops neither a run nor a study.
+    """
     try:
         with open(os.path.join(folder, 'scores.json')) as file:
-            return json.load(file)
+            scores = json.load(file)
     except (OSError, ValueError):
         return {}
+    scores.pop('settings', None)
+    return scores
 
 
 def _scores(scores):
-    scores = {name: value for name, value in scores.items()
-              if name != 'settings'}
     if not scores:
         return ['<p>No final scores yet.</p>']
     return ['<h2>Scores</h2>', _table(('score', 'value'), [

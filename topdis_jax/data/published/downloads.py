@@ -1,11 +1,10 @@
 """Fetches the published files that can be fetched, each once."""
 
 import contextlib
-import fcntl
 import os
-import sys
 import urllib.parse
 
+from topdis_jax import files
 from topdis_jax.data.errors import DataError
 from topdis_jax.data.published import transfers
 from topdis_jax.data.published.table import PublishedDataset
@@ -34,13 +33,13 @@ def fetch(published: PublishedDataset, root: str | None) -> str:
       DataError: it cannot be had; the message says why.
     """
     place = root if root and os.path.isdir(root) else folder()
-    files = ((published.file, published.sha256), *published.more_files)
+    wanted = ((published.file, published.sha256), *published.more_files)
     path = os.path.join(os.path.abspath(place), published.file)
     try:
         os.makedirs(place, exist_ok=True)
         with open(path + '.lock', 'ab') as lock:
-            _wait_for(lock, published.name)
-            for name, sha256 in files:
+            files.lock(lock, f'downloading {published.name}')
+            for name, sha256 in wanted:
                 to = os.path.join(os.path.dirname(path), name)
                 if not os.path.exists(to):  # nor has another process made it
                     transfers.fetch(address(published, name), to, sha256)
@@ -76,17 +75,3 @@ def _direct(url):
     name, = urllib.parse.parse_qs(parts.query)['id']
     return ('https://drive.usercontent.google.com/download?export=download'
             f'&confirm=t&id={name}')
-
-
-def _wait_for(lock, name):
-    """Locks a file; the lock goes with the process that holds it."""
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        print(f'Another process is downloading {name}: waiting',
-              file=sys.stderr, flush=True)
-        fcntl.flock(lock, fcntl.LOCK_EX)
-    except OSError:
-        # A file system without locks must not keep anyone from the data.
-        print(f'Warning: {lock.name} cannot be locked; start no second '
-              'download there.', file=sys.stderr)

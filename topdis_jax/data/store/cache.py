@@ -3,14 +3,14 @@
 from collections.abc import Callable, Iterable
 import contextlib
 import errno
-import fcntl
 import math
 import os
 import shutil
-import sys
 from typing import TypeVar
 
 import numpy as np
+
+from topdis_jax import files
 
 _T = TypeVar('_T')
 
@@ -125,27 +125,18 @@ def _write(file, shape, blocks):
 def _exclusive_file(temporary, name):
     """An empty open file that this process has locked; removed at the end.
 
-    The lock ends with its process, also in another container or on another
-    machine, so that the file of a killed process is taken over.
+    The file of a killed process is taken over: its lock ended with it.
     """
     with contextlib.ExitStack() as stack:
         while True:
             file = stack.enter_context(open(temporary, 'ab'))
-            _lock(file, name)
+            files.lock(file, f'making {name}')
             # The previous owner of the lock may have renamed the file.
             if _is_at(file, temporary):
                 break
         stack.callback(_remove, file)
         file.truncate(0)
         yield file
-
-
-def _lock(file, name):
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        print(f'Another process is making {name}: waiting', file=sys.stderr)
-        fcntl.flock(file, fcntl.LOCK_EX)
 
 
 def _is_at(file, path):
