@@ -23,4 +23,4 @@ def interval(difference, decimals):
 
 def p_value(value):
     """A p-value in two digits; a small one in one."""
-    return f'{value:.2g}' if value >= 1e-4 else f'{value:.0e}'
+    return f'{value:.0e}' if 0 < value < 1e-4 else f'{value:.2g}'

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from experiments.configs import base
-from experiments.study import floors, grid, index, summary
+from experiments.study import cells, floors, grid, index, summary
 from tests.helpers.places import ROOT
 from topdis_jax.data.errors import DataError
 from topdis_jax.data.factors import FactorDataset
@@ -137,6 +137,11 @@ def test_a_family_and_seed_count_as_one_value():
     assert dava['t_test'] == pytest.approx(2 * alone[1])
     assert vae['t_test'] == pytest.approx(max(2 * alone[1], alone[0]))
     assert vae['sign_flip'] == dava['sign_flip'] == 1
+
+
+def test_p_values_in_two_digits():
+    assert [cells.p_value(p) for p in (0.0625, 0.00025, 2e-8, 0.0, 1.0)] == [
+        '0.062', '0.00025', '2e-08', '0', '1']
 
 
 def test_a_single_pair_has_no_test():
