@@ -1,111 +1,122 @@
-"""The table of all results: docs/results/index.md.
+"""The tables of all results: docs/results/index.md.
 
     python -m experiments.study.index [--floors]
 
-Writes a row for each setting that was trained without and with the loss, from
-the results.json of each study there. --floors computes anew the least
-reconstruction that any model can have, from the images.
+Computes the statistics in the results.json of each study there anew, from the
+scores of its runs, and writes two tables: a row for each setting that was
+trained without and with the loss, and the effect over all settings. --floors
+computes anew the least reconstruction that any model can have, from the images.
 """
 
 import os
 
 from absl import flags
-import numpy as np
 
 from experiments import console
-from experiments.study import grid, report_text
+from experiments.study import cells, grid, report_results, report_text, summary
 from topdis_jax import files
-from topdis_jax.data import sources
 
 FOLDER = os.path.join('docs', 'results')
-MARKS = '<!-- table: begin -->\n', '<!-- table: end -->\n'
 SHOWN = 'mig', 'factor_vae', 'sap', 'dci_2000'
 # In the order of the table; the rule of selection.md that fixed the settings
 # before the study's runs.
 STUDIES = {'families': 'no', 'strong': 'rule 2', 'gentle': 'rule 3',
            'longer': 'rule 6', 'longer_weight_1': 'rule 6',
            'correlated': 'no', 'scenes': 'rule 4', 'arc': 'rule 7'}
+# What is tested together: data sets, but for training on correlated factors.
+_DATA = {'sprites_small': 'sprites', 'scenes_small': 'scenes',
+         'scenes_arc': 'scenes, hues on an arc'}
+_GROUPS = {'correlated': 'sprites, correlated factors'}
 # ControlVAE went on to 24 000 steps to test the prediction of rule 3.
 _OTHER_RULES = {('longer', 'control_vae+weight_1_shift_1_4'): 'rule 3'}
 _PAGES = {'longer_weight_1': 'longer'}  # where not its own
 _LABELS = {
     'vae': 'VAE', 'beta_vae': 'beta-VAE', 'beta_tcvae': 'beta-TCVAE',
     'factor_vae': 'FactorVAE', 'control_vae': 'ControlVAE', 'dava': 'DAVA'}
-_AT_ONCE = 1000  # images
 
 _FLOORS = flags.DEFINE_boolean('floors', False, 'Compute the floors anew.')
 
 
 def main():
-    path = os.path.join(FOLDER, 'floors.json')
-    if _FLOORS.value:
-        names = {name for study in STUDIES for name in _data(study, FOLDER)}
-        files.write_json(path, {name: floor(sources.load(name).images)
-                                for name in sorted(names)})
+    for study in sorted(os.listdir(FOLDER)):
+        path = os.path.join(FOLDER, study, 'results.json')
+        if os.path.exists(path):
+            results = grid.read(os.path.join(FOLDER, study), 'results.json')
+            files.write_json(path, compared(results, _FLOORS.value))
     page = os.path.join(FOLDER, 'index.md')
     with open(page) as file:
         text = file.read()
     with files.replacing(page) as file:
-        file.write(with_table(text, table(FOLDER)))
+        file.write(with_tables(text, FOLDER))
     print(f'Written into {page}')
 
 
-def floor(images):
-    """Least reconstruction in nats: the mean entropy of an image's pixels.
-
-    A pixel of value p between 0 and 1 has the entropy of a coin of that odds,
-    which no Bernoulli likelihood can be below.
-
-    Args:
-      images: [n, h, w, c] uint8.
-    """
-    p = np.arange(256) / 255
-    inner = np.clip(p, 1e-12, 1 - 1e-12)
-    entropy = np.where((p == 0) | (p == 1), 0.0, -(
-        p * np.log(inner) + (1 - p) * np.log(1 - inner)))
-    sums = [entropy[np.asarray(images[start:start + _AT_ONCE])].sum()
-            for start in range(0, len(images), _AT_ONCE)]
-    return float(sum(sums) / len(images))
+def compared(results, new_floors=False):
+    """A study's results with all statistics computed anew from its runs."""
+    known = {} if new_floors else results.get('floors', {})
+    known = report_results.find_floors(results['runs'], known)
+    return results | {
+        'data': report_results.compare_all(results['runs'], known),
+        'floors': known}
 
 
-def table(folder):
-    """The lines of the table, of the studies in a folder."""
-    floors = grid.read(folder, 'floors.json')
+def with_tables(text, folder):
+    """A page with the tables of the studies in a folder between their marks."""
+    for name, lines in (('settings', settings_table(folder)),
+                        ('summary', summary_table(folder))):
+        begin, end = (f'<!-- {name}: {edge} -->\n' for edge in ('begin', 'end'))
+        before, rest = text.split(begin)
+        text = f'{before}{begin}\n{lines}\n{end}{rest.split(end)[1]}'
+    return text
+
+
+def settings_table(folder):
+    """The lines of the table with a row for each setting."""
     header = ['study', 'setting', 'seeds',
               *map(report_text.label, (*SHOWN, 'reconstruction')),
               'price (nats)', 'price above the floor', 'fixed beforehand']
-    rows = []
-    for study, settled in STUDIES.items():
-        for data, variants in _data(study, folder).items():
-            for variant, found in variants.items():
-                rows.append([f'[{study}]({_PAGES.get(study, study)}.md)',
-                             *_row(found, floors[data]),
-                             _OTHER_RULES.get((study, variant), settled)])
-    return report_text.table(header, rows)
+    rows = [[f'[{study}]({_PAGES.get(study, study)}.md)', *_row(found),
+             _OTHER_RULES.get((study, variant), STUDIES[study])]
+            for study, _, variant, found in _settings(folder)]
+    return cells.table(header, rows)
 
 
-def _data(study, folder):
-    """{data set: {variant: what report_results.compare gives}}."""
-    return grid.read(os.path.join(folder, study), 'results.json')['data']
+def summary_table(folder):
+    """The lines of the table of families, and what its cells mean."""
+    groups = {}
+    for study, data, variant, found in _settings(folder):
+        group = _GROUPS.get(study, _DATA.get(data, data))
+        family = _LABELS[variant.partition('+')[0]]
+        groups.setdefault(group, []).append((family, found))
+    summaries = {group: summary.summarize(variants, SHOWN)
+                 for group, variants in groups.items()}
+    rows = [[group, *row] for group, found in summaries.items()
+            for row in summary.rows(found)]
+    largest = next(iter(summaries.values()))
+    return summary.note(largest) + '\n' + cells.table(
+        ['data', 'family', *map(report_text.label, SHOWN)], rows)
 
 
-def with_table(text, lines):
-    """A page with the table between its marks."""
-    before, rest = text.split(MARKS[0])
-    return before + MARKS[0] + '\n' + lines + '\n' + MARKS[1] + (
-        rest.split(MARKS[1])[1])
+def _settings(folder):
+    """[(study, data set, variant, what report_results.compare gives)]."""
+    return [(study, data, variant, found) for study in STUDIES
+            for data, variants in grid.read(
+                os.path.join(folder, study), 'results.json')['data'].items()
+            for variant, found in variants.items()]
 
 
-def _row(found, floor):
+def _row(found):
     measures = found['measures']
-    cost = measures['reconstruction']
-    price = cost['difference']['mean'] / (cost['off']['mean'] - floor)
-    return [setting(found['config']), str(len(found['seeds'])),
+    cost, count = measures['reconstruction'], len(found['seeds'])
+    share = cost['above_floor']
+    return [setting(found['config']), str(count),
             *(f'{_change(measures[name], 3)}<br>'
-              f'{_interval(measures[name], 3)}' for name in SHOWN),
+              f'{_difference(measures[name]["difference"], 3, count)}'
+              for name in SHOWN),
             _change(cost, 1),
-            f'{cost["difference"]["mean"]:+.1f}<br>{_interval(cost, 1)}',
-            f'{price:+.0%}']
+            f'{cost["difference"]["mean"]:+.1f}<br>'
+            + cells.interval(cost['difference'], 1),
+            f'{share["mean"]:+.1f}%<br>{cells.interval(share, 1)}']
 
 
 def _change(measure, digits):
@@ -114,8 +125,10 @@ def _change(measure, digits):
     return f'{off:.{digits}f} → {on:.{digits}f}'
 
 
-def _interval(measure, digits):
-    return report_text.interval(measure['difference'], digits)
+def _difference(found, digits, count):
+    """Interval of a difference, in how many seeds it is a rise, and p."""
+    return (f'{cells.interval(found, digits)}<br>{found["rises"]} of {count}, '
+            f'p {cells.p_value(found["sign_flip"])}')
 
 
 def setting(config):

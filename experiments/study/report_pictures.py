@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 import numpy as np
 from PIL import Image
 
-from experiments.study import grid, report_text
+from experiments.study import cells, grid, report_text
 from topdis_jax import plots
 
 _PAGE = 13  # inches that panels may take side by side
@@ -105,7 +105,7 @@ def score_curves(path, families, runs):
     """
     names = [name for name in dict.fromkeys(
         n for family in families.values() for n in report_text.shown(family))
-        if name not in report_text.COSTS]
+        if name not in cells.COSTS]
     curves = {(key, arm, seed): runs[key][arm][seed]['curve']
               for key, family in families.items() for arm in runs[key]
               for seed in family['seeds']}

@@ -4,7 +4,8 @@ import copy
 import math
 import os
 
-from experiments.study import grid, paired, report_pictures, report_text
+from experiments.study import floors, grid, paired
+from experiments.study import report_pictures, report_text
 from topdis_jax import files
 from topdis_jax.training import workfolder
 
@@ -45,8 +46,9 @@ def collect(workdir, earlier=None):
     Returns:
       dict of 'runs', {data set: {variant: {'config': nested dict, 'arms':
       {'off' or 'on': {seed: see read_run}}}}}; of 'data', {data set:
-      {variant: see compare, with 'config'}}; and of 'unfinished', a list of
-      dicts 'cell', 'state' and 'message'.
+      {variant: see compare, with 'config'}}; of 'floors', {data set: the least
+      reconstruction in nats}; and of 'unfinished', a list of dicts 'cell',
+      'state' and 'message'.
 
     Raises:
       WorkFolderError: there is no study, or `earlier` is of another
@@ -72,11 +74,35 @@ def collect(workdir, earlier=None):
     names = set(map(str, cells))
     unfinished += [cell for cell in earlier.get('unfinished', ())
                    if cell['cell'] not in names]
-    data = {name: {variant: compare(group['arms'])
+    known = find_floors(runs, earlier.get('floors', {}))
+    return {'runs': runs, 'data': compare_all(runs, known), 'floors': known,
+            'unfinished': unfinished}
+
+
+def find_floors(runs, known):
+    """The least reconstruction of each data set in `runs` that is here.
+
+    Args:
+      runs: see collect.
+      known: those that need not be computed, {data set: nats}.
+    """
+    found = {name: known[name] if name in known else floors.of_config(
+        next(iter(variants.values()))['config']['data'] | {'name': name})
+        for name, variants in runs.items()}
+    return {name: floor for name, floor in found.items() if floor is not None}
+
+
+def compare_all(runs, known):
+    """{data set: {variant: see compare, with 'config'}}, of all runs.
+
+    Args:
+      runs: see collect.
+      known: {data set: its least reconstruction in nats}.
+    """
+    return {name: {variant: compare(group['arms'], known.get(name))
                    | {'config': group['config']}
                    for variant, group in variants.items()}
             for name, variants in runs.items()}
-    return {'runs': runs, 'data': data, 'unfinished': unfinished}
 
 
 def variant_config(workdir, cell):
@@ -132,18 +158,20 @@ def _numbers(scores):
             if isinstance(value, (int, float))}
 
 
-def compare(arms):
+def compare(arms, floor=None):
     """Statistics of a variant's runs.
 
     Args:
       arms: {'off' or 'on': {seed: see read_run}}; one of them or both.
+      floor: the least reconstruction that any model can have, in nats.
 
     Returns:
       dict of 'seeds', those that all arms have, and of 'measures', {name:
       dict}: for each arm 'mean', 'deviation' (of a sample) and 'values' by
       seed; with two arms 'difference', on minus off: 'mean', 'low', 'high'
-      (95 %), 'rises' (seeds in which on is larger); and 'percent', the same
-      of the difference in per cent of off.
+      (95 %), 'sign_flip' (p), 'rises' (seeds in which on is larger). Where
+      the floor is known, reconstruction has 'above_floor' too: the same of the
+      differences in per cent of what off has above the floor.
     """
     seeds = sorted(set.intersection(*map(set, arms.values())), key=int)
     found = {key: [arm[seed]['measures'] for seed in seeds]
@@ -158,7 +186,13 @@ def compare(arms):
         measures[name] = {key: _summary(v, seeds)
                           for key, v in values.items()}
         if len(values) == 2:
-            measures[name] |= _differences(values['off'], values['on'])
+            off, changes = values['off'], [
+                b - a for a, b in zip(values['off'], values['on'])]
+            measures[name]['difference'] = _difference(changes)
+            if name == 'reconstruction' and floor is not None:
+                measures[name]['above_floor'] = _difference([
+                    100 * change / (a - floor)
+                    for change, a in zip(changes, off)])
     return {'seeds': seeds, 'measures': measures}
 
 
@@ -168,19 +202,11 @@ def _summary(values, seeds):
             'values': dict(zip(seeds, values))}
 
 
-def _differences(off, on):
-    changes = [b - a for a, b in zip(off, on)]
-    found = {'difference': _interval(changes)}
-    if all(off):
-        found['percent'] = _interval(
-            [100 * change / abs(a) for change, a in zip(changes, off)])
-    return found
-
-
-def _interval(changes):
-    return {name: _plain(value) for name, value
-            in paired.bootstrap(changes)._asdict().items()} | {
-                'rises': sum(change > 0 for change in changes)}
+def _difference(changes):
+    found = paired.t_interval(changes)._asdict()
+    return {name: _plain(value) for name, value in found.items()} | {
+        'sign_flip': paired.sign_flip_test(changes),
+        'rises': sum(change > 0 for change in changes)}
 
 
 def _plain(value):

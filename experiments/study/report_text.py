@@ -2,14 +2,13 @@
 
 import statistics
 
+from experiments.study import cells, summary
 from topdis_jax.metrics.table import SCORES, main_results
 from topdis_jax.training import workfolder
 
 LABELS = {
     **{score.main: score.label for score in SCORES.values()},
     'reconstruction': 'reconstruction (nats)', 'minutes': 'time (min)'}
-# Of these the smaller is the better.
-COSTS = ('reconstruction', 'minutes')
 # So many seeds are too few for the intervals to hold what they promise.
 _FEW = 10
 
@@ -24,15 +23,24 @@ Written by `python -m experiments.study.report`; every figure, run by run, and
 the configurations are in [results.json](results.json).
 '''
 
+_FLOOR = '''\
+The floor, {floor:.2f} nats, is the mean entropy of an image's pixels: no model
+can have a lower reconstruction.
+'''
+
 _DIFFERENCES = '''\
-Paired differences, on minus off: mean over seeds, its 95 % interval
-(percentile bootstrap over seeds), and in how many seeds on was larger.
+Paired differences, on minus off: mean over seeds, its 95 % interval (Student's
+t), in how many seeds on was larger, and p of the two-sided sign-flip test. The
+last column is the difference in per cent of what off has above the floor.
+'''
+
+_ALL = '''\
+All settings of a family, and all families, together.
 '''
 
 _TOO_FEW = '''\
-**Seeds: {seeds}, which is few.** Percentile intervals of so few values are too
-narrow. By chance alone all of {least} differences have one sign, and their
-interval leaves zero out, in {percent:.0f} % of cases.
+**Seeds: {seeds}, which is few.** The sign-flip test of {least} differences
+cannot give a p below {p:.2g}.
 '''
 _ONE = '''\
 **One pair of runs** says nothing of how the difference varies over seeds.
@@ -51,7 +59,7 @@ def label(name):
 def shown(family):
     """The measures that tables and pictures show, of a compared family."""
     scores = family['config']['eval']['scores']
-    names = (*main_results(scores), *COSTS)
+    names = (*main_results(scores), *cells.COSTS)
     return [name for name in names if name in family['measures']]
 
 
@@ -69,12 +77,13 @@ def markdown(name, results, pictures, notes=()):
         links = ', '.join(f'[{note}]({note})' for note in notes)
         parts.append(f'Notes: {links}.\n')
     for data, families in results['data'].items():
-        parts += _data_set(data, families, pictures.get(data, ()))
+        parts += _data_set(data, families, results['floors'].get(data),
+                           pictures.get(data, ()))
     parts.append(_unfinished(results['unfinished']))
     return '\n'.join(parts)
 
 
-def _data_set(data, families, pictures):
+def _data_set(data, families, floor, pictures):
     parts = [f'## {data}\n']
     done = {key: family for key, family in families.items()
             if family['measures']}
@@ -88,11 +97,25 @@ def _data_set(data, families, pictures):
     parts.append(_scores(done, columns))
     if any('difference' in m for family in done.values()
            for m in family['measures'].values()):
-        counts = [len(family['seeds']) for family in done.values()]
-        parts += [_DIFFERENCES, _differences(done, columns)]
-        if min(counts) < _FEW:
-            parts.append(_few(min(counts), max(counts)))
+        parts += _comparison(done, columns, floor)
     return parts + [f'![{caption}]({path})\n' for path, caption in pictures]
+
+
+def _comparison(families, columns, floor):
+    """The differences of each variant, and of families together."""
+    columns = [name for name in columns if name != 'minutes']
+    counts = [len(family['seeds']) for family in families.values()]
+    parts = [] if floor is None else [_FLOOR.format(floor=floor)]
+    parts += [_DIFFERENCES, _differences(families, columns)]
+    if min(counts) < _FEW:
+        parts.append(_few(min(counts), max(counts)))
+    if len(families) > 1:
+        found = summary.summarize(
+            [(key.partition('+')[0], family)
+             for key, family in families.items()], columns)
+        parts += [_ALL + summary.note(found), cells.table(
+            ['family', *map(label, found)], summary.rows(found))]
+    return parts
 
 
 def _few(least, most):
@@ -100,8 +123,7 @@ def _few(least, most):
         return _ONE
     seeds = f'{least} to {most}' if least < most else f'{least}'
     least = max(least, 2)
-    return _TOO_FEW.format(seeds=seeds, least=least,
-                           percent=100 * 2.0 ** (1 - least))
+    return _TOO_FEW.format(seeds=seeds, least=least, p=2.0 ** (1 - least))
 
 
 def _usual(configs):
@@ -165,12 +187,6 @@ def _kind(variants):
     return 'variant' if any('+' in key for key in variants) else 'family'
 
 
-def table(header, rows):
-    """A table in Markdown: header and rows are lists of cells."""
-    lines = [header, ['---'] * len(header), *rows]
-    return ''.join(f'| {" | ".join(line)} |\n' for line in lines)
-
-
 def _scores(families, columns):
     rows = []
     for key, family in families.items():
@@ -179,14 +195,14 @@ def _scores(families, columns):
         rows += [[key, arm, str(len(family['seeds'])),
                   *(_score(name, family['measures'].get(name), arm)
                     for name in columns)] for arm in arms]
-    return table([_kind(families), 'TopDis', 'seeds', *map(label, columns)],
-                 rows)
+    return cells.table(
+        [_kind(families), 'TopDis', 'seeds', *map(label, columns)], rows)
 
 
 def _score(name, measure, arm):
     if measure is None:
         return '-'
-    digits = 1 if name in COSTS else 3
+    digits = cells.digits(name)
     text = f'{measure[arm]["mean"]:.{digits}f}'
     if measure[arm]['deviation'] is not None:
         text += f' ± {measure[arm]["deviation"]:.{digits}f}'
@@ -198,34 +214,30 @@ def _better(name, measure):
     if 'difference' not in measure or measure['difference']['mean'] == 0:
         return None
     rises = measure['difference']['mean'] > 0
-    return 'on' if rises != (name in COSTS) else 'off'
+    return 'on' if rises != (name in cells.COSTS) else 'off'
 
 
 def _differences(families, columns):
-    names = [name for name in columns if name != 'minutes']
     rows = [[key, *(_difference(name, family, 'difference')
-                    for name in names),
-             _difference('reconstruction', family, 'percent')]
+                    for name in columns),
+             _difference('reconstruction', family, 'above_floor')]
             for key, family in families.items()]
-    return table([_kind(families), *map(label, names), 'reconstruction (%)'],
-                 rows)
-
-
-def interval(difference, digits):
-    """The ends of a difference's interval."""
-    return (f'[{difference["low"]:+.{digits}f}, '
-            f'{difference["high"]:+.{digits}f}]')
+    return cells.table([_kind(families), *map(label, columns),
+                        'above the floor (%)'], rows)
 
 
 def _difference(name, family, kind):
     found = family['measures'].get(name, {}).get(kind)
     if found is None:
         return '-'
-    digits = 1 if name in COSTS else 3
+    digits = cells.digits(name)
     text = f'{found["mean"]:+.{digits}f}'
     if found['low'] is not None:
-        text += ' ' + interval(found, digits)
-    return text + f', {found["rises"]} of {len(family["seeds"])}'
+        text += ' ' + cells.interval(found, digits)
+    text += f', {found["rises"]} of {len(family["seeds"])}'
+    if found['low'] is not None:
+        text += f', p {cells.p_value(found["sign_flip"])}'
+    return text
 
 
 def _unfinished(cells):

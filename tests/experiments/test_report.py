@@ -1,55 +1,20 @@
-"""The report: statistics against closed forms, tables against their runs."""
+"""The report: tables and pictures against their runs."""
 
 import json
 
-import numpy as np
 from PIL import Image
 import pytest
-from scipy import stats
 
-from experiments.study import grid, index, paired
+from experiments.study import grid
 from experiments.study import report_pictures, report_results, report_text
 from tests.helpers import study_cases as cases
-from tests.helpers.places import ROOT
 from topdis_jax.training import workfolder
 
 
-def test_mean_and_deviation():
-    assert paired.mean_and_deviation([1, 2, 3, 6]) == (
-        3.0, pytest.approx(np.sqrt(14 / 3)))
-    mean, deviation = paired.mean_and_deviation([4.0])
-    assert mean == 4 and np.isnan(deviation)
-    with pytest.raises(ValueError):
-        paired.mean_and_deviation([])
-
-
-def test_bootstrap_agrees_with_the_normal_interval():
-    values = np.random.default_rng(1).normal(0.3, 2.0, 400)
-    found = paired.bootstrap(values)
-    # Of the resampled means the deviation is std(n) / sqrt(n).
-    low, high = stats.norm.interval(
-        0.95, values.mean(), values.std() / np.sqrt(len(values)))
-    assert found.mean == pytest.approx(values.mean())
-    assert [found.low, found.high] == pytest.approx([low, high], abs=0.01)
-
-
-def test_bootstrap_of_two_values_is_their_range():
-    # Resampled means: 0, 1/2, 1 with probabilities 1/4, 1/2, 1/4.
-    assert paired.bootstrap([0.0, 1.0]) == (0.5, 0.0, 1.0)
-    assert paired.bootstrap([0.0, 1.0], level=0.4) == (0.5, 0.5, 0.5)
-
-
-def test_bootstrap_covers_as_often_as_it_says():
-    rng = np.random.default_rng(0)
-    intervals = [paired.bootstrap(rng.normal(size=50), resamples=400, seed=i)
-                 for i in range(400)]
-    covered = np.mean([i.low < 0 < i.high for i in intervals])
-    assert 0.90 < covered < 0.98
-
-
-def test_bootstrap_of_equal_and_of_single_values():
-    assert paired.bootstrap([2.0] * 5) == (2, 2, 2)
-    assert np.isnan(paired.bootstrap([2.0])[1:]).all()
+@pytest.fixture(autouse=True)
+def floor(monkeypatch):
+    """No images are rendered; every data set has a floor of 20 nats."""
+    monkeypatch.setattr(report_results.floors, 'of_config', lambda _: 20.0)
 
 
 def _run(**measures):
@@ -65,8 +30,18 @@ def test_pairs_remove_what_seeds_share():
     assert (mig['off']['mean'], mig['on']['mean']) == (2.0, 2.5)
     assert mig['on']['deviation'] == pytest.approx(1.0)
     assert mig['difference'] == {
-        'mean': 0.5, 'low': 0.5, 'high': 0.5, 'rises': 3}
-    assert mig['percent']['mean'] == pytest.approx(100 * (1 + .5 + 1 / 3) / 6)
+        'mean': 0.5, 'low': 0.5, 'high': 0.5, 'rises': 3, 'sign_flip': 0.25}
+
+
+def test_the_price_is_a_share_of_what_is_above_the_floor():
+    arms = {'off': {'1': _run(reconstruction=24.0),
+                    '2': _run(reconstruction=30.0)},
+            'on': {'1': _run(reconstruction=25.0),
+                   '2': _run(reconstruction=30.0)}}
+    found = report_results.compare(arms, floor=20.0)['measures']
+    assert found['reconstruction']['above_floor']['mean'] == 12.5  # 25 and 0
+    found = report_results.compare(arms)['measures']['reconstruction']
+    assert found['difference']['mean'] == 0.5 and 'above_floor' not in found
 
 
 def test_only_whole_pairs_count():
@@ -112,12 +87,19 @@ def test_the_report_of_an_unfinished_study(study_folder, tmp_path):
         'sprites_small/beta_tcvae/off/11', 'sprites_small/beta_tcvae/on/11']
     text = (out / 'README.md').read_text()
     assert '| beta_vae | on | 2 | **0.205 ± 0.007** |' in text
-    assert '| beta_vae | +0.100 [+0.100, +0.100], 2 of 2 |' in text
+    assert '| beta_vae | +0.100 [+0.100, +0.100], 2 of 2, p 0.5 |' in text
+    # Reconstruction 0.1 more, of 10 above the floor.
+    assert 'The floor, 20.00 nats,' in text
+    assert ('| +0.1 [+0.1, +0.1], 2 of 2, p 0.5 '
+            '| +1.0 [+1.0, +1.0], 2 of 2, p 0.5 |\n') in text
+    assert '| beta_tcvae | +0.100, 1 of 1 |' in text
+    assert '| **all** | +0.100 [+0.100, +0.100]<br>3 of 3<br>p ' in text
     assert '| beta_tcvae | off | 1 | 0.100 |' in text
     assert '**30.0 ± 0.0** | 1.5 ± 0.0 |' in text  # off: less is better
     assert 'beta_tcvae/off/11: failed (`Error: a | b`)' in text
     assert 'beta_tcvae/on/11: missing' in text
-    assert 'Seeds: 1 to 2, which is few' in text and '50 % of' in text
+    assert 'Seeds: 1 to 2, which is few' in text and 'below 0.5.' in text
+    assert results['floors'] == {'sprites_small': 20.0}
     assert ('* beta_vae: objective.beta 4\n'
             '* beta_tcvae: objective.beta 6\n') in text
     assert 'dci_2000_x' not in text and '(notes.md)' in text
@@ -251,18 +233,3 @@ def test_of_several_results_the_main_one_is_shown():
     assert report_text.shown(family) == ['infomec_modularity', 'mig',
                                          'minutes']
     assert report_text.label('infomec_modularity') == 'InfoMEC modularity'
-
-
-@pytest.mark.skipif(not (ROOT / 'docs').exists(), reason='needs docs/')
-def test_the_page_of_results_has_the_table_of_their_files():
-    folder = ROOT / 'docs' / 'results'
-    page = (folder / 'index.md').read_text()
-    assert index.with_table(page, index.table(folder)) == page
-
-
-def test_the_floor_of_a_reconstruction():
-    # A black and a white pixel are certain; of 51 / 255 = 0.2 the entropy is
-    # that of a coin of odds 1 to 4.
-    images = np.array([[[[0], [255], [51]]], [[[0], [0], [0]]]], np.uint8)
-    coin = stats.bernoulli(0.2).entropy()
-    np.testing.assert_allclose(index.floor(images), coin / 2, rtol=1e-12)

@@ -1,0 +1,26 @@
+"""Tables in Markdown and what stands in their cells."""
+
+# Of these the smaller is the better.
+COSTS = ('reconstruction', 'minutes')
+
+
+def table(header, rows):
+    """A table in Markdown: header and rows are lists of cells."""
+    lines = [header, ['---'] * len(header), *rows]
+    return ''.join(f'| {" | ".join(line)} |\n' for line in lines)
+
+
+def digits(name):
+    """Decimals that a measure is shown with."""
+    return 1 if name in COSTS else 3
+
+
+def interval(difference, decimals):
+    """The ends of a difference's interval."""
+    return (f'[{difference["low"]:+.{decimals}f}, '
+            f'{difference["high"]:+.{decimals}f}]')
+
+
+def p_value(value):
+    """A p-value in two digits; a small one in one."""
+    return f'{value:.0e}' if 0 < value < 1e-4 else f'{value:.2g}'
