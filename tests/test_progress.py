@@ -74,14 +74,6 @@ def test_waiting_is_told_before_meanwhile_and_after(capsys, monkeypatch):
     assert capsys.readouterr().err == ''
 
 
-def test_the_first_call_alone_is_told(capsys):
-    double = progress.announcing_first_call(lambda x: 2 * x, 'Compiling')
-    assert double(2) == 4
-    assert 'Compiling' in capsys.readouterr().err
-    assert double(3) == 6
-    assert capsys.readouterr().err == ''
-
-
 def test_a_long_run_is_told_how_long_it_takes(capsys, monkeypatch):
     now = [0.0]
     monkeypatch.setattr(progress.time, 'monotonic', lambda: now[0])

@@ -5,7 +5,7 @@ file, each update is a new line: every two seconds at first, later whenever the
 elapsed time has grown by a hundredth, at most ten minutes apart.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 import contextlib
 import sys
 import threading
@@ -113,23 +113,6 @@ def waiting(text: str, shown: bool = True) -> Iterator[None]:
 def _write(text):
     sys.stderr.write(text)
     sys.stderr.flush()
-
-
-def announcing_first_call(function: Callable, text: str,
-                          shown: bool = True) -> Callable:
-    """Wraps a function: its first call, which compiles, is announced."""
-    called = False
-
-    def call(*args):
-        nonlocal called
-        if called:
-            return function(*args)
-        with waiting(text, shown):
-            result = function(*args)
-        called = True
-        return result
-
-    return call
 
 
 class Pace:

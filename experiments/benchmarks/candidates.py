@@ -1,9 +1,7 @@
 """Training steps that are timed: on one device or several, parts replaced."""
 
-from concurrent import futures
 import contextlib
 import dataclasses
-import os
 import time
 from unittest import mock
 
@@ -111,16 +109,6 @@ def _run(candidate, batches, count):
         candidate.state, metrics = candidate.step(
             candidate.state, batches[i % len(batches)])
     jax.block_until_ready((candidate.state, metrics))
-
-
-def compile_all(candidates, batch):
-    """Compiles the steps of all candidates at once, on all cores."""
-    # Traced one after another: patches are for the whole process.
-    lowered = [c.step.lower(c.state, batch) for c in candidates.values()]
-    with futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        compiled = list(pool.map(lambda x: x.compile(), lowered))
-    for candidate, step in zip(candidates.values(), compiled):
-        candidate.step = step
 
 
 def memory(candidate):

@@ -1,15 +1,16 @@
 """What a training step costs, side by side in one process.
 
-    python -m experiments.benchmarks.step [--part=topdis,convolutions] \
-        [--steps=30]
+    python -m experiments.benchmarks.step [--part=topdis,plain] \
+        [--steps=30] [--peer=torch]
 
 Prints milliseconds per step (median of alternating rounds), one device:
   topdis: each family, MLP on sprites_small, batch 64, 10 latents: without the
     topological loss, with it, and with it orthogonalized; ratios, the second
     also of arithmetic operations as the compiler counts them; and persistence:
     what a step with the loss is quicker by if its bars are fixed.
-  convolutions: a step of the convolutional VAE, batch 64, 64 x 64, with XLA's
-    own convolutions and with the form that the package uses on this backend.
+  plain: a beta-VAE's step without the loss, by an MLP and by convolutional
+    networks, these with XLA's own convolutions as well as with the form that
+    the package uses on this backend; beside PyTorch's with --peer=torch.
   devices (only if asked for): the first family's step with the loss on 1, 2
     and 4 fake devices that share the CPU, and what of it goes into collectives
     and into barcodes: what the step is quicker by if each device takes its own
@@ -33,10 +34,11 @@ from topdis_jax import collectives
 from topdis_jax.data import pipeline, sources
 from topdis_jax.training import families
 
-_PART = flags.DEFINE_list('part', ['topdis', 'convolutions'],
-                          'Which of the tables: topdis, convolutions, '
-                          'devices.')
+_PART = flags.DEFINE_list('part', ['topdis', 'plain'],
+                          'Which of the tables: topdis, plain, devices.')
 _STEPS = flags.DEFINE_integer('steps', 30, 'Steps in a round.')
+_PEER = flags.DEFINE_enum('peer', None, ['torch'],
+                          'Also measure this program, which must be installed.')
 _ROUNDS = flags.DEFINE_integer('rounds', 5, 'Rounds; the median counts.')
 
 
@@ -78,23 +80,36 @@ def _operations(candidate, batch):
         candidate.state, batch).compile().cost_analysis()['flops']
 
 
-def convolution_table():
-    config = sprites.get_config()
-    config.model.network = 'conv'
-    print('\nConvolutional VAE, batch 64, without TopDis; ms per step')
-    print(f'{"images":<14}{"XLA":>9}{"ours":>9}{"ratio":>7}')
-    for shape in ((64, 64, 1), (64, 64, 3), (32, 32, 1)):
+def plain_table():
+    print('\nbeta-VAE without TopDis, batch 64; ms per step')
+    print(f'{"network":<8}{"images":<10}{"XLA":>9}{"ours":>9}'
+          + (f'{"PyTorch":>9}{"ratio":>7}' if _PEER.value else ''))
+    for network, shape in (('mlp', (32, 32, 1)), ('conv', (64, 64, 1)),
+                           ('conv', (64, 64, 3)), ('conv', (32, 32, 1))):
         rng = np.random.default_rng(0)
         batches = [{'images': rng.integers(0, 256, (64, *shape), np.uint8)}
                    for _ in range(4)]
-        candidates = {
-            xla_only: steps.make(config, shape, topdis=False,
-                                 xla_only=xla_only)
-            for xla_only in (True, False)}
+        candidates = _plain_candidates(network, shape)
         _measure(candidates, batches)
-        xla, ours = (c.median() for c in candidates.values())
-        print(f'{"x".join(map(str, shape)):<14}{xla:>9.1f}{ours:>9.1f}'
-              f'{xla / ours:>7.2f}')
+        xla, ours, peer = (
+            candidates[name].median() if name in candidates else None
+            for name in ('xla', 'ours', 'peer'))
+        print(f'{network:<8}{"x".join(map(str, shape)):<10}'
+              + (f'{xla:>9.1f}' if xla else f'{"":>9}') + f'{ours:>9.1f}'
+              + (f'{peer:>9.1f}{ours / peer:>7.2f}' if peer else ''),
+              flush=True)
+
+
+def _plain_candidates(network, shape):
+    config = sprites.get_config()
+    config.model.network = network
+    found = {'ours': steps.make(config, shape, topdis=False)}
+    if network == 'conv':
+        found['xla'] = steps.make(config, shape, topdis=False, xla_only=True)
+    if _PEER.value:
+        from experiments.benchmarks import peer
+        found['peer'] = peer.make(config, shape, found['ours'].state.params)
+    return found
 
 
 def devices_table():
@@ -133,7 +148,7 @@ def _without_collectives(count):
 
 def main(argv):
     del argv
-    tables = {'topdis': topdis_table, 'convolutions': convolution_table,
+    tables = {'topdis': topdis_table, 'plain': plain_table,
               'devices': devices_table}
     if 'devices' in _PART.value:
         fake_devices.make(4)

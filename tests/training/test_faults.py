@@ -40,7 +40,7 @@ def dataset():
 @pytest.fixture(scope='module')
 def compiled():
     """The compiled steps of _config, for all tests."""
-    return loop._compile_steps(_config(), *_parts())
+    return loop._make_steps(_config(), *_parts())
 
 
 def _parts():
@@ -52,7 +52,7 @@ def _parts():
 @pytest.fixture
 def train(monkeypatch, dataset, compiled):
     """Trains in a folder, with steps compiled once."""
-    monkeypatch.setattr(loop, '_compile_steps', lambda *args: compiled)
+    monkeypatch.setattr(loop, '_make_steps', lambda *args: compiled)
     monkeypatch.setattr(loop, 'score_model',
                         lambda *args: {'mig': 0.5, 'reconstruction': 1.0})
 

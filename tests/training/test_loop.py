@@ -21,18 +21,18 @@ def dataset():
 @pytest.fixture(scope='module', autouse=True)
 def compiled_once():
     """Runs of one configuration share their compiled steps."""
-    compile_steps, known = loop._compile_steps, {}
+    make_steps, known = loop._make_steps, {}
 
     def shared(config, *parts):
         key = (steps.make_step, parallel.axis_name(), config.train.batch_size,
                *(config[section].to_json()
                  for section in ('model', 'objective', 'topdis')))
         if key not in known:
-            known[key] = compile_steps(config, *parts)
+            known[key] = make_steps(config, *parts)
         return known[key]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, '_compile_steps', shared)
+        patch.setattr(loop, '_make_steps', shared)
         yield
 
 

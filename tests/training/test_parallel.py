@@ -27,7 +27,7 @@ def _add(state, batch):
 def test_a_step_is_that_of_the_whole_batch(count):
     state = {'a': np.arange(3, dtype=np.float32), 'b': np.float32(5)}
     batch = parallel.shared({'images': np.arange(8, dtype=np.uint8)})
-    new, metrics = parallel.compiled(_add)(parallel.on_all(state), batch)
+    new, metrics = parallel.jitted(_add)(parallel.on_all(state), batch)
     assert parallel.number(metrics['total']) == 28
     new = parallel.on_host(new)
     np.testing.assert_array_equal(new['a'], [28, 29, 30])
@@ -39,7 +39,7 @@ def test_steps_leave_what_was_given_and_taken_alone(count):
     state = {'a': np.zeros(10_000, np.float32)}
     given = {'a': jnp.zeros(10_000, jnp.float32)}
     batch = parallel.shared({'images': np.ones(8, np.uint8)})
-    step = parallel.compiled(_add)
+    step = parallel.jitted(_add)
     for first in (state, given):
         placed = parallel.on_all(first)
         taken = parallel.on_host(placed)

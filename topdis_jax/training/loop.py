@@ -16,9 +16,9 @@ from topdis_jax import progress
 from topdis_jax.data import correlation, pipeline
 from topdis_jax.data.factors import FactorDataset
 from topdis_jax.metrics import evaluate, table
-from topdis_jax.training import families, finite, inference, memory
-from topdis_jax.training import parallel, processes, state as states, steps
-from topdis_jax.training import workfolder
+from topdis_jax.training import compilation, families, finite, inference
+from topdis_jax.training import memory, parallel, processes
+from topdis_jax.training import state as states, steps, workfolder
 from topdis_jax.training.checkpoints import Checkpoints
 from topdis_jax.training.finite import TrainingDiverged  # noqa: F401
 from topdis_jax.training.interrupts import Interrupts
@@ -75,7 +75,7 @@ def train(config: ml_collections.ConfigDict, folder: str,
             batch_at=functools.partial(
                 _batch, config, dataset, objective,
                 correlation.sampler(dataset, config.data.correlation)),
-            step_for=_compile_steps(config, model, objective),
+            take=_make_steps(config, model, objective),
             score=functools.partial(
                 _score, config, dataset, inference.compile_model(model),
                 checkpoints, plot, path('metrics.jsonl')))
@@ -105,13 +105,13 @@ class _Run:
     Attributes:
       config: of the run.
       batch_at: step number -> batch, on the devices.
-      step_for: step number -> compiled step.
+      take: (step number, state, batch) -> (state, metrics).
       score: state on the host -> scores by name.
       checkpoints, log: where states and numbers are kept.
     """
     config: ml_collections.ConfigDict
     batch_at: Callable
-    step_for: Callable
+    take: Callable
     score: Callable
     checkpoints: Checkpoints
     log: workfolder.Log
@@ -137,7 +137,7 @@ class _Run:
                 # A signal waits until the step is logged and saved.
                 with interrupts.deferred(step):
                     on = _has_topdis(self.config, step)
-                    state, metrics = self.step_for(step)(state, batch)
+                    state, metrics = self.take(step, state, batch)
                     # Not queued: waiting steps starve one another of host
                     # threads where several CPU devices share them.
                     jax.block_until_ready(metrics)
@@ -189,19 +189,15 @@ def _batch(config, dataset, objective, sampler, step):
         for stream, name in enumerate(objective.batches)})
 
 
-def _compile_steps(config, model, objective):
-    """step number -> compiled step: without TopDis until its delay is over."""
-    def compiled(topdis):
-        step = parallel.compiled(steps.make_step(
-            config, model, objective, states.make_optimizer(config),
-            topdis=topdis, axis_name=parallel.axis_name()))
-        loss = 'with' if topdis else 'without'
-        return progress.announcing_first_call(
-            step, f'Compiling the training step {loss} the topological loss',
-            processes.is_first())
-
-    steps_by_loss = {on: compiled(on) for on in (False, True)}
-    return lambda step: steps_by_loss[_has_topdis(config, step)]
+def _make_steps(config, model, objective):
+    """The steps of a run: without TopDis until its delay is over."""
+    optimizer = states.make_optimizer(config)
+    jitted = {topdis: parallel.jitted(steps.make_step(
+        config, model, objective, optimizer, topdis=topdis,
+        axis_name=parallel.axis_name())) for topdis in (False, True)}
+    return compilation.Steps(
+        jitted, functools.partial(_has_topdis, config), config.train.steps,
+        processes.is_first())
 
 
 def _has_topdis(config, step):

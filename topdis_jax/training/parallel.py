@@ -24,7 +24,7 @@ def axis_name() -> str | None:
     return _AXIS if jax.device_count() > 1 else None
 
 
-def compiled(step: Callable) -> Callable:
+def jitted(step: Callable) -> Callable:
     """step(state, batch) for what `on_all` and `shared` give.
 
     The state that it is given is used up.
