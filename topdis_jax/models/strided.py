@@ -24,7 +24,7 @@ from jax import lax
 import jax.numpy as jnp
 
 _DIMENSIONS = ('NHWC', 'HWIO', 'NHWC')
-_CORNERS = ((0, 0), (0, 1), (1, 0), (1, 1))  # of a 2x2 window or block
+_FEW_CHANNELS = 4  # as of images: a CPU is slow at short last axes
 _CHUNK = 3 * 2 ** 19  # bytes of images and maps that a core's cache holds
 
 
@@ -81,15 +81,17 @@ conv_transpose.defvjp(_conv_transpose_fwd, _conv_transpose_bwd)
 
 
 def _down(x, kernel):
-    if not 1 < x.shape[-1] <= 4:  # blocks have too few channels, or enough
+    if not 1 < x.shape[-1] <= _FEW_CHANNELS:
         return xla_conv(x, kernel)
     return lax.platform_dependent(
-        x, kernel, cpu=_block_down, default=xla_conv)
+        x, kernel, cpu=_down_of_pairs, default=xla_conv)
 
 
 def _up(x, kernel):
+    few = kernel.shape[-1] <= _FEW_CHANNELS
     return lax.platform_dependent(
-        x, kernel, cpu=_block_up, default=xla_conv_transpose)
+        x, kernel, cpu=_up_to_pairs if few else _up_to_blocks,
+        default=xla_conv_transpose)
 
 
 def _correlate(x, y):
@@ -128,30 +130,40 @@ def _chunked_correlate(x, y):
                for i in range(0, len(x), size))
 
 
-def _block_down(x, kernel):
-    c, f = kernel.shape[2:]
-    kernel = kernel.reshape(2, 2, 2, 2, c, f).transpose(0, 2, 1, 3, 4, 5)
-    return _conv_of_blocks(_blocks(_pad(x)), kernel.reshape(2, 2, 4 * c, f))
-
-
-def _block_up(x, kernel):
+def _up_to_blocks(x, kernel):
     """Window (i, j) of x to block (a, b) through kernel[2i+1-a, 2j+1-b]."""
     c, f = kernel.shape[2:]
     kernel = kernel.reshape(2, 2, 2, 2, c, f)[:, ::-1, :, ::-1]
-    if c < 4 * f:
-        kernel = kernel.transpose(0, 2, 4, 1, 3, 5)  # i j c, a b f
-        y = _conv_of_blocks(_pad(x), kernel.reshape(2, 2, c, 4 * f))
-    else:  # few channels come out: multiply first, there is less to add then
-        kernel = kernel.transpose(4, 0, 2, 1, 3, 5)  # c, i j a b f
-        y = _pad(x @ kernel.reshape(c, 16 * f))
-        h, w = y.shape[1] - 1, y.shape[2] - 1
-        y = sum(y[:, i:h + i, j:w + j, 4 * f * k:4 * f * (k + 1)]
-                for k, (i, j) in enumerate(_CORNERS))
+    kernel = kernel.transpose(0, 2, 4, 1, 3, 5)  # i j c, a b f
+    y = _conv(_pad(x), kernel.reshape(2, 2, c, 4 * f))
     return _unblock(y)[:, 1:-1, 1:-1]
 
 
-def _conv_of_blocks(x, kernel):
-    return lax.conv_general_dilated(x, kernel, (1, 1), 'VALID',
+def _down_of_pairs(x, kernel):
+    """Pairs of columns are 2c channels, which only a reshape makes of x."""
+    b, h, w, c = x.shape
+    kernel = jnp.pad(kernel, ((0, 0), (1, 1), (0, 0), (0, 0)))
+    return _conv(x.reshape(b, h, w // 2, 2 * c),
+                 kernel.reshape(4, 3, 2 * c, -1), (2, 1), ((1, 1), (1, 1)))
+
+
+def _up_to_pairs(x, kernel):
+    """Even rows and odd rows, each in pairs of columns of 2f channels."""
+    b, h, w, c = x.shape
+    f = kernel.shape[-1]
+    kernel = kernel.reshape(2, 2, 2, 2, c, f)[:, ::-1]
+    rows = []
+    for a in (0, 1):
+        # Of a pair's columns one reads windows 0 and 1, the other 1 and 2.
+        columns = [jnp.pad(kernel[:, 1 - a, :, k], (
+            (0, 0), (k, 1 - k), (0, 0), (0, 0))) for k in (0, 1)]
+        pair = jnp.stack(columns, axis=-2).reshape(2, 3, c, 2 * f)
+        rows.append(_conv(x, pair, padding=((1 - a, a), (1, 1))))
+    return jnp.stack(rows, axis=2).reshape(b, 2 * h, 2 * w, f)
+
+
+def _conv(x, kernel, stride=(1, 1), padding='VALID'):
+    return lax.conv_general_dilated(x, kernel, stride, padding,
                                     dimension_numbers=_DIMENSIONS)
 
 
@@ -163,15 +175,8 @@ def _pad(x):
     return jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
 
 
-def _blocks(x):
-    """[b, 2h, 2w, c] -> [b, h, w, 4c], rows of a block first."""
-    b, h, w, c = x.shape
-    x = x.reshape(b, h // 2, 2, w // 2, 2, c).transpose(0, 1, 3, 2, 4, 5)
-    return x.reshape(b, h // 2, w // 2, 4 * c)
-
-
 def _unblock(x):
-    """Inverse of `_blocks`."""
+    """Blocks [b, h, w, 4c], rows first -> [b, 2h, 2w, c]."""
     b, h, w, c = x.shape
     x = x.reshape(b, h, w, 2, 2, c // 4).transpose(0, 1, 3, 2, 4, 5)
     return x.reshape(b, 2 * h, 2 * w, c // 4)
