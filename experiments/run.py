@@ -15,7 +15,7 @@ from absl import flags
 import jax
 from ml_collections import config_flags
 
-from experiments import console, flags_parser
+from experiments import allocation, console, flags_parser
 from topdis_jax import plots
 from topdis_jax.data import correlation, digest, sources
 from topdis_jax.metrics import evaluate
@@ -113,6 +113,7 @@ def _prepared(config, folder, dataset):
 
 
 def _train(config, folder, dataset, on_row, board):
+    allocation.keep()
     family = families.FAMILIES[config.model.family]
     if config.topdis.weight > 0:
         native.warm_up()  # which says so if it compiles
