@@ -113,7 +113,7 @@ def _total_length(matrices, pairs, mask, num_bars, power, engine, capacity,
     """Sum [] of length^power over the longest bars of each pair's barcode."""
     power = validity.check_option('power', power, lambda x: x >= 1,
                                   'be at least 1')
-    chosen = primitive.choose(engine, mask.shape[-1], capacity)
+    chosen = primitive.checked_engine(engine, mask.shape[-1], capacity)
     if axis_name is not None:  # else each matrix stays where it lies
         matrices = _own_share(matrices, pairs, axis_name)
         pairs = ((0, 1),)

@@ -117,8 +117,10 @@ def check_square(name: str, matrix: ArrayLike,
     square = len(shape) >= 2 and shape[-1] == shape[-2]
     if not square or rank not in (None, len(shape)):
         expected = '[n, n]' if rank == 2 else '[..., n, n]'
+        remedy = ('; map a batch with jax.vmap' if square else
+                  '; of points [n, d], take topology.pairwise_distances(points)')
         raise ValueError(
-            f'{name} must have shape {expected}, received {shape}')
+            f'{name} must have shape {expected}, received {shape}{remedy}')
 
 
 def check_concrete(first: ArrayLike, second: ArrayLike, *,
