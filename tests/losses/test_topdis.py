@@ -1,6 +1,7 @@
 """The TopDis loss: assembly, masks, degenerate batches, gradients, devices."""
 
 import functools
+import warnings
 
 import chex
 import jax
@@ -92,12 +93,12 @@ def _finite(decode, z, **options):
 
 def test_identical_images():
     loss, _ = _finite(lambda z: 0 * z + 0.5, _codes())
-    assert loss == 0
+    assert abs(loss) < 1e-6
 
 
 def test_identical_codes():
     loss, _ = _finite(_decoder(), jnp.ones((8, 4)))
-    assert loss == 0
+    assert abs(loss) < 1e-6
 
 
 @pytest.mark.parametrize('n', [1, 2, 3])
@@ -167,7 +168,7 @@ def test_dead_latent():
     weights = jnp.asarray([0.0, 0, 0, 1])
     loss, _ = _finite(lambda z: decode(z.at[:, 3].set(0.0)), _codes(),
                       weights=weights)
-    assert loss == 0
+    assert abs(loss) < 1e-6
 
 
 @pytest.mark.parametrize('bad', [np.nan, np.inf])
@@ -284,3 +285,21 @@ def test_the_loss_of_an_autoencoder():
     np.testing.assert_allclose(scale, (ends[0] - ends[1]) / 2e-3, rtol=0.05)
     with pytest.raises(ValueError, match='same rows'):
         losses.rtd_autoencoder_loss(x, z[:5])
+
+
+def test_what_decode_gives_is_told_beside_what_it_was_given():
+    z = _codes()
+    for images, message in ((None, '48 codes, the 24 given and their shifts'),
+                            (_decoder()(z), '24 shifted codes')):
+        with pytest.raises(ValueError, match=f'{message}; received .3, 20.'):
+            losses.topdis_loss(lambda z: jnp.ones((3, 20)), z, RNG,
+                               images=images)
+
+
+def test_too_few_codes_are_warned_about():
+    with pytest.warns(UserWarning, match='received 2 codes.*always 0'):
+        loss, _ = losses.topdis_loss(_decoder(), _codes()[:2], RNG)
+    assert abs(loss) < 1e-6
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        losses.topdis_loss(_decoder(), _codes()[:3], RNG)

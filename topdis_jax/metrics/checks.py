@@ -66,7 +66,8 @@ def _table(array, name, columns, kinds, contents):
     """A non-empty array [n, columns] whose dtype is of the given kinds."""
     array = as_numpy(array)
     if array.dtype.kind not in kinds:
-        raise TypeError(f'{name} must hold {contents}, received dtype {array.dtype}')
+        raise TypeError(
+            f'{name} must hold {contents}, received dtype {array.dtype}')
     if array.ndim != 2 or 0 in array.shape:
         raise ValueError(
             f'{name} must be [n, {columns}] with n and {columns} at least 1, '

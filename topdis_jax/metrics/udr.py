@@ -114,8 +114,9 @@ def _check_models(codes):
     for m, z in enumerate(codes):
         if len(z) != len(codes[0]):
             raise ValueError(
-                'udr needs the codes of the same images of all models, received '
-                f'{len(codes[0])} rows of model 0 and {len(z)} of model {m}')
+                'udr needs the codes of the same images of all models, '
+                f'received {len(codes[0])} rows of model 0 and {len(z)} of '
+                f'model {m}')
     return codes
 
 

@@ -145,7 +145,8 @@ def divergence_matrix(values: ArrayLike, names: Sequence[str], *,
     Args:
       values: [m, m] real, the divergence of clouds i and j at [i, j].
       names: m names of clouds.
-      stds: [m, m], standard deviations; shown below the numbers if given.
+      stds: [m, m], standard deviations, shown below the numbers if given; NaN
+        where there is none.
       label: of the color bar, such as the name of the divergence.
 
     Returns:
@@ -176,7 +177,7 @@ def divergence_matrix(values: ArrayLike, names: Sequence[str], *,
     middle = (np.min(cells) + np.max(cells)) / 2
     for (i, j), value in np.ndenumerate(cells):
         text = f'{value:.3g}'
-        if stds is not None and i != j:
+        if stds is not None and i != j and np.isfinite(stds[i][j]):
             text += f'\n± {np.asarray(stds)[i, j]:.2g}'
         axes.text(j, i, text, ha='center', va='center', fontsize=9,
                   color='black' if value > middle else 'white')

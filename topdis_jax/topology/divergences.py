@@ -1,4 +1,7 @@
-"""Divergences of two clouds of points in correspondence.
+"""Divergences of two clouds of points in correspondence: the mathematics.
+
+Those without barcodes are in lite.py. Their names: comparison.py, for
+`topology.compare`, and losses/divergences.py, for the TopDis loss.
 
 Source: Barannikov et al., Representation Topology Divergence, ICML 2022, and
 Balabin et al., Disentanglement Learning via Topology, ICML 2024.
