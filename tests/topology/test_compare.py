@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from topdis_jax import topology
+from topdis_jax.losses import divergences
 from topdis_jax.topology.comparison import NAMES
 
 
@@ -29,6 +30,10 @@ def test_all_rows_are_the_divergence_itself():
     same = topology.compare(x, y, divergence=lambda x, y: x.sum() - y.sum())
     np.testing.assert_allclose(same.mean, dist[0].sum() - dist[1].sum(),
                                rtol=1e-5)
+
+
+def test_it_knows_the_names_that_the_loss_knows():
+    assert set(divergences.BY_NAME) < set(NAMES)
 
 
 @pytest.mark.parametrize('divergence', NAMES)
