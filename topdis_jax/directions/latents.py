@@ -139,6 +139,6 @@ def check_generate(generate: Callable, codes: jax.Array) -> float:
     validity.check_finite('generate(codes)', images)
     scale = float(shifts.mean_off_diagonal(topology.pairwise_distances(images)))
     if scale == 0:
-        raise ValueError('generate must give different images, received the '
-                         f'same for all of {len(codes)} codes')
+        raise ValueError('generate gives the same image for all codes; it '
+                         f'must depend on them, received {len(codes)} codes')
     return scale
