@@ -27,12 +27,14 @@ _USER_ERRORS = (configs.SettingsError, sources.DataError,
 
 
 def start(main, parser=flags_parser.plain):
-    """Runs main() as a program once flags are parsed; ends with messages."""
+    """Runs main() as a program once flags are parsed; ends with messages.
+
+    main gets the other arguments, if the parser lets any through.
+    """
     def checked(argv):
-        del argv  # the parser has refused all but flags
         with ending_with_messages():
             compiled.keep()
-            main()
+            main(*argv[1:])
 
     absl_logging.set_verbosity(absl_logging.WARNING)
     app.run(checked, flags_parser=parser)

@@ -26,17 +26,18 @@ _CHECKPOINT = flags.DEFINE_enum(
 
 def main():
     scores = score(_WORKDIR.value, _SCORES.value,
-                   best=_CHECKPOINT.value == 'best')
+                   best=_CHECKPOINT.value == 'best', given_as='--scores')
     console.print_scores(_WORKDIR.value, scores)
 
 
-def score(folder, names=None, best=False):
+def score(folder, names=None, best=False, given_as='names'):
     """Scores a checkpoint of the run in `folder`; returns them by name.
 
-    Writes them into scores.json, or scores_best.json.
+    Writes them into scores.json, or scores_best.json. A message about the
+    names calls them what they were `given_as`.
     """
     if names is not None:
-        evaluate.check_names(names)
+        evaluate.check_names(names, given_as)
     run = trained.load(folder, best)
     if names is not None:
         run.config.eval.scores = tuple(names)

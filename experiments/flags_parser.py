@@ -5,7 +5,6 @@ lines or as the traceback of a parser. Here each is one message that says what
 was received and what is expected.
 """
 
-import difflib
 import glob
 import os
 import re
@@ -13,6 +12,7 @@ import sys
 
 from absl import flags
 
+from topdis_jax import suggestions
 from topdis_jax.training import families, workfolder
 
 FOLDER = 'experiments/configs'
@@ -39,15 +39,20 @@ def config_help():
             f'meaning, but for those of a family, {FAMILY_KEYS}.')
 
 
-def plain(argv):
-    """Parses the flags of any program; returns the other arguments.
+def with_files(argv):
+    """Parses the flags of a program that takes files; returns these as well.
 
     Ends the program with one message if a flag is wrong.
     """
     try:
-        rest = flags.FLAGS(argv)
+        return flags.FLAGS(argv)
     except flags.Error as error:
         sys.exit(f'Error: {_readable(str(error))}')
+
+
+def plain(argv):
+    """The same of a program that takes flags alone."""
+    rest = with_files(argv)
     if len(rest) > 1:
         sys.exit(f'Error: unexpected argument {rest[1]!r}; flags are given '
                  'as --NAME=VALUE, and --help names them')
@@ -103,9 +108,9 @@ def _choice(names, path=''):
     """What to give for --config, with a hint for a name like a known one."""
     paths = [f'{FOLDER}/{name}.py' for name in names]
     name = os.path.basename(path).removesuffix('.py')
-    near = difflib.get_close_matches(name, names, n=1)
+    near = suggestions.nearest(name, names)
     if near:
-        return f'Did you mean {FOLDER}/{near[0]}.py?'
+        return f'Did you mean {FOLDER}/{near}.py?'
     if len(paths) == 1:
         return f'Give --config={paths[0]}'
     return (f'Give --config={FOLDER}/NAME.py, NAME one of '
@@ -134,10 +139,10 @@ def _unknown_key(argv):
         if not match or match[1] in known or match[1] in sections:
             continue
         last = match[1].rpartition('.')[2]
-        near = [key for key in known if key.rpartition('.')[2] == last] or (
-            difflib.get_close_matches(match[1], known, n=1))
-        hint = f' Did you mean {" or ".join(near)}?' if near else ''
-        return (f'--config.{match[1]}: there is no key {match[1]!r}.{hint} '
+        same = [key for key in known if key.rpartition('.')[2] == last]
+        hint = (f'. Did you mean {" or ".join(same)}?' if same else
+                suggestions.did_you_mean(match[1], known) or '.')
+        return (f'--config.{match[1]}: there is no key {match[1]!r}{hint} '
                 f'All keys, with their meaning, are in {ALL_KEYS}'
                 + _of_family(arg))
     return None

@@ -83,7 +83,7 @@ def run(config, folder, on_row=None):
     """
     configs.check(configs.resolve(config), jax.device_count())
     board = tensorboard.Writer(folder) if config.train.tensorboard else None
-    evaluate.check_names(config.eval.scores)
+    evaluate.check_names(config.eval.scores, 'config.eval.scores')
     dataset = sources.of_config(config.data)
     configs.check_dataset(config, dataset)
     memory.check(config, dataset.image_shape)

@@ -19,12 +19,13 @@ import functools
 import json
 import pathlib
 
-from absl import app, flags
+from absl import flags
 from matplotlib.figure import Figure
 import numpy as np
 from scipy import stats
 from tqdm import tqdm
 
+from experiments import console
 from topdis_jax import plots, topology
 
 PUBLISHED_SEED = 7
@@ -142,7 +143,7 @@ def main():
                                   'Folder of the table and the picture.')
     seeds = flags.DEFINE_integer('seeds', 10,
                                  'Seeds besides the published one.')
-    app.run(lambda argv: run(pathlib.Path(workdir.value), seeds.value))
+    console.start(lambda: run(pathlib.Path(workdir.value), seeds.value))
 
 
 def run(folder, seeds):

@@ -8,14 +8,16 @@ import pytest
 from tests.helpers import import_graph
 
 # A part may import those before it in this order, and its own modules.
-LAYERS = ('files', 'progress', 'collectives', 'topology', 'losses',
-          'directions', 'models', 'data', 'metrics', 'plots', 'training')
+LAYERS = ('files', 'progress', 'suggestions', 'collectives', 'topology',
+          'losses', 'directions', 'models', 'data', 'metrics', 'plots',
+          'training')
 # Parts that are used without most others: all that each may import.
-ALONE = {'files': (), 'progress': (), 'collectives': (),
+ALONE = {'files': (), 'progress': (), 'suggestions': (),
+         'collectives': (),
          'topology': ('collectives',), 'losses': ('collectives', 'topology'),
          'directions': ('progress', 'collectives', 'topology', 'losses'),
-         'models': (), 'data': ('files', 'progress'),
-         'metrics': ('files', 'progress'),
+         'models': (), 'data': ('files', 'progress', 'suggestions'),
+         'metrics': ('files', 'progress', 'suggestions'),
          'plots': ('files', 'topology', 'losses', 'data')}
 # Folders of the repository that use the package.
 ABOVE = ('experiments', 'tests', 'docs')

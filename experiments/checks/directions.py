@@ -16,12 +16,12 @@ Prints tables in Markdown.
 
 import itertools
 
-from absl import app, flags
+from absl import flags
 import jax
 import numpy as np
 from tqdm import tqdm
 
-from experiments import blobs
+from experiments import blobs, console
 from topdis_jax import directions
 
 # Factors, and directions that the generator ignores.
@@ -90,7 +90,7 @@ def main():
     """Flags are defined here, for tests import other programs beside."""
     part = flags.DEFINE_enum('part', 'known', ['known', 'pairs'], 'Which.')
     seeds = flags.DEFINE_integer('seeds', 10, 'Seeds.')
-    app.run(lambda argv: {'known': known, 'pairs': pairs}[part.value](
+    console.start(lambda: {'known': known, 'pairs': pairs}[part.value](
         seeds.value))
 
 

@@ -33,7 +33,7 @@ def run(config, workdir, jobs=None):
     Raises:
       KeyboardInterrupt: after the runs under way have saved their states.
     """
-    evaluate.check_names(config.run.eval.scores)
+    evaluate.check_names(config.run.eval.scores, 'config.run.eval.scores')
     grid.check(config)
     for name in config.data:
         _check_data(config, name)

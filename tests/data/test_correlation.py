@@ -104,7 +104,8 @@ def test_a_pure_function_of_seed_step_and_stream(data):
     ((('x', 'y', float('nan')),), 'positive'),
     ((('x', 'y', float('inf')),), 'positive')])
 def test_messages(data, pairs, match):
-    with pytest.raises(DataError, match='^config.data.correlation') as error:
+    with pytest.raises(
+            DataError, match='^correlation .*config.data.corr') as error:
         correlation.sampler(data, pairs)
     assert error.match(match)
 

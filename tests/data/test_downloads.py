@@ -157,7 +157,7 @@ def test_into_the_folder_that_is_given(mirror, tmp_path):
 def test_a_download_can_be_forbidden(mirror):
     with pytest.raises(sources.DataError) as error:
         sources.load('mpi3d_toy', download=False)
-    assert 'download=False forbids' in str(error.value)
+    assert 'download=False) forbids' in str(error.value)
     assert not mirror.requests
 
 

@@ -153,7 +153,7 @@ def _with_packages(monkeypatch):
 @pytest.mark.parametrize('name,message', [
     *((name, 'cannot be reached.*tfds build.*array_record.*data.root')
       for name in BUILDERS),
-    ('mpi3d_real', 'huggingface.co cannot be reached.*source=tfds it is downl'),
+    ('mpi3d_real', 'huggingface.co cannot be reached.*source=tfds. it is down'),
     ('mpi3d_complex', 'drive.google.com cannot be reached.*beautifulsoup4')])
 def test_offline_is_told_at_once(monkeypatch, name, message):
     def connect(*args, **kwargs):

@@ -38,9 +38,9 @@ def test_what_a_download_alone_does_not_give(tmp_path):
 
 
 def test_unknown_names():
-    with pytest.raises(sources.DataError, match="did you mean 'dsprites'"):
+    with pytest.raises(sources.DataError, match="Did you mean dsprites"):
         sources.load('dsprite')
-    with pytest.raises(sources.DataError, match='source.*web'):
+    with pytest.raises(sources.DataError, match='^source .*web'):
         sources.load('sprites', source='web')
 
 
@@ -117,5 +117,8 @@ def test_a_path_that_is_not_there_is_told_so(tmp_path):
         sources.load('own', root=missing)
     with pytest.raises(sources.DataError, match='none is given'):
         sources.load('own')
-    with pytest.raises(sources.DataError, match=f'as there is no {missing}'):
+    with pytest.raises(sources.DataError,
+                       match=r'needs root=PATH \(in a run: --config.data.root'):
+        sources.load('own')
+    with pytest.raises(sources.DataError, match=f'{missing} does not exist'):
         sources.load('mpi3d_toy', root=missing)

@@ -199,7 +199,7 @@ def test_codes_of_any_size_are_finite(size):
 
 def test_messages():
     rng = jax.random.key(0)
-    with pytest.raises(ValueError, match=r'\(3,\)'):
+    with pytest.raises(ValueError, match=r'^z must be codes .*\(3,\)'):
         losses.latent_shift(jnp.zeros(3), rng)
     with pytest.raises(ValueError, match=r'weights .*\(2,\)'):
         losses.latent_shift(jnp.zeros((4, 2)), rng, weights=jnp.ones(3))
@@ -211,3 +211,33 @@ def test_messages():
         losses.latent_shift(jnp.zeros((4, 2), jnp.int32), rng)
     with pytest.raises(ValueError, match='margin'):
         losses.latent_shift(jnp.zeros((4, 2)), rng, margin=0.5)
+
+
+KEYED = {
+    'latent_shift': lambda rng: losses.latent_shift(jnp.ones((4, 2)), rng),
+    'sample_gaussian': lambda rng: losses.sample_gaussian(
+        rng, jnp.ones((4, 2)), jnp.ones((4, 2))),
+    'permute_coordinates': lambda rng: losses.permute_coordinates(
+        rng, jnp.ones((4, 2))),
+    'resample_coordinates': lambda rng: losses.resample_coordinates(
+        rng, jnp.ones((4, 2))),
+    'image_discriminator_loss': lambda rng: losses.image_discriminator_loss(
+        rng, jnp.ones(4), jnp.ones(4)),
+    'topdis_loss': lambda rng: losses.topdis_loss(
+        lambda z: z, jnp.ones((4, 2)), rng),
+}
+
+
+@pytest.mark.parametrize('name', KEYED)
+def test_what_is_no_key(name):
+    call = KEYED[name]
+    for rng, received in ((0, '0'), (None, 'None'), (jnp.zeros(2), 'float32'),
+                          (np.random.default_rng(0), 'Generator'),
+                          (jax.random.split(jax.random.key(0)), 'jax.vmap')):
+        with pytest.raises(TypeError, match=f'jax.random.key.*{received}'):
+            call(rng)
+    for rng in (jax.random.key(0), jax.random.key(0, impl='rbg'),
+                jax.random.PRNGKey(0), np.asarray(jax.random.PRNGKey(0))):
+        call(rng)
+    jax.jit(call)(jax.random.key(0))
+    jax.eval_shape(jax.vmap(call), jax.random.split(jax.random.key(0)))

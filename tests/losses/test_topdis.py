@@ -1,6 +1,7 @@
 """The TopDis loss: assembly, masks, degenerate batches, gradients, devices."""
 
 import functools
+import warnings
 
 import chex
 import jax
@@ -284,3 +285,21 @@ def test_the_loss_of_an_autoencoder():
     np.testing.assert_allclose(scale, (ends[0] - ends[1]) / 2e-3, rtol=0.05)
     with pytest.raises(ValueError, match='same rows'):
         losses.rtd_autoencoder_loss(x, z[:5])
+
+
+def test_what_decode_gives_is_told_beside_what_it_was_given():
+    z = _codes()
+    for images, message in ((None, '48 codes, the 24 given and their shifts'),
+                            (_decoder()(z), '24 shifted codes')):
+        with pytest.raises(ValueError, match=f'{message}; received .3, 20.'):
+            losses.topdis_loss(lambda z: jnp.ones((3, 20)), z, RNG,
+                               images=images)
+
+
+def test_too_few_codes_are_warned_about():
+    with pytest.warns(UserWarning, match='received 2 codes.*always 0'):
+        loss, _ = losses.topdis_loss(_decoder(), _codes()[:2], RNG)
+    assert abs(loss) < 1e-6
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        losses.topdis_loss(_decoder(), _codes()[:3], RNG)

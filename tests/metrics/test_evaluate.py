@@ -69,6 +69,8 @@ def test_data_without_factors():
     scores = evaluate.score_model(_encode, _decode, data, ('mig',),
                                   progress=False)
     assert 'mig' not in scores and 'no factors' in scores['note']
+    assert 'not computed: mig.' in scores['note']
+    assert 'factor_sizes' in scores['note']
 
 
 def test_every_score_of_a_perfect_code(monkeypatch):
@@ -102,8 +104,12 @@ def test_codes_that_are_not_finite_are_named():
 
 
 def test_unknown_score():
-    with pytest.raises(evaluate.ScoreError, match='mig.*mgi'):
+    with pytest.raises(evaluate.ScoreError, match='mig.*mgi') as error:
         evaluate.check_names(('mgi',))
+    assert str(error.value).startswith('scores must be')
+    assert str(error.value).endswith(". Did you mean mig?")
+    with pytest.raises(evaluate.ScoreError, match='^--scores must be'):
+        evaluate.check_names(('mgi',), '--scores')
 
 
 def test_scores_file(tmp_path):

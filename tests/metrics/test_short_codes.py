@@ -47,7 +47,8 @@ def test_encoders(dtype):
 
 
 def test_messages_name_what_was_received():
-    with pytest.raises(TypeError, match='real numbers, got dtype complex64'):
+    with pytest.raises(TypeError,
+                       match='real numbers, received dtype complex64'):
         checks.check_codes(np.ones((2, 2), np.complex64))
     with pytest.raises(ValueError, match='latent 1 is NaN'):
         checks.check_codes(jnp.asarray([[0, jnp.nan]], jnp.bfloat16))

@@ -149,16 +149,16 @@ def test_models_of_different_numbers_of_latents():
 
 def test_messages():
     codes = _models()
-    with pytest.raises(ValueError, match='at least two, got 1'):
+    with pytest.raises(ValueError, match='at least two, received 1'):
         metrics.udr(codes[:1])
     with pytest.raises(ValueError, match='same images.*500 rows of model 0 '
                                          'and 400 of model 2'):
         metrics.udr([*codes[:2], codes[2][:400]])
     with pytest.raises(ValueError, match='codes of model 1: latent 2 is NaN'):
         metrics.udr([codes[0], np.where(np.arange(4) == 2, np.nan, codes[1])])
-    with pytest.raises(ValueError, match='lasso, spearman, got .pearson.'):
+    with pytest.raises(ValueError, match='lasso, spearman, received .pearson.'):
         metrics.udr(codes, similarity='pearson')
-    with pytest.raises(ValueError, match='3 models, got 2'):
+    with pytest.raises(ValueError, match='3 models, received 2'):
         metrics.udr(codes, [np.ones(4)] * 2)
     with pytest.raises(ValueError, match=r'kl of model 0 must be finite \[4\]'):
         metrics.udr(codes, [np.ones(3)] * 3)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from topdis_jax import topology
+from topdis_jax.losses import divergences
 from topdis_jax.topology.comparison import NAMES
 
 
@@ -29,6 +30,10 @@ def test_all_rows_are_the_divergence_itself():
     same = topology.compare(x, y, divergence=lambda x, y: x.sum() - y.sum())
     np.testing.assert_allclose(same.mean, dist[0].sum() - dist[1].sum(),
                                rtol=1e-5)
+
+
+def test_it_knows_the_names_that_the_loss_knows():
+    assert set(divergences.BY_NAME) < set(NAMES)
 
 
 @pytest.mark.parametrize('divergence', NAMES)
@@ -60,7 +65,7 @@ def test_clouds_of_other_numbers_of_points():
 @pytest.mark.parametrize('change,message', [
     (dict(y=np.ones((5, 2))), 'same rows, received 60 and 5'),
     (dict(x=np.ones(60)), r'shape \[n, ...\]'),
-    (dict(x=np.full((60, 2), np.nan)), 'x must be finite'),
+    (dict(x=np.full((60, 2), np.nan)), r'x must be finite.*nan at \[0, 0\]'),
     (dict(x=np.full((60, 2), 'a')), 'real numbers'),
     (dict(divergence='rtx'), "received 'rtx'"),
     (dict(divergence='mtop_div'), 'one dimension, received 6 and 2'),
@@ -93,15 +98,34 @@ def test_the_command(tmp_path):
         ['first', 'second'], ['first', 'third'], ['second', 'third']]
     expected = topology.compare(x, y, subset=20, repeats=2)
     assert float(rows[0][2]) == pytest.approx(expected.mean, abs=1e-4)
+    assert float(rows[0][4]) == pytest.approx(expected.std, abs=1e-4)
+    assert str(tmp_path / 'divergences.png') in done.stderr
     for name in ('divergences.png', 'bars.png'):
         assert (tmp_path / name).stat().st_size > 5000
     (tmp_path / 'broken.npy').write_text('no')
+    np.savez(tmp_path / 'several.npz', images=x, factors=y)
     for names, message in ((files[:1], 'at least two'),
                            (('first.npy', 'absent.npy'), 'No such file'),
-                           (('first.npy', 'broken.npy'), 'not a .npy file')):
+                           (('first.npy', 'broken.npy'), 'not a .npy file'),
+                           (('first.npy', 'several.npz'), 'images, factors'),
+                           ((*files, '--divergance=rtd'),
+                            'Did you mean: divergence')):
         done = _run(*names, cwd=tmp_path)
         assert done.returncode == 1 and message in done.stdout + done.stderr
         assert 'Traceback' not in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_files_that_are_compared_once(tmp_path):
+    x, y = _clouds()
+    for name, cloud in (('first', x), ('second', y)):
+        np.save(tmp_path / f'{name}.npy', cloud)
+    done = _run('first.npy', 'second.npy', '--picture=', cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    value = topology.compare(x, y).mean
+    assert done.stdout.split(maxsplit=2)[2].strip() == (
+        f'{value:.4f} (all rows, once)')
+    assert len(os.listdir(tmp_path)) == 2
 
 
 @pytest.mark.parametrize('divergence', ['rtd', 'srtd'])

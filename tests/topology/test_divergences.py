@@ -9,7 +9,7 @@ import pytest
 
 from tests.helpers.places import GOLDEN as GOLDEN_FOLDER
 from topdis_jax import topology
-from topdis_jax.topology import trees
+from topdis_jax.topology.entries import weights_at
 
 # Made by the programs of RTD-Lite and SRTD-NTS, after division by the 0.9
 # quantile over all n^2 entries.
@@ -37,7 +37,7 @@ def clouds(n, seed=0, dims=(3, 5), ties=False):
 
 
 def total_weight(dist):
-    return float(jnp.sum(trees.weights_at(dist, topology.spanning_tree(dist))))
+    return float(jnp.sum(weights_at(dist, topology.spanning_tree(dist))))
 
 
 @pytest.mark.parametrize('case', CASES)

@@ -40,7 +40,8 @@ def _arguments():
     (129, 'cuda', False, 'callback'), (129, 'gpu', False, 'callback'),
     (1000, 'cpu', True, 'xla'), (1000, 'tpu', True, 'xla')])
 def test_engine_auto(n, platform, exported, how):
-    assert primitive._means('auto', n, (platform,), exported) == how
+    assert primitive._implementation(
+        'auto', n, None if exported else platform) == how
 
 
 @pytest.mark.parametrize('platforms', [('cpu',), ('tpu',), ('cuda',), ALL],
@@ -130,7 +131,8 @@ def test_a_callback_gets_arrays_of_numpy(monkeypatch):
 
     x, y = _clouds(8)
     expected = jax.jit(jax.value_and_grad(topology.rtd))(x, y)
-    monkeypatch.setattr(primitive, '_means', lambda *_: 'callback')
+    monkeypatch.setattr(primitive, '_implementation',
+                        lambda *_: 'callback')
     monkeypatch.setattr(host, 'barcode_entries', spy)
     jax.clear_caches()
     # Another function: a program that was compiled before has no callback.

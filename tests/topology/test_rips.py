@@ -1,6 +1,7 @@
 """Absolute barcodes, spanning trees and minimax paths."""
 
 import functools
+import itertools
 
 import jax
 from jax import export
@@ -12,7 +13,8 @@ from scipy.spatial import distance
 
 from tests.topology.test_persistence import general_bars, sorted_bars
 from topdis_jax import topology
-from topdis_jax.topology import trees
+from topdis_jax.topology import persistence
+from topdis_jax.topology.entries import weights_at
 
 PLACES = 40  # one program for clouds of all sizes, by masks
 
@@ -170,7 +172,7 @@ def test_trees_against_single_linkage(n):
         edges = topology.spanning_tree(dist)
         assert np.all(edges[:, 0] < edges[:, 1])
         np.testing.assert_allclose(
-            trees.weights_at(jnp.asarray(dist), edges), linkage[:, 2])
+            weights_at(jnp.asarray(dist), edges), linkage[:, 2])
         np.testing.assert_allclose(
             topology.minimax_paths(dist),
             distance.squareform(hierarchy.cophenet(linkage)))
@@ -207,3 +209,74 @@ def test_gradient_of_minimax_paths():
     ends = [loss(dist + s * change) for s in (1e-3, -1e-3)]
     np.testing.assert_allclose(jnp.vdot(jax.grad(loss)(dist), change),
                                (ends[0] - ends[1]) / 2e-3, rtol=2e-2)
+
+
+def _by_reduction(dist):
+    """Sorted bars of degree 1 of positive length: all edges and triangles of
+    the whole complex, by the standard algorithm."""
+    edges = sorted(itertools.combinations(range(len(dist)), 2),
+                   key=lambda edge: dist[edge])
+    row = {edge: r for r, edge in enumerate(edges)}
+    columns = sorted(
+        (max(sides), sides) for sides in (
+            [row[side] for side in itertools.combinations(triangle, 2)]
+            for triangle in itertools.combinations(range(len(dist)), 3)))
+    reduced, found = {}, []
+    for last, sides in columns:
+        column = set(sides)
+        while column and max(column) in reduced:
+            column = column ^ reduced[max(column)]
+        if column:
+            reduced[max(column)] = column
+            birth, death = dist[edges[max(column)]], dist[edges[last]]
+            found += [(birth, death)] if birth < death else []
+    return np.array(sorted(found), float).reshape(-1, 2)
+
+
+@pytest.mark.parametrize('n', [0, 1, 3, 4, 9, 16, 20])
+def test_bars_with_their_edges(n):
+    rng = np.random.default_rng(n)
+    for _ in range(6):
+        dist = _random_distances(rng, n)
+        bars = persistence.rips_h1(dist)
+        np.testing.assert_array_equal(sorted_bars(bars), _by_reduction(dist))
+        np.testing.assert_array_equal(
+            sorted_bars(bars), _found(topology.rips_barcode(dist)[1]))
+        for values, edges in ((bars.births, bars.birth_edges),
+                              (bars.deaths, bars.death_edges)):
+            np.testing.assert_array_equal(values, dist[tuple(edges.T)])
+        assert not bars.capped.any()
+        assert np.all(np.diff(bars.deaths - bars.births) <= 0)
+
+
+def test_bars_with_their_edges_are_relative_ones():
+    """Every edge but those of a spanning tree ends later than all bars."""
+    dist = _random_distances(np.random.default_rng(7), 30)
+    upper = np.full_like(dist, 2 * dist.max() + 1)
+    np.fill_diagonal(upper, 0)
+    for i, j in topology.spanning_tree(dist):
+        upper[i, j] = upper[j, i] = dist[i, j]
+    for one, other in zip(persistence.rips_h1(dist),
+                          persistence.relative_h1(dist, upper)):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize('dist,message', [
+    (np.ones((5, 3)), r'dist must have shape \[n, n\], received \(5, 3\); of '
+     'points.*pairwise_distances'),
+    (np.ones((2, 3, 3)), 'jax.vmap'),
+    (np.full((2, 2), 'a'), 'dist must hold real numbers'),
+    (np.ones((3, 3)), 'dist must have a zero diagonal'),
+    (np.triu(np.ones((3, 3)), 1), 'dist must be symmetric')])
+def test_messages_of_bars_with_their_edges(dist, message):
+    with pytest.raises(ValueError, match=message):
+        persistence.rips_h1(dist)
+
+
+def test_points_in_place_of_distances():
+    points = np.ones((5, 3), np.float32)
+    for call in (topology.rips_barcode, lambda x: topology.rtd(x, x),
+                 lambda x: topology.relative_barcode(x, x),
+                 topology.spanning_tree):
+        with pytest.raises(ValueError, match='pairwise_distances'):
+            call(points)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from experiments.configs import base, sprites
+from tests.helpers.places import ROOT
 from topdis_jax.data.errors import DataError
 from topdis_jax.data.factors import FactorDataset
 from topdis_jax.training import config as configs
@@ -73,6 +74,39 @@ def test_messages(key, value, message):
     with pytest.raises(configs.SettingsError, match=message) as error:
         configs.check(config, devices=4)
     assert str(error.value).startswith(f'config.{key} must ')
+
+
+@pytest.mark.parametrize('key,value,message', [
+    ('model.family', 'beta_vea', 'given as --config=FILE:FAMILY, received '
+     "'beta_vea'. Did you mean beta_vae\\?"),
+    ('model.network', 'cnv', 'Did you mean conv\\?'),
+    ('model.network', 'elephant', "received 'elephant'$"),
+    ('topdis.forms', ('min', 'maxx'), 'Did you mean max\\?'),
+    ('topdis.weight', -1.0, '0 turns the loss off'),
+    ('train.eval_every', -1, '0 stands for the last step alone')])
+def test_messages_say_what_to_do(key, value, message):
+    config = base.get_config()
+    config.update_from_flattened_dict({key: value})
+    with pytest.raises(configs.SettingsError, match=message):
+        configs.check(config, devices=4)
+
+
+def test_batches_of_too_few_images_are_warned_about():
+    config = base.get_config()
+    config.train.batch_size = 2
+    (line,) = configs.warnings(config)
+    assert 'batch_size of 2' in line and 'always 0' in line
+    config.topdis.weight = 0.0
+    assert configs.warnings(config) == []
+
+
+def test_the_page_of_training_names_all_families():
+    page = ROOT / 'docs' / 'training.md'
+    if not page.exists():
+        pytest.skip('needs a checkout')
+    missing = [name for name in families.FAMILIES
+               if f'`{name}`' not in page.read_text()]
+    assert not missing
 
 
 @pytest.mark.parametrize('batch,change,message', [

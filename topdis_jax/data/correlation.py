@@ -8,6 +8,7 @@ import numpy as np
 from topdis_jax.data import pipeline
 from topdis_jax.data.errors import DataError
 from topdis_jax.data.factors import FactorDataset
+from topdis_jax.suggestions import did_you_mean
 
 
 def sampler(dataset: FactorDataset,
@@ -86,7 +87,7 @@ def joint(dataset: FactorDataset,
 
 def _parse_pair(dataset, pair):
     """(i, j, sigma) of a pair; DataError if it is malformed."""
-    what = f'config.data.correlation: {pair!r}'
+    what = f'correlation (in a run: config.data.correlation): {pair!r}'
     if not isinstance(pair, (tuple, list)) or len(pair) != 3:
         raise DataError(f'{what} must be (factor, factor, sigma), as in '
                         '(("x", "y", 0.2),)')
@@ -94,7 +95,8 @@ def _parse_pair(dataset, pair):
         if name not in dataset.factor_names:
             known = ', '.join(dataset.factor_names) or 'none'
             raise DataError(f'{what}: {dataset.name} has no factor {name!r}; '
-                            f'its factors are {known}')
+                            f'its factors are {known}'
+                            + did_you_mean(name, dataset.factor_names))
         if dataset.factor_sizes[dataset.factor_names.index(name)] < 2:
             raise DataError(f'{what}: {name} has only one value')
     first, second = map(dataset.factor_names.index, pair[:2])

@@ -16,6 +16,15 @@ class DataError(ValueError):
     """A data set cannot be loaded; the message says what to do."""
 
 
+def option(assignment: str) -> str:
+    """How an option of data.load is given, in Python and on the command line.
+
+    Args:
+      assignment: as in 'root=FOLDER'.
+    """
+    return f'{assignment} (in a run: --config.data.{assignment})'
+
+
 def damaged(path: str | os.PathLike, error: object) -> DataError:
     """The DataError for a file that its library cannot read."""
     return DataError(

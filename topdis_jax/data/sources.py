@@ -1,6 +1,5 @@
 """Loads a data set by its name: rendered, published or the user's own."""
 
-import difflib
 import hashlib
 import math
 import os
@@ -8,11 +7,12 @@ import sys
 from typing import Any
 
 from topdis_jax.data import own, rendered
-from topdis_jax.data.errors import DataError
+from topdis_jax.data.errors import DataError, option
 from topdis_jax.data.factors import FactorDataset
 from topdis_jax.data.published import downloads, readers, table
 from topdis_jax.data.published import tfds_copies, tfds_prepare
 from topdis_jax.data.store import cache, conversion
+from topdis_jax.suggestions import did_you_mean
 
 SOURCES = ('auto', 'file', 'tfds')
 OWN = 'own'
@@ -43,8 +43,9 @@ def load(name: str, *, root: str | None = None, source: str = 'auto',
         cannot be written to; the message says what to do.
     """
     if source not in SOURCES:
-        raise DataError(f'config.data.source must be one of '
-                        f'{", ".join(SOURCES)}, received {source!r}')
+        raise DataError(
+            'source (in a run: config.data.source) must be one of '
+            f'{", ".join(SOURCES)}, received {source!r}')
     try:
         if name in rendered.GRIDS:
             return rendered.load(name)
@@ -78,9 +79,9 @@ def _error_text(error):
 def _load_own(root):
     if not root or not os.path.exists(root):
         raise DataError(
-            'config.data.name=own needs --config.data.root=PATH, of an .npz '
-            'with images and factor_sizes, of a .npy of images, or of a '
-            'folder or .zip of pictures; '
+            f'the data set own needs {option("root=PATH")}, of an .npz with '
+            'images and factor_sizes, of a .npy of images, or of a folder or '
+            '.zip of pictures; '
             + (f'{os.path.abspath(root)} is not there' if root else
                'none is given'))
     # One name for many data sets; each has its own files in the cache.
@@ -129,7 +130,7 @@ def _downloaded(name, published, root, download):
     if not published.url:
         reason = ''
     elif not download:
-        reason = ' config.data.download=False forbids to download it.'
+        reason = f' {option("download=False")} forbids to download it.'
     else:
         try:
             return downloads.fetch(published, root)
@@ -144,8 +145,8 @@ def _missing(name, published, root, reason=''):
             *([tfds_prepare.instructions(published, root)]
               if published.tfds_name else []),
             'A stand-in: the rendered data sets '
-            f'{", ".join(rendered.GRIDS)} need no files '
-            '(--config.data.name=NAME)']
+            f'{", ".join(rendered.GRIDS)} need no files: '
+            + option('name=NAME')]
     lines = '\n'.join(f'  {i}. {way}' for i, way in enumerate(ways, 1))
     return (f'the data set {name} is not on this machine.{reason} '
             f'{_size(published)}. To have it:\n{lines}')
@@ -165,16 +166,14 @@ def _size(published):
 def _missing_file(published, root):
     note = f' ({published.how_to_get})' if published.how_to_get else ''
     place = os.path.abspath(root or '.')
-    there = 'in' if os.path.exists(place) else 'there, as there is no'
-    return (f'{published.file}, which is not {there} '
-            f'{place}. Its page is {published.page}'
-            f'{note}; get it from there and give its folder with '
-            '--config.data.root=FOLDER')
+    problem = 'lacks it' if os.path.exists(place) else 'does not exist'
+    return (f'{published.file}; {place} {problem}. Its page is '
+            f'{published.page}{note}; get it from there and give its folder '
+            f'with {option("root=FOLDER")}')
 
 
 def _unknown(name):
     known = [*rendered.GRIDS, *table.PUBLISHED, OWN]
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f'; did you mean {near[0]!r}?' if near else ''
-    return (f'config.data.name must be one of {", ".join(known)}, received '
-            f'{name!r}{hint}')
+    return ('name (in a run: config.data.name) must be one of '
+            f'{", ".join(known)}, received {name!r}'
+            + did_you_mean(name, known))

@@ -51,8 +51,7 @@ def _check_codes(name, codes):
     if not jnp.issubdtype(codes.dtype, jnp.floating):
         raise TypeError(f'{name} must be floating, received {codes.dtype}; '
                         'convert with codes.astype(jnp.float32)')
-    if not jnp.all(jnp.isfinite(codes)):
-        raise ValueError(f'{name} must be finite')
+    validity.check_finite(name, codes)
 
 
 def spread_along(codes: jax.Array, components: np.ndarray) -> np.ndarray:
@@ -117,7 +116,9 @@ def effective(generate: Callable, codes: jax.Array, components: np.ndarray,
 
     mean = np.mean([products(code[None]) for code in codes[:_PROBES]], axis=0)
     if not np.all(np.isfinite(mean)):
-        raise ValueError('generate must be finite near the codes, too')
+        raise ValueError(
+            'generate must be finite near the codes, too; received NaN or '
+            f'infinity within {_PROBE} standard deviations of them')
     squares, vectors = np.linalg.eigh(mean)
     kept = vectors.T[squares > (least * scale) ** 2]
     return np.linalg.qr((kept @ steps).T)[0].T
@@ -135,9 +136,9 @@ def check_generate(generate: Callable, codes: jax.Array) -> float:
     if images.ndim < 2 or len(images) != len(codes):
         raise ValueError(f'generate(codes) must have shape [{len(codes)}, '
                          f'...], received {images.shape}')
-    if not jnp.all(jnp.isfinite(images)):
-        raise ValueError('generate(codes) must be finite')
+    validity.check_finite('generate(codes)', images)
     scale = float(shifts.mean_off_diagonal(topology.pairwise_distances(images)))
     if scale == 0:
-        raise ValueError('generate gives the same image for all codes')
+        raise ValueError('generate gives the same image for all codes; it '
+                         f'must depend on them, received {len(codes)} codes')
     return scale

@@ -13,7 +13,7 @@ from jax.typing import ArrayLike
 from topdis_jax import collectives
 from topdis_jax.collectives import AxisName
 from topdis_jax.losses.elbo import cross_entropy
-from topdis_jax.losses.inputs import as_float32
+from topdis_jax.losses.inputs import as_float32, check_key
 from topdis_jax.losses.total_correlation import permute_coordinates
 
 RESAMPLINGS = ('replacement', 'permutation', 'gaussian', 'uniform')
@@ -40,6 +40,7 @@ def resample_coordinates(rng: jax.Array, z: ArrayLike, *,
     """
     if how not in RESAMPLINGS:
         raise ValueError(f'how must be one of {RESAMPLINGS}, received {how!r}')
+    check_key(rng)
     z = jax.lax.stop_gradient(jnp.asarray(z))
     if how == 'permutation':
         return permute_coordinates(rng, z, axis_name=axis_name)
@@ -89,6 +90,7 @@ def image_discriminator_loss(rng: jax.Array, logits: jax.Array,
     Returns:
       [] float32, nats, summed over this device's rows.
     """
+    check_key(rng)
     rows = len(logits)
     drawn = jax.random.uniform(rng, (collectives.count(axis_name) * rows, 2))
     high, low = smoothing * collectives.own_rows(drawn, rows, axis_name).T

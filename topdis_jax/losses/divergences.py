@@ -1,4 +1,15 @@
-"""The divergences that the TopDis loss knows by name: one row each."""
+"""The divergences that the TopDis loss knows by name: one row each.
+
+The divergences themselves are in topology/divergences.py and topology/lite.py.
+`topology.compare` has a table of its own, in topology/comparison.py: there RTD
+has its min form and all bars; here, what the loss is given.
+
+A row is a function (dist_x, dist_y, mask, *, forms, axis_name, bars) -> [], see
+`compare`. It takes matrices that are not valid, and gives NaN for them: nothing
+raises inside a compiled step. One that does not share out its work takes the
+first device's value, `collectives.of_first`, so that under an axis the gradient
+counts once.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Any

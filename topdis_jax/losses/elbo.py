@@ -11,7 +11,7 @@ from jax.typing import ArrayLike
 
 from topdis_jax import collectives
 from topdis_jax.collectives import AxisName
-from topdis_jax.losses.inputs import as_float32, check_images
+from topdis_jax.losses.inputs import as_float32, check_images, check_key
 
 # exp() of a larger log variance leaves float32's range, as does the square of
 # a larger mean, and 0 * inf is NaN.
@@ -95,6 +95,7 @@ def sample_gaussian(rng: jax.Array, mean: ArrayLike, log_var: ArrayLike, *,
       ValueError: the shapes differ, or are not [b, d].
       TypeError: not floating.
     """
+    check_key(rng)
     _check_same('mean', mean, 'log_var', log_var)
     dtype = jnp.asarray(mean).dtype
     mean, log_var = as_float32(mean=mean, log_var=log_var)

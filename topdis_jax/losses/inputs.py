@@ -1,9 +1,11 @@
-"""Arguments of the losses as arrays of float32, in which all is computed."""
+"""Arguments of the losses: checks, and float32, in which all is computed."""
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
+import numpy as np
 
 
 def as_float32(**arrays: ArrayLike) -> Any:
@@ -32,6 +34,21 @@ def check_images(name: str, images: ArrayLike) -> None:
     if not _is_floating(images):
         raise TypeError(f'{name} must be floats in [0, 1], received '
                         f'{images.dtype}; divide 8-bit images by 255')
+
+
+def check_key(rng: Any) -> None:
+    """Raises TypeError unless rng is one key of jax.random, of either style."""
+    dtype, shape = getattr(rng, 'dtype', None), np.shape(rng)
+    if dtype is not None and jnp.issubdtype(dtype, jax.dtypes.prng_key):
+        is_key = shape == ()
+        received = f'keys of shape {shape}; take one of them, or jax.vmap'
+    else:
+        is_key = dtype == jnp.uint32 and len(shape) == 1
+        received = (f'{dtype} {shape}' if hasattr(rng, 'shape') else
+                    repr(rng)[:40])
+    if not is_key:
+        raise TypeError('rng must be a key, as jax.random.key(0) makes one, '
+                        f'received {received}')
 
 
 def _is_floating(array):

@@ -10,7 +10,7 @@ import numpy as np
 
 from topdis_jax import collectives
 from topdis_jax.collectives import AxisName
-from topdis_jax.losses.inputs import as_float32
+from topdis_jax.losses.inputs import as_float32, check_key
 from topdis_jax.topology import validity
 
 # Squares of codes between these are far from the ends of float32's range.
@@ -60,9 +60,10 @@ def latent_shift(
 
     Raises:
       ValueError: wrong shapes, options or weights.
-      TypeError: z not floating.
+      TypeError: z not floating, or rng not a key.
     """
     z, codes = jnp.asarray(z), as_float32(z=z)
+    check_key(rng)
     weights, shift, margin = _checked(z, weights, shift, margin)
     rng_dimension, rng_sign = jax.random.split(rng)
     dimension = _draw_dimension(rng_dimension, weights, z.shape[1])
@@ -152,7 +153,8 @@ def _checked(z, weights, shift, margin):
     """(weights float32 or None, shift, margin); NaN for a wrong traced one."""
     if z.ndim != 2 or z.shape[1] == 0:
         raise ValueError(
-            f'latent_shift expects codes [n, d], received shape {z.shape}')
+            'z must be codes [n, d] of at least one latent, received shape '
+            f'{z.shape}; of one code, z[None] is a batch of one')
     shift = validity.check_option('shift', shift, lambda x: (0 < x) & (x < 1),
                                   'lie in (0, 1)')
     margin = validity.check_option(

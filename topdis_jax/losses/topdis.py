@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
+import warnings
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +15,10 @@ from topdis_jax.losses import divergences
 from topdis_jax.losses.inputs import check_images
 from topdis_jax.losses.latent_shift import latent_shift
 from topdis_jax.topology import validity
+
+
+# Two codes have one distance; its scale makes it 1, before and after a shift.
+LEAST_POINTS = 3
 
 
 class TopDisAux(NamedTuple):
@@ -66,7 +71,8 @@ def topdis_loss(decode: Callable[[jax.Array], jax.Array], z: ArrayLike,
       z: [n, d] float codes. Under `axis_name`, this device's rows.
       rng: key, the same on every device.
       divergence: 'rtd' (published), 'srtd' (one barcode in place of four),
-        'rtd_lite' (spanning trees, no barcode), or a function
+        'rtd_lite' (spanning trees, no barcode; names are rows of
+        losses/divergences.py), or a function
         (dist_x [n, n], dist_y [n, n], mask [n] bool) -> [] that takes
         distances and the rows that take part.
       images: [n, ...] decode(z), if it is known already: saves one decoding.
@@ -89,11 +95,12 @@ def topdis_loss(decode: Callable[[jax.Array], jax.Array], z: ArrayLike,
 
     Raises:
       ValueError: wrong shapes or options.
-      TypeError: codes or images that are not floating.
+      TypeError: codes or images that are not floating, or rng not a key.
     """
     if num_bars is not None:
         validity.check_count('num_bars', num_bars)
     z = jnp.asarray(z)
+    _warn_of_few(z, axis_name)
     z_shifted, valid, dimension = latent_shift(
         z, rng, weights=weights, shift=shift, margin=margin,
         axis_name=axis_name)
@@ -120,19 +127,31 @@ def _decode(decode, z, z_shifted, images):
     n = z.shape[0]
     if images is None:
         both = decode(jnp.concatenate([z, z_shifted]))
-        _check_rows('decode(codes)', both, 2 * n)
+        _check_rows('decode(codes)', both, 2 * n,
+                    f'for {2 * n} codes, the {n} given and their shifts')
         return both[:n], both[n:]
     check_images('images', images)
     after = decode(z_shifted)
-    _check_rows('decode(codes)', after, n)
+    _check_rows('decode(codes)', after, n, f'for {n} shifted codes')
     if jnp.shape(images) != after.shape:
         raise ValueError('images must have the shape of decode(z), '
                          f'{after.shape}, received {jnp.shape(images)}')
     return images, after
 
 
-def _check_rows(name, images, rows):
+def _check_rows(name, images, rows, why):
     check_images(name, images)
     if images.ndim < 2 or images.shape[0] != rows:
-        raise ValueError(f'{name} must have shape [{rows}, ...], '
+        raise ValueError(f'{name} must have shape [{rows}, ...] {why}; '
                          f'received {images.shape}')
+
+
+def _warn_of_few(z, axis_name):
+    """A loss of 0 looks like success; here it is known before any value."""
+    if z.ndim != 2:
+        return  # which latent_shift refuses
+    count = z.shape[0] * collectives.count(axis_name)
+    if count < LEAST_POINTS:
+        warnings.warn(
+            f'topdis_loss received {count} codes: the loss of fewer than '
+            f'{LEAST_POINTS} is always 0; give a larger batch', stacklevel=3)

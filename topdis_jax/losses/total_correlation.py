@@ -13,7 +13,7 @@ from jax.typing import ArrayLike
 
 from topdis_jax import collectives
 from topdis_jax.collectives import AxisName
-from topdis_jax.losses.inputs import as_float32
+from topdis_jax.losses.inputs import as_float32, check_key
 from topdis_jax.topology import validity
 
 ESTIMATORS = ('weighted', 'stratified')
@@ -189,6 +189,7 @@ def permute_coordinates(rng: jax.Array, z: ArrayLike, *,
     Returns:
       [b, d] in the type of `z`.
     """
+    check_key(rng)
     z = jnp.asarray(z)
     whole = collectives.gather(z, axis_name)
     order = jnp.argsort(jax.random.uniform(rng, whole.shape), axis=0)

@@ -27,6 +27,6 @@ def run_padded(function: Callable[[np.ndarray], np.ndarray], batch: np.ndarray,
     result = np.asarray(function(batch))
     if result.shape[:1] != (batch_size,):
         raise ValueError(
-            f'a batch of {batch_size} rows must give {batch_size} rows, got '
-            f'shape {result.shape}')
+            f'a batch of {batch_size} rows must give {batch_size} rows, '
+            f'received shape {result.shape}')
     return result[:count]

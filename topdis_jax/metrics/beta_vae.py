@@ -58,7 +58,7 @@ def beta_vae(represent: Callable[[np.ndarray], ArrayLike],
                                bar) for count in (num_train, num_eval))
     if len(np.unique(train[1])) < 2:
         raise ValueError('beta_vae sampled one factor only; raise num_train, '
-                         f'got {num_train}')
+                         f'received {num_train}')
 
     def accuracy(model):
         return float(model.fit(*train).score(*test))

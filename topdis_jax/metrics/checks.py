@@ -66,11 +66,12 @@ def _table(array, name, columns, kinds, contents):
     """A non-empty array [n, columns] whose dtype is of the given kinds."""
     array = as_numpy(array)
     if array.dtype.kind not in kinds:
-        raise TypeError(f'{name} must hold {contents}, got dtype {array.dtype}')
+        raise TypeError(
+            f'{name} must hold {contents}, received dtype {array.dtype}')
     if array.ndim != 2 or 0 in array.shape:
         raise ValueError(
             f'{name} must be [n, {columns}] with n and {columns} at least 1, '
-            f'got shape {array.shape}')
+            f'received shape {array.shape}')
     return array
 
 
@@ -87,7 +88,7 @@ def check_pair(codes: ArrayLike, factors: ArrayLike,
     if len(codes) != len(factors):
         raise ValueError(
             f'{prefix}codes and {prefix}factors must have the same number of '
-            f'rows, got {len(codes)} and {len(factors)}')
+            f'rows, received {len(codes)} and {len(factors)}')
     return codes, factors
 
 
@@ -102,7 +103,7 @@ def check_at_least_two(what: str, count: int, score: str) -> None:
     if count < 2:
         raise ValueError(
             f'{score} compares {what} with each other and needs at least two, '
-            f'got {count}')
+            f'received {count}')
 
 
 def check_factors_vary(factors: np.ndarray, score: str,
@@ -120,7 +121,7 @@ def check_count(name: str, value: Any, minimum: int = 1) -> None:
     """Raises ValueError unless `value` is a whole number >= `minimum`."""
     if int(value) != value or value < minimum:
         raise ValueError(
-            f'{name} must be a whole number of at least {minimum}, got '
+            f'{name} must be a whole number of at least {minimum}, received '
             f'{value!r}')
 
 
@@ -131,7 +132,7 @@ def check_same_columns(codes: np.ndarray, test_codes: np.ndarray,
                               ('factors', factors, test_factors)):
         if train.shape[1] != test.shape[1]:
             raise ValueError(
-                f'training and test rows must have the same {name}, got '
+                f'training and test rows must have the same {name}, received '
                 f'{train.shape[1]} and {test.shape[1]}')
 
 
@@ -154,7 +155,7 @@ def check_sizes(factor_sizes: Sequence[int]) -> None:
     if sizes.ndim != 1 or not sizes.size or sizes.dtype.kind not in 'iu' or (
             sizes.min() < 1):
         raise ValueError('factor_sizes must be [k] whole numbers of at least '
-                         f'1, got {factor_sizes!r}')
+                         f'1, received {factor_sizes!r}')
 
 
 def check_representation(codes: ArrayLike, rows: int) -> np.ndarray:
@@ -162,7 +163,7 @@ def check_representation(codes: ArrayLike, rows: int) -> np.ndarray:
     codes = as_numpy(codes)
     if codes.ndim != 2 or len(codes) != rows:
         raise ValueError(f'represent must give codes [{rows}, d] for {rows} '
-                         f'rows, got shape {codes.shape}')
+                         f'rows, received shape {codes.shape}')
     if not np.isfinite(codes).all():
         check_codes(codes, 'output of represent')
     return codes

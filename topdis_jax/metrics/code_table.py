@@ -81,7 +81,7 @@ class CodeTable:
         codes = checks.as_numpy(codes)
         if codes.ndim != 2:
             raise ValueError(
-                f'encode must give codes [b, d], got shape {codes.shape}')
+                f'encode must give codes [b, d], received shape {codes.shape}')
         checks.check_codes(codes, 'output of encode')
         end = self.num_encoded + len(indices)
         if self._codes is None:

@@ -14,18 +14,25 @@ from topdis_jax.metrics.reconstruction import NUM_RECONSTRUCTION
 from topdis_jax.metrics.reconstruction import reconstruction_error
 from topdis_jax.metrics.samples import NUM_TEST, NUM_TRAIN, Samples
 from topdis_jax.metrics.table import SCORES
+from topdis_jax.suggestions import did_you_mean
 
 
 class ScoreError(ValueError):
     """A score that is not known, or that cannot be computed."""
 
 
-def check_names(names: Iterable[str]) -> None:
-    """Raises ScoreError for a score that is not known."""
+def check_names(names: Iterable[str], given_as: str = 'scores') -> None:
+    """Raises ScoreError for a score that is not known.
+
+    Args:
+      names: of scores.
+      given_as: what the caller knows them as, for the message.
+    """
     unknown = [name for name in names if name not in SCORES]
     if unknown:
-        raise ScoreError(f'config.eval.scores must be taken from '
-                         f'{", ".join(SCORES)}, received {unknown[0]!r}')
+        raise ScoreError(f'{given_as} must be taken from {", ".join(SCORES)}, '
+                         f'received {unknown[0]!r}'
+                         + did_you_mean(unknown[0], SCORES))
 
 
 def score_model(encode: Callable[[np.ndarray], np.ndarray],
@@ -63,8 +70,7 @@ def score_model(encode: Callable[[np.ndarray], np.ndarray],
                       progress=progress)
     results: dict[str, Any] = {}
     if not dataset.factor_sizes:
-        results['note'] = (f'{dataset.name} has no factors: reconstruction '
-                           'error only')
+        results['note'] = _note(dataset.name, scores)
     elif scores:
         results.update(_compute(codes, dataset, scores, seed, progress))
     with naming('the model'):
@@ -72,6 +78,15 @@ def score_model(encode: Callable[[np.ndarray], np.ndarray],
             codes, decode, dataset.images, seed=seed + 1,
             batch_size=batch_size, progress=progress)
     return results
+
+
+def _note(name, scores):
+    """Says what became of the scores of a data set without factors."""
+    note = f'{name} has no factors: reconstruction error only'
+    if not scores:
+        return note
+    return (f'{note}; not computed: {", ".join(scores)}. Images of your own '
+            'have factors in an .npz with factor_sizes, see docs/data.md')
 
 
 def _compute(codes, dataset, names, seed, progress):

@@ -37,7 +37,7 @@ def irs(codes: ArrayLike, factors: ArrayLike, *, quantile: float = 0.99,
     codes, factors = checks.check_pair(codes, factors)
     checks.check_count('bins', bins, 1)
     if not 0 < quantile <= 1:
-        raise ValueError(f'quantile must lie in (0, 1], got {quantile!r}')
+        raise ValueError(f'quantile must lie in (0, 1], received {quantile!r}')
     codes = codes[:, np.ptp(codes, axis=0) > 0]
     if not codes.shape[1]:
         return 0.0

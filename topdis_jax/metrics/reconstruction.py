@@ -45,7 +45,10 @@ def reconstruction_error(codes: CodeTable,
 
 
 def _cross_entropy(logits, images):
-    """Summed Bernoulli cross-entropy in nats; images uint8."""
+    """Summed Bernoulli cross-entropy in nats; images uint8.
+
+    That of losses/elbo.py, in NumPy: scores do without JAX.
+    """
     logits = logits.astype(np.float64)
     softplus = np.maximum(logits, 0) + np.log1p(np.exp(-np.abs(logits)))
     return float(np.sum(softplus - logits * (images / 255)))

@@ -71,7 +71,7 @@ def udr(codes: Sequence[ArrayLike], kl: Sequence[ArrayLike] | None = None, *,
     informative = _informative(codes, kl, kl_threshold)
     if similarity not in SIMILARITIES:
         raise ValueError(f'similarity must be one of '
-                         f'{", ".join(SIMILARITIES)}, got {similarity!r}')
+                         f'{", ".join(SIMILARITIES)}, received {similarity!r}')
     features = [fits.standardize(_ranks(z) if similarity == 'spearman' else z)
                 for z in codes]
     features = [z[:, kept] for z, kept in zip(features, informative)]
@@ -108,14 +108,15 @@ def _check_models(codes):
     """A list of codes [n, d] float64, one for each model."""
     if len(codes) < 2:
         raise ValueError('udr compares models with each other and needs codes '
-                         f'of at least two, got {len(codes)}')
+                         f'of at least two, received {len(codes)}')
     codes = [checks.check_codes(z, f'codes of model {m}')
              for m, z in enumerate(codes)]
     for m, z in enumerate(codes):
         if len(z) != len(codes[0]):
             raise ValueError(
-                'udr needs the codes of the same images of all models, got '
-                f'{len(codes[0])} rows of model 0 and {len(z)} of model {m}')
+                'udr needs the codes of the same images of all models, '
+                f'received {len(codes[0])} rows of model 0 and {len(z)} of '
+                f'model {m}')
     return codes
 
 
@@ -125,14 +126,14 @@ def _informative(codes, kl, threshold):
         return [np.ptp(z, axis=0) > 0 for z in codes]
     if len(kl) != len(codes):
         raise ValueError(f'kl must have one array for each of the '
-                         f'{len(codes)} models, got {len(kl)}')
+                         f'{len(codes)} models, received {len(kl)}')
     result = []
     for m, (z, values) in enumerate(zip(codes, kl)):
         values = checks.as_numpy(values)
         if values.shape != z.shape[1:] or not np.isfinite(values).all():
             raise ValueError(
                 f'kl of model {m} must be finite [{z.shape[1]}], one mean for '
-                f'each latent of its codes, got {values!r}')
+                f'each latent of its codes, received {values!r}')
         result.append(values > threshold)
     return result
 

@@ -64,9 +64,12 @@ def from_one(name: str, bars: Bars) -> BarSet:
                              f'births and deaths, received {pairs.shape}')
         births, deaths = pairs.T
         total = 0
-    if not (np.all(np.isfinite(births)) and np.all(deaths >= births)):
+    wrong = ~(np.isfinite(births) & (deaths >= births))
+    if wrong.any():
+        at = int(np.argmax(wrong))
         raise ValueError(f'{name}: births must be finite, deaths not below '
-                         'births and neither NaN')
+                         'births and neither NaN; received '
+                         f'({births[at]}, {deaths[at]}) as bar {at}')
     used = deaths > births  # other bars are no bars, or unused places
     births, deaths = births[used], deaths[used]
     order = np.argsort(births - deaths, kind='stable')

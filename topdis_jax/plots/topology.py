@@ -145,7 +145,8 @@ def divergence_matrix(values: ArrayLike, names: Sequence[str], *,
     Args:
       values: [m, m] real, the divergence of clouds i and j at [i, j].
       names: m names of clouds.
-      stds: [m, m], standard deviations; shown below the numbers if given.
+      stds: [m, m], standard deviations, shown below the numbers if given; NaN
+        where there is none.
       label: of the color bar, such as the name of the divergence.
 
     Returns:
@@ -169,6 +170,7 @@ def divergence_matrix(values: ArrayLike, names: Sequence[str], *,
         axes.set(xlabel='cloud', ylabel='cloud', xticks=[], yticks=[])
         _say(axes, 'no clouds')
         return figure
+    spread = np.full_like(cells, np.nan) if stds is None else np.asarray(stds)
     shown = axes.imshow(cells, cmap='viridis')
     axes.set_xticks(range(size), names, rotation=45, ha='right',
                     rotation_mode='anchor')
@@ -176,8 +178,8 @@ def divergence_matrix(values: ArrayLike, names: Sequence[str], *,
     middle = (np.min(cells) + np.max(cells)) / 2
     for (i, j), value in np.ndenumerate(cells):
         text = f'{value:.3g}'
-        if stds is not None and i != j:
-            text += f'\n± {np.asarray(stds)[i, j]:.2g}'
+        if i != j and np.isfinite(spread[i, j]):
+            text += f'\n± {spread[i, j]:.2g}'
         axes.text(j, i, text, ha='center', va='center', fontsize=9,
                   color='black' if value > middle else 'white')
     figure.colorbar(shown, label=label, shrink=0.8)

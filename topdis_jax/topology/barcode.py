@@ -4,8 +4,8 @@ Source: Barannikov et al., Representation Topology Divergence, ICML 2022. The
 doubled Vietoris-Rips complex of that paper has the homology of a pair of
 complexes on the points themselves; `engines.host` says how that is computed.
 
-The engine names the entries at which bars begin and end. `_take` reads these
-from the matrices, and that gather carries the gradient.
+The engine names the entries at which bars begin and end. `entries.entries_at`
+reads these from the matrices, and that gather carries the gradient.
 """
 
 from collections.abc import Sequence
@@ -20,6 +20,7 @@ import numpy as np
 
 from topdis_jax.topology import trees, validity
 from topdis_jax.topology.engines import primitive
+from topdis_jax.topology.entries import entries_at, weights_at
 
 
 OK, INVALID, NO_CAPACITY = range(3)
@@ -113,7 +114,7 @@ def relative_barcode(lower: ArrayLike, upper: ArrayLike, *,
     lower, upper = as_pair(lower, upper)
     whole_mask = validity.as_mask(mask, lower)
     validity.check_concrete(*given, mask=mask, ordered=True)
-    engine = primitive.choose(engine, lower.shape[-1], capacity)
+    engine = primitive.checked_engine(engine, lower.shape[-1], capacity)
     bars = barcodes_of((lower, upper), ((0, 1),), whole_mask, num_bars, engine)
     return Barcode(*(x[0] for x in bars))
 
@@ -158,11 +159,11 @@ Array([2., 0.], dtype=float32))
         not traced. TypeError: not floating.
     """
     given = dist
-    dist = _flushed(validity.as_distances('dist', dist))
+    dist = flushed(validity.as_distances('dist', dist))
     whole_mask = validity.as_mask(mask, dist)
     validity.check_concrete(given, given, mask=mask, names=('dist', 'dist'))
-    chosen = primitive.choose(engine, dist.shape[-1], capacity)
-    dist, edges, upper = _with_tree(dist, whole_mask)
+    chosen = primitive.checked_engine(engine, dist.shape[-1], capacity)
+    dist, edges, upper = with_tree(dist, whole_mask)
     bars = barcodes_of((dist, upper), ((0, 1),), whole_mask, num_bars, chosen)
     degree_1 = Barcode(*(x[0] for x in bars))
     return _degree_0(dist, edges, whole_mask, num_bars,
@@ -170,9 +171,18 @@ Array([2., 0.], dtype=float32))
 
 
 @jax.jit
-def _with_tree(dist, mask):
-    """dist with 0 for points that do not take part, its spanning tree, and
-    the upper matrix of degree 1."""
+def with_tree(dist: jax.Array, mask: jax.Array
+              ) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """The pair of matrices whose relative bars are H1 of one cloud.
+
+    Args:
+      dist: [..., n, n] float32.
+      mask: [..., n] bool, the points that take part.
+
+    Returns:
+      (lower: dist with 0 for points that do not take part, edges [..., n - 1,
+      2] of its minimum spanning tree, upper).
+    """
     dist = jnp.where(validity.pairs_of(mask), dist, 0.0)
     edges = trees.spanning_tree(dist, mask=mask)
     return dist, edges, _upper_of_tree(lax.stop_gradient(dist), edges)
@@ -205,11 +215,11 @@ def _degree_0(dist, edges, mask, num_bars, invalid):
         deaths = jnp.zeros((*mask.shape[:-1], places), jnp.float32)
     else:
         longest = jnp.take_along_axis(edges, at[..., None], axis=-2)
-        deaths = trees.weights_at(dist, longest)
+        deaths = weights_at(dist, longest)
     deaths = jnp.where(used, deaths, 0.0)
     deaths = jnp.where(invalid[..., None], jnp.nan, deaths)
     births = jnp.where(invalid[..., None], jnp.nan, jnp.zeros_like(deaths))
-    weights = trees.weights_at(lax.stop_gradient(dist), edges)
+    weights = weights_at(lax.stop_gradient(dist), edges)
     positive = jnp.sum(weights > 0, axis=-1).astype(jnp.int32)
     return Barcode(births, deaths, jnp.where(invalid, -1, positive))
 
@@ -299,46 +309,17 @@ def _gather(matrices, pairs, entries):
         places[upper] += [(2, pair, entries.death_edges[pair])]
     found = {}
     for matrix, wanted in zip(matrices, places):
-        values = _take(matrix, [edges for *_, edges in wanted])
+        values = entries_at(matrix, [edges for *_, edges in wanted])
         found.update(zip([tuple(name) for *name, _ in wanted], values))
     return [jnp.stack([found[part, pair] for pair in range(len(pairs))])
             for part in range(3)]
-
-
-def _take(matrix, edges):
-    """The entries of a matrix at several lists of edges.
-
-    Means of [i, j] and [j, i], so that each gets half of the gradient.
-
-    Args:
-      matrix: [..., n, n].
-      edges: list of [..., b, 2].
-
-    Returns:
-      A list of [..., b].
-    """
-    n = matrix.shape[-1]
-    if n == 0 or not edges:
-        return [jnp.zeros(e.shape[:-1], matrix.dtype) for e in edges]
-    flat = matrix.reshape(*matrix.shape[:-2], n * n)
-    places = [order[..., 0] * n + order[..., 1]
-              for e in edges for order in (e, e[..., ::-1])]
-    # One gather, and so one scatter in the backward pass. Parts are sliced:
-    # transposing jnp.split under shard_map fails in JAX 0.8.
-    together = jnp.take_along_axis(
-        flat, jnp.concatenate(places, axis=-1), axis=-1)
-    size = places[0].shape[-1]
-    values = [together[..., i * size:(i + 1) * size]
-              for i in range(len(places))]
-    # As a + (b - a) / 2, a mean of large numbers does not overflow.
-    return [a + (b - a) / 2 for a, b in zip(values[::2], values[1::2])]
 
 
 def as_pair(first: ArrayLike, second: ArrayLike,
             names: tuple[str, str] = ('lower', 'upper'),
             rank: int | None = None) -> list[jax.Array]:
     """Both as float32 arrays of one shape [..., n, n]."""
-    pair = [_flushed(validity.as_distances(name, matrix, rank))
+    pair = [flushed(validity.as_distances(name, matrix, rank))
             for name, matrix in zip(names, (first, second))]
     if pair[0].shape != pair[1].shape:
         raise ValueError(f'{names[0]} and {names[1]} must have one shape, '
@@ -346,7 +327,7 @@ def as_pair(first: ArrayLike, second: ArrayLike,
     return pair
 
 
-def _flushed(matrix):
+def flushed(matrix: jax.Array) -> jax.Array:
     """The matrix with 0 in place of denormal numbers.
 
     Some platforms' arithmetic takes them for 0 and some does not: whole

@@ -1,4 +1,9 @@
-"""Divergences of two point clouds: distances, scaling, subsets, repeats."""
+"""Divergences of two point clouds: distances, scaling, subsets, repeats.
+
+The divergences themselves are in topology/divergences.py. Their names are here
+for `compare`, with all bars and RTD's min form, and in losses/divergences.py
+for the TopDis loss, with the bars and forms that it is given.
+"""
 
 from collections.abc import Callable
 import functools
@@ -66,10 +71,12 @@ def compare(x: ArrayLike, y: ArrayLike, *,
     if divergence == 'mtop_div':
         if x.shape[1] != y.shape[1]:
             raise ValueError("'mtop_div' needs clouds of one dimension, "
-                             f'received {x.shape[1]} and {y.shape[1]}')
+                             f'received {x.shape[1]} and {y.shape[1]}; the '
+                             'other divergences take any two')
     elif len(x) != len(y):
         raise ValueError('x and y must have the same rows, received '
-                         f'{len(x)} and {len(y)}')
+                         f"{len(x)} and {len(y)}; 'mtop_div' compares clouds "
+                         'of any numbers of rows')
     whole = subset is None or subset >= max(len(x), len(y))
     rounds, values = range(1 if whole else repeats), []
     for repeat in progress(rounds) if progress else rounds:
@@ -91,8 +98,7 @@ def _as_cloud(name, x):
     if x.dtype.kind not in 'fiub':
         raise ValueError(f'{name} must hold real numbers, received {x.dtype}')
     x = x.reshape(len(x), -1)
-    if not np.all(np.isfinite(x)):
-        raise ValueError(f'{name} must be finite')
+    validity.check_finite(name, x, '; leave out the rows that are not')
     return x.astype(np.float32)
 
 

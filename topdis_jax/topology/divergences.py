@@ -1,4 +1,7 @@
-"""Divergences of two clouds of points in correspondence.
+"""Divergences of two clouds of points in correspondence: the mathematics.
+
+Those without barcodes are in lite.py. Their names: comparison.py, for
+`topology.compare`, and losses/divergences.py, for the TopDis loss.
 
 Source: Barannikov et al., Representation Topology Divergence, ICML 2022, and
 Balabin et al., Disentanglement Learning via Topology, ICML 2024.
@@ -113,7 +116,7 @@ def _total_length(matrices, pairs, mask, num_bars, power, engine, capacity,
     """Sum [] of length^power over the longest bars of each pair's barcode."""
     power = validity.check_option('power', power, lambda x: x >= 1,
                                   'be at least 1')
-    chosen = primitive.choose(engine, mask.shape[-1], capacity)
+    chosen = primitive.checked_engine(engine, mask.shape[-1], capacity)
     if axis_name is not None:  # else each matrix stays where it lies
         matrices = _own_share(matrices, pairs, axis_name)
         pairs = ((0, 1),)

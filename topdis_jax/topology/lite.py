@@ -12,10 +12,10 @@ import numpy as np
 
 from topdis_jax.topology import divergences, validity
 from topdis_jax.topology.barcode import Barcode
-from topdis_jax.topology.trees import (
-    minimax_paths, spanning_tree, tree_paths, weights_at)
+from topdis_jax.topology.entries import weights_at
+from topdis_jax.topology.trees import minimax_paths, spanning_tree, tree_paths
 
-FORMS = ('min', 'max', 'both')
+LITE_FORMS = (*divergences.FORMS, 'both')
 # Trees of so many points are found in one loop: each turn costs more than its
 # operations. With more points the copy costs more.
 _TOGETHER = 128
@@ -57,8 +57,9 @@ def rtd_lite_or_nan(dist_x: jax.Array, dist_y: jax.Array, mask: jax.Array, *,
 
     Distances that are not valid give NaN even where they are not traced.
     """
-    if form not in FORMS:
-        raise ValueError(f'form must be one of {FORMS}, received {form!r}')
+    if form not in LITE_FORMS:
+        raise ValueError(
+            f'form must be one of {LITE_FORMS}, received {form!r}')
     dist_x, dist_y, valid = _kept(dist_x, dist_y, mask)
     low, high = jnp.minimum(dist_x, dist_y), jnp.maximum(dist_x, dist_y)
     if form == 'both':

@@ -13,6 +13,7 @@ import numpy as np
 from topdis_jax import collectives
 from topdis_jax.topology import validity
 from topdis_jax.topology.engines import batched, native, primitive
+from topdis_jax.topology.entries import weights_at
 
 
 def spanning_tree(dist: ArrayLike, *,
@@ -85,21 +86,6 @@ def tree_paths(dist: jax.Array,
       the edges is the longest between two points; -1 on the diagonal).
     """
     return _over_batch(_tree_paths, dist, mask)
-
-
-def weights_at(dist: jax.Array, edges: jax.Array) -> jax.Array:
-    """Weights [..., e] of edges [..., e, 2] in dist [..., n, n].
-
-    Each is the mean of [i, j] and [j, i], so that both get half of the
-    gradient.
-    """
-    n = dist.shape[-1]
-    flat = dist.reshape(*dist.shape[:-2], n * n)
-    one, other = (jnp.take_along_axis(flat, a * n + b, axis=-1)
-                  for a, b in ((edges[..., 0], edges[..., 1]),
-                               (edges[..., 1], edges[..., 0])))
-    # As a + (b - a) / 2, a mean of large numbers does not overflow.
-    return one + (other - one) / 2
 
 
 def adjacency(edges: jax.Array, n: int) -> jax.Array:
@@ -194,7 +180,7 @@ def _edges_type(dist, mask):
 
 def _lower_edges(ctx, dist, mask):
     """To compiled code in a program of this process for a CPU alone."""
-    if primitive.is_of_this_cpu(ctx):
+    if primitive.target(ctx) == 'cpu':
         return native.lower_trees(ctx, dist, mask)
     one = _edges_as_array_program
     for _ in range(ctx.avals_in[1].ndim - 1):

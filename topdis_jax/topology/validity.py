@@ -117,8 +117,10 @@ def check_square(name: str, matrix: ArrayLike,
     square = len(shape) >= 2 and shape[-1] == shape[-2]
     if not square or rank not in (None, len(shape)):
         expected = '[n, n]' if rank == 2 else '[..., n, n]'
+        remedy = ('; map a batch with jax.vmap' if square else '; of points '
+                  '[n, d], take topology.pairwise_distances(points)')
         raise ValueError(
-            f'{name} must have shape {expected}, received {shape}')
+            f'{name} must have shape {expected}, received {shape}{remedy}')
 
 
 def check_concrete(first: ArrayLike, second: ArrayLike, *,
@@ -193,7 +195,7 @@ def explain(matrices: Mapping[str, np.ndarray], ordered: bool) -> NoReturn:
     for name, matrix in matrices.items():
         single = _float32(matrix)
         other = np.swapaxes(matrix, -1, -2)
-        _require(np.isfinite(matrix), f'{name} must be finite', matrix)
+        check_finite(name, matrix)
         _require(abs(matrix) <= np.finfo(np.float32).max,
                  f'{name} must be within the range of float32', matrix)
         hint = '; take topology.symmetrize(m) if rounding made it so'
@@ -208,6 +210,12 @@ def explain(matrices: Mapping[str, np.ndarray], ordered: bool) -> NoReturn:
                  f'{low} must not exceed {high}; take '
                  f'np.maximum({low}, {high}) for {high}', lower, upper)
     raise AssertionError('the engine rejects matrices that are valid')
+
+
+def check_finite(name: str, array: ArrayLike, remedy: str = '') -> None:
+    """Raises the ValueError that names the first entry that is not finite."""
+    array = np.asarray(array)
+    _require(np.isfinite(array), f'{name} must be finite{remedy}', array)
 
 
 def _require(holds, message, matrix, other=None):

@@ -15,14 +15,18 @@ from topdis_jax import models
 from topdis_jax.data import correlation, sources
 from topdis_jax.data.factors import FactorDataset
 from topdis_jax.losses import divergences
+from topdis_jax.losses.topdis import LEAST_POINTS
 from topdis_jax.topology.divergences import FORMS
 from topdis_jax.topology.engines import xla
 from topdis_jax.topology.engines.primitive import ENGINES
 from topdis_jax.training import families
 from topdis_jax.training import state as states
 from topdis_jax.training.keys import AT_LEAST_ONE, BETWEEN, FRACTION, Key
-from topdis_jax.training.keys import NOT_NEGATIVE, one_of, POSITIVE, require
+from topdis_jax.training.keys import one_of, POSITIVE, require
 from topdis_jax.training.keys import SettingsError, SIZES, some_of
+from topdis_jax.training.keys import zero_or_more
+
+ONLY_AT_THE_END = zero_or_more('stands for the last step alone')
 
 KEYS: dict[str, Any] = {
     # As the authors' release, also where this package departs from it on
@@ -35,9 +39,7 @@ KEYS: dict[str, Any] = {
         # The folder of a downloaded data set's files, or the file itself.
         'root': Key(''),
         # 'file': the published files; 'tfds': TensorFlow Datasets; 'auto': the
-        # file that root names, else what was converted before, else a file in
-        # the current folder, else a copy that TFDS has prepared, else the
-        # published file is downloaded.
+        # first that is there, in the order of data.load (sources.py).
         'source': Key('auto', *one_of(sources.SOURCES)),
         # Whether 'auto' may download.
         'download': Key(True),
@@ -46,9 +48,10 @@ KEYS: dict[str, Any] = {
         'correlation': Key(()),
     },
     'model': {
-        # vae, beta_vae, factor_vae, beta_tcvae, control_vae or dava. Chosen
-        # by --config=FILE:FAMILY, which also chooses the keys of `objective`.
-        'family': Key('vae', *one_of(families.FAMILIES)),
+        # A name in families.FAMILIES. Chosen by --config=FILE:FAMILY, which
+        # also chooses the keys of `objective`.
+        'family': Key('vae', *one_of(families.FAMILIES,
+                                     '--config=FILE:FAMILY')),
         # 'conv': the published convolutional network; 'mlp'.
         'network': Key('conv', *one_of(models.NETWORKS)),
         'latents': Key(10, *AT_LEAST_ONE),
@@ -58,7 +61,7 @@ KEYS: dict[str, Any] = {
         'channels': Key((), *SIZES),
         # ... and size of the layer next to the latents; 0 is 128 for gray
         # images and 256 for colored ones.
-        'width': Key(0, *NOT_NEGATIVE),
+        'width': Key(0, *zero_or_more('takes the default')),
         # Of the MLP: sizes of the hidden layers.
         'hidden': Key((1200, 1200)),
         'decoder_hidden': Key((1200, 1200, 1200)),
@@ -66,16 +69,16 @@ KEYS: dict[str, Any] = {
     'objective': {},  # the family's keys
     'topdis': {
         # Weight of the topological loss; 0 turns it off.
-        'weight': Key(5.0, *NOT_NEGATIVE),
+        'weight': Key(5.0, *zero_or_more('turns the loss off')),
         # Steps before it is turned on; below train.steps.
-        'delay': Key(100_000, *NOT_NEGATIVE),
+        'delay': Key(100_000, *zero_or_more('has it from the first step')),
         # Probability by which codes are moved along a latent.
         'shift': Key(0.125, *BETWEEN),
         # Codes whose probability comes nearer than this to 0 or 1 are left
         # out; 0 as published.
         'margin': Key(1e-3, 'lie in [0, 0.5)', lambda v: 0 <= v < 0.5),
-        # What compares the two clouds: 'rtd' (published), 'srtd' or
-        # 'rtd_lite'.
+        # What compares the two clouds: a name in losses/divergences.py;
+        # 'rtd' is published.
         'divergence': Key('rtd', *one_of(divergences.BY_NAME)),
         # Exponent of the bars' lengths, 1 or more.
         'power': Key(1.0, *AT_LEAST_ONE),
@@ -98,12 +101,13 @@ KEYS: dict[str, Any] = {
         'weighted': Key(True),
         # Keep its gradient from working against the reconstruction's.
         'orthogonalize': Key(False),
-        # Where barcodes are computed: 'host', 'xla', or 'auto', which is the
-        # host on CPUs and for batches of more than 256 images, else XLA.
+        # Where barcodes are computed: 'host', 'xla', or 'auto': the host on
+        # CPUs, above 128 images on GPUs and above 256 on TPUs, else XLA. The
+        # rule is _implementation in topology/engines/primitive.py.
         'engine': Key('auto', *one_of(ENGINES)),
         # Generators that engine 'xla' has room for; 0: four for each image,
         # but at least 32.
-        'capacity': Key(0, *NOT_NEGATIVE),
+        'capacity': Key(0, *zero_or_more('takes the default')),
     },
     'train': {
         'steps': Key(1_000_000, *AT_LEAST_ONE),
@@ -114,9 +118,9 @@ KEYS: dict[str, Any] = {
         # counted, in the log as `skipped`; False: it ends the run.
         'skip_nonfinite': Key(False),
         # In steps; 0: only at the end.
-        'log_every': Key(100, *NOT_NEGATIVE),
-        'checkpoint_every': Key(5000, *NOT_NEGATIVE),
-        'eval_every': Key(250_000, *NOT_NEGATIVE),
+        'log_every': Key(100, *ONLY_AT_THE_END),
+        'checkpoint_every': Key(5000, *ONLY_AT_THE_END),
+        'eval_every': Key(250_000, *ONLY_AT_THE_END),
         # Whether the log and pictures go to TensorBoard as well, in the work
         # folder's `tensorboard`; needs the extra of that name.
         'tensorboard': Key(False),
@@ -207,7 +211,7 @@ def check(config: ml_collections.ConfigDict, devices: int) -> None:
 def _check_keys(config, keys, prefix=''):
     for name, key in keys.items():
         if isinstance(key, Key):
-            require(config, prefix + name, key.must, key.holds)
+            require(config, prefix + name, key.must, key.holds, key.names)
         else:
             _check_keys(config, key, f'{prefix}{name}.')
 
@@ -253,7 +257,13 @@ def _check_batch(config, devices):
 
 def warnings(config: ml_collections.ConfigDict) -> list[str]:
     """Lines on what a sound configuration may do unasked."""
-    return families.FAMILIES[config.model.family].warnings(config)
+    lines = families.FAMILIES[config.model.family].warnings(config)
+    size = config.train.batch_size
+    if config.topdis.weight > 0 and size < LEAST_POINTS:
+        lines = [*lines, (
+            f'config.train.batch_size of {size}: the topological loss is '
+            f'always 0, as it needs {LEAST_POINTS} images at least')]
+    return lines
 
 
 def check_dataset(config: ml_collections.ConfigDict,

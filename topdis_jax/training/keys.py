@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
+from topdis_jax.suggestions import did_you_mean
+
 
 class SettingsError(ValueError):
     """A configuration that cannot be run."""
@@ -15,10 +17,12 @@ class Key(NamedTuple):
       default: its value, which also says the type that overrides must have.
       must: what a value must do, as in 'be at least 1'; for messages.
       holds: whether a value does.
+      names: that a value is taken from, if it is; for messages.
     """
     default: Any
     must: str = ''
     holds: Callable[[Any], bool] = lambda value: True
+    names: tuple[str, ...] = ()
 
 
 AT_LEAST_ONE = 'be at least 1', lambda value: value >= 1
@@ -32,25 +36,41 @@ SIZES = ('hold whole numbers of at least 1',
                             for value in values))
 
 
-def one_of(names: Iterable[str]) -> tuple[str, Callable[[Any], bool]]:
-    """What a key must do that holds one of some names."""
+def zero_or_more(zero: str) -> tuple[str, Callable[[Any], bool]]:
+    """What a key must do whose 0 has a meaning, as in 'turns it off'."""
+    return f'not be negative (0 {zero})', lambda value: value >= 0
+
+
+def one_of(names: Iterable[str], given_as: str = ''
+           ) -> tuple[str, Callable[[Any], bool], tuple[str, ...]]:
+    """What a key must do that holds one of some names.
+
+    Args:
+      names: the names.
+      given_as: how it is given, if not as the key; for the message.
+    """
     names = tuple(names)
-    return f'be one of {", ".join(names)}', lambda value: value in names
+    how = f', given as {given_as}' if given_as else ''
+    return (f'be one of {", ".join(names)}{how}',
+            lambda value: value in names, names)
 
 
-def some_of(names: Iterable[str]) -> tuple[str, Callable[[Any], bool]]:
+def some_of(names: Iterable[str]
+            ) -> tuple[str, Callable[[Any], bool], tuple[str, ...]]:
     """What a key must do that holds one or more of some names, as a tuple."""
     names = tuple(names)
     return (f'be taken from {", ".join(names)}',
-            lambda value: bool(value) and not set(value) - set(names))
+            lambda value: bool(value) and not set(value) - set(names), names)
 
 
-def require(config: Any, key: str, must: str,
-            holds: Callable[[Any], bool]) -> None:
+def require(config: Any, key: str, must: str, holds: Callable[[Any], bool],
+            names: Iterable[str] = ()) -> None:
     """Raises SettingsError if config.key ('section.name') does not hold."""
     value = config
     for name in key.split('.'):
         value = value[name]
     if not holds(value):
-        raise SettingsError(
-            f'config.{key} must {must}, received {value!r}')
+        given = value if isinstance(value, (tuple, list)) else (value,)
+        wrong = [name for name in given if name not in names] if names else []
+        raise SettingsError(f'config.{key} must {must}, received {value!r}'
+                            + (did_you_mean(wrong[0], names) if wrong else ''))

@@ -5,7 +5,7 @@ import os
 import urllib.parse
 
 from topdis_jax import files
-from topdis_jax.data.errors import DataError
+from topdis_jax.data.errors import DataError, option
 from topdis_jax.data.published import transfers
 from topdis_jax.data.published.table import PublishedDataset
 from topdis_jax.data.store import cache
@@ -52,7 +52,7 @@ def fetch(published: PublishedDataset, root: str | None) -> str:
     except OSError as error:
         raise DataError(
             f'cannot write {published.file} to {place} ({error.strerror}); '
-            'give a folder with --config.data.root=FOLDER, or another cache '
+            f'give a folder with {option("root=FOLDER")}, or another cache '
             'with XDG_CACHE_HOME') from error
 
 

@@ -43,7 +43,8 @@ def published_images(published: PublishedDataset, path: str) -> _Blocks:
             f'{path} has {len(names)} images ({published.suffix}), expected '
             f'{published.shape[0]}; '
             'unpack the whole archive, or read a part of it with '
-            '--config.data.name=own --config.data.root=FOLDER')
+            "data.load('own', root=FOLDER) (in a run: "
+            '--config.data.name=own --config.data.root=FOLDER)')
     return functools.partial(
         _blocks, path, names, functools.partial(crop_published, published))
 

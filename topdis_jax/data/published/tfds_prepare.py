@@ -5,7 +5,7 @@ import os
 import socket
 import urllib.parse
 
-from topdis_jax.data.errors import DataError
+from topdis_jax.data.errors import DataError, option
 from topdis_jax.data.published import tfds_copies
 from topdis_jax.data.published.table import PublishedDataset
 
@@ -30,11 +30,11 @@ def instructions(published: PublishedDataset, root: str | None) -> str:
                 f'--file_format={tfds_copies.FORMAT}, on any machine; '
                 'TensorFlow is not needed to read what it writes, in '
                 '~/tensorflow_datasets or, with --data_dir, in '
-                'config.data.root')
+                f'the folder {option("root=FOLDER")}')
     if published.url:
-        return (f'{install}, and with --config.data.source=tfds it is '
+        return (f'{install}, and with {option("source=tfds")} it is '
                 f'downloaded from {published.url}')
-    return (f'{install}, and with --config.data.source=tfds it is prepared '
+    return (f'{install}, and with {option("source=tfds")} it is prepared '
             f'from {published.file} in {_manual(root)} '
             f'({published.how_to_get})')
 
@@ -51,7 +51,7 @@ def find_or_prepare(published: PublishedDataset, root: str | None) -> str:
     """
     if not published.tfds_name:
         raise DataError(f'TFDS has no builder of {published.name}; use '
-                        '--config.data.source=file')
+                        + option('source=file'))
     found = tfds_copies.find(published, root)
     if found:
         return found

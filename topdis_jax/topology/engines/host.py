@@ -96,7 +96,7 @@ def relative_h1(lower: ArrayLike, upper: ArrayLike) -> Bars:
       ValueError: wrong shapes or types, or a value that is not valid; names
         the first bad entry.
     """
-    received = _received('lower', lower), _received('upper', upper)
+    received = real_matrix('lower', lower), real_matrix('upper', upper)
     if received[0].shape != received[1].shape:
         raise ValueError('lower and upper must have one shape, received '
                          f'{received[0].shape} and {received[1].shape}')
@@ -379,12 +379,10 @@ def _say(message):
     print(f'topdis_jax: {message}', file=sys.stderr, flush=True)
 
 
-def _received(name, matrix):
+def real_matrix(name: str, matrix: ArrayLike) -> np.ndarray:
     """The matrix as an array, if its shape and type are right."""
     matrix = np.asarray(matrix)
-    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
-        raise ValueError(f'{name} must have shape [n, n], received '
-                         f'{matrix.shape}')
+    validity.check_square(name, matrix, rank=2)
     if matrix.dtype.kind not in 'fiu':
         raise ValueError(f'{name} must hold real numbers, received dtype '
                          f'{matrix.dtype}; convert it to float32')

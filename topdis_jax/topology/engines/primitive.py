@@ -46,8 +46,8 @@ class Engine:
         return Entries(*(x[0] for x in found))
 
 
-def choose(engine: str, n: int, capacity: int | None) -> Engine:
-    """The Engine that computes barcodes.
+def checked_engine(engine: str, n: int, capacity: int | None) -> Engine:
+    """The Engine of that name; `_implementation` says where 'auto' runs.
 
     Args: see `barcode.relative_barcode`; n points of a cloud.
 
@@ -64,22 +64,39 @@ def choose(engine: str, n: int, capacity: int | None) -> Engine:
 
 def resolve_engine(engine: str, n: int) -> str:
     """'host' or 'xla': what n points get on the default platform."""
-    how = _means(engine, n, (jax.default_backend(),))
+    how = _implementation(engine, n, jax.default_backend())
     return 'xla' if how == 'xla' else 'host'
 
 
-def _means(engine, n, platforms, exported=False):
-    """'custom_call', 'callback' or 'xla': what a program computes them by.
+def target(ctx: mlir.LoweringRuleContext) -> str | None:
+    """The platform of a program that runs in this process alone, as 'cpu'.
 
-    Args: engine 'auto', 'host' or 'xla'; n points of a cloud; platforms that a
-    program is lowered for; whether it is exported, to run in other processes.
+    None of a program that is exported, to run in other processes, or that is
+    lowered for several platforms.
+    """
+    module = ctx.module_context
+    platforms = tuple(ctx.platforms or module.platforms)
+    if module.lowering_parameters.for_export or len(platforms) > 1:
+        return None
+    return platforms[0]
+
+
+def _implementation(engine, n, platform):
+    """The choice of engine: 'custom_call', 'callback' or 'xla'.
+
+    'custom_call' and 'callback' are two ways to call the host's engine.
+
+    Args:
+      engine: 'auto', 'host' or 'xla'.
+      n: points of a cloud.
+      platform: of the program, see `target`.
 
     Raises:
       NotImplementedError: nothing fits.
     """
     if engine == 'xla':
         return 'xla'
-    if exported or len(platforms) > 1:
+    if platform is None:
         if engine == 'host':
             raise NotImplementedError(
                 "engine 'host' is compiled in this process: a program with it "
@@ -91,17 +108,10 @@ def _means(engine, n, platforms, exported=False):
                 'lowered for several platforms; there, barcodes take at most '
                 f'{xla.MAX_POINTS} points, take a sample of them')
         return 'xla'
-    if platforms[0] == 'cpu':
+    if platform == 'cpu':
         return 'custom_call'
-    few = n <= _XLA_POINTS.get(platforms[0], 256)
+    few = n <= _XLA_POINTS.get(platform, 256)
     return 'xla' if engine == 'auto' and few else 'callback'
-
-
-def is_of_this_cpu(ctx: mlir.LoweringRuleContext) -> bool:
-    """Whether a program runs on a CPU, in this process, and nowhere else."""
-    module = ctx.module_context
-    return (not module.lowering_parameters.for_export
-            and tuple(ctx.platforms or module.platforms) == ('cpu',))
 
 
 def pair_entries(matrices: Sequence[jax.Array],
@@ -146,10 +156,8 @@ def _lower(ctx, *operands, **options):
     if mesh is not None and count > 1:
         return mlir.lower_fun(functools.partial(
             _shared_out, mesh=mesh, **options))(ctx, *operands)
-    module = ctx.module_context
-    how = _means(options['engine'].name, ctx.avals_in[-1].shape[-1],
-                 ctx.platforms or module.platforms,
-                 module.lowering_parameters.for_export)
+    how = _implementation(options['engine'].name, ctx.avals_in[-1].shape[-1],
+                          target(ctx))
     return _RULES[how](ctx, *operands, **options)
 
 

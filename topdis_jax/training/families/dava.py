@@ -15,13 +15,13 @@ from topdis_jax.losses import adversarial
 from topdis_jax.training.families.descent import clip, descend
 from topdis_jax.training.families.family import elbo_inputs, Family, Objective
 from topdis_jax.training.keys import AT_LEAST_ONE, BETWEEN, FRACTION, Key
-from topdis_jax.training.keys import NOT_NEGATIVE, one_of, POSITIVE, SIZES
+from topdis_jax.training.keys import one_of, POSITIVE, SIZES, zero_or_more
 
 KEYS = {
     # The discriminator of images: its channels; (): those of the smaller
     # encoder. Size of its last hidden layer; 0: see model.width.
     'discriminator_channels': Key((), *SIZES),
-    'discriminator_width': Key(0, *NOT_NEGATIVE),
+    'discriminator_width': Key(0, *zero_or_more('takes the default')),
     'discriminator_learning_rate': Key(1e-4, *POSITIVE),
     # Weight and even exponent (0: absolute) of the mean KL's distance from
     # the capacity (nats per latent), which the discriminator's mistakes raise:

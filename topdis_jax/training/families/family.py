@@ -56,9 +56,11 @@ class Objective(NamedTuple):
     """The parts of a step that depend on the family.
 
     Attributes:
-      loss: (Forward, carry, step, key) -> (loss, named terms, carry).
+      loss: (Forward, carry, step, key) -> (loss, named terms, carry). `step`
+        is the number of steps done before this one, from 0, traced.
         'reconstruction' is among the terms, the only one that may depend on
-        the logits. Under an axis, terms are means over the device's rows.
+        the logits. Terms go to the log; those with a label are plotted as
+        well. Under an axis, terms are means over the device's rows.
       init: (key, images [1, h, w, c]) -> carry, what the family keeps between
         steps (a pytree).
       update: None, or what follows the VAE's update: (carry, VAEUpdate) ->
@@ -109,7 +111,9 @@ class Family:
       build: (config, dataset_size, axis_name) -> Objective.
       keys: its section `objective` of a configuration.
       changes: {'section.key': value}, other keys' values as published.
-      labels: {term: title of its panel in the plot of the curves}.
+      labels: {term: title of its panel in the plot of the curves}. A term
+        without one is logged but not plotted; plots/curves.py has those of
+        the terms that all families share.
       check: (config) -> None; raises SettingsError for what single keys do
         not show.
       warnings: (config) -> lines on what a sound configuration may do unasked.
