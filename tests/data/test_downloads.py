@@ -1,9 +1,13 @@
 """Published files are fetched: from a local server, which misbehaves too."""
 
+import errno
+import functools
 import hashlib
+import io
 import multiprocessing
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -96,14 +100,95 @@ def test_silence_ends_and_keeps_what_came(server, tmp_path, monkeypatch):
     assert server.requests[-1] == ('/file', 'bytes=1048576-')
 
 
-def test_no_answer_is_told_in_time(monkeypatch, tmp_path):
-    monkeypatch.setattr(transfers, 'ANSWER', 0.2)
-    monkeypatch.setattr(transfers.urllib.request, 'urlopen',
-                        lambda *args, **options: time.sleep(5))
+@pytest.mark.parametrize('part', ['CONNECTION', 'ANSWER'])
+def test_no_answer_is_told_in_time(monkeypatch, tmp_path, part):
+    monkeypatch.setattr(transfers, part, 0.2)
+    if part == 'CONNECTION':  # as where names are not resolved
+        monkeypatch.setattr(socket, 'create_connection',
+                            lambda *args: time.sleep(5))
     start = time.monotonic()
-    with pytest.raises(transfers.TransferError, match='cannot be reached'):
-        transfers.fetch('http://localhost/file', str(tmp_path / 'file'))
+    with socket.create_server(('localhost', 0)) as silent:
+        port = silent.getsockname()[1]
+        with pytest.raises(transfers.TransferError, match='cannot be reached '
+                           '.no answer within 0.2 s'):
+            transfers.fetch(f'http://localhost:{port}/file',
+                            str(tmp_path / 'file'))
     assert time.monotonic() - start < 2
+
+
+def test_a_proxy_is_connected_in_place_of_the_host(server, tmp_path,
+                                                   monkeypatch):
+    monkeypatch.setenv('http_proxy', server.url)
+    monkeypatch.setenv('no_proxy', '')
+    server.files['http://nowhere.invalid/file'] = CONTENT
+    transfers.fetch('http://nowhere.invalid/file', str(tmp_path / 'file'))
+    assert (tmp_path / 'file').read_bytes() == CONTENT
+
+
+def _answer(status, *headers, body=b''):
+    lines = [f'HTTP/1.1 {status}', *headers, '', '']
+    return '\r\n'.join(lines).encode() + body
+
+
+@pytest.mark.parametrize('answer,message', [
+    (_answer('204 No Content'), 'answers 204 No Content'),
+    (_answer('500 Oh'), 'answers 500 Oh'),
+    (_answer('503 Service Unavailable'), 'answers 503'),
+    (_answer('416 Wrong Range'), 'answers 416 Wrong Range'),
+    (_answer('206 Partial Content', 'Content-Length: 1', body=b'x'),
+     'answers 206'),
+    (_answer('200 OK', 'Content-Length: many', body=b'x'),
+     'wrong Content-Length: many'),
+    (_answer('200 OK', 'Content-Length: -4', body=b'x'),
+     'wrong Content-Length: -4'),
+    (_answer('200 OK', 'Content-Length: 9', body=b'x'),
+     'ended after 1 of 9 bytes'),
+    (_answer('200 OK', 'Transfer-Encoding: chunked', body=b'9\r\nabc'),
+     'broke off after'),
+    (_answer('200 OK', 'Content-Length: 0'), 'is no .npz file'),
+    (_answer('200 OK', 'Content-Length: 13', body=b'<html></html>'),
+     'is no .npz file'),
+    (_answer('302 Found', 'Location: /file.npz'), 'infinite loop'),
+    (_answer('302 Found', 'Location: file:///etc/hosts'), 'not allowed'),
+    (_answer('302 Found', 'Location: ftp://localhost/x'), 'type: ftp'),
+    (_answer('302 Found'), 'answers 302 Found'),
+    (b'\0\1\2 noise\n\n', 'cannot be reached'),
+    (b'', 'cannot be reached')])
+@pytest.mark.parametrize('begun', [False, True])
+def test_wrong_answers(server, tmp_path, answer, message, begun):
+    server.answers['/file.npz'] = answer
+    if begun:
+        (tmp_path / 'file.npz.part').write_bytes(CONTENT[:100])
+    with pytest.raises(transfers.TransferError, match=message) as error:
+        transfers.fetch(f'{server.url}/file.npz', str(tmp_path / 'file.npz'))
+    assert str(error.value).isprintable()
+    assert not (tmp_path / 'file.npz').exists()
+
+
+@pytest.mark.parametrize('where', ['bytes 50-{end}/{size}',
+                                   'bytes 100-149/{size}', 'lines 1-2/3'])
+def test_another_part_than_asked_for_is_not_joined(server, tmp_path, where):
+    size = len(CONTENT)
+    (tmp_path / 'file.part').write_bytes(CONTENT[:100])
+    server.answers['/file'] = _answer(
+        '206 Partial Content', 'Content-Range: '
+        + where.format(end=size - 1, size=size), body=CONTENT[50:])
+    with pytest.raises(transfers.TransferError, match='answers 206'):
+        transfers.fetch(f'{server.url}/file', str(tmp_path / 'file'))
+    # First from there on, then all of it.
+    assert [asked for _, asked in server.requests] == ['bytes=100-', None]
+
+
+@pytest.mark.parametrize('ending,content', [
+    ('.npz', b'PK'), ('.zip', b'Google Drive'), ('.h5', b'<!doctype html>'),
+    ('.gz', b'{"error": 403}')])
+def test_content_of_another_kind_is_refused_and_deleted(server, tmp_path,
+                                                        ending, content):
+    server.files['file' + ending] = content
+    with pytest.raises(transfers.TransferError, match=f'is no {ending} file'):
+        transfers.fetch(f'{server.url}/file{ending}',
+                        str(tmp_path / f'file{ending}'))
+    assert not os.listdir(tmp_path)
 
 
 def test_a_full_disk_is_told_before(server, tmp_path, monkeypatch):
@@ -148,6 +233,56 @@ def test_data_sets_are_fetched_once_and_converted(mirror, name):
     assert [path for path, _ in mirror.requests] == ['/' + file]
 
 
+@pytest.mark.parametrize('text', ['localhost/folder', 'file:///folder',
+                                  'http://', 'http:/localhost', 'htp://x/y'])
+def test_a_mirror_that_is_no_address(monkeypatch, text):
+    monkeypatch.setenv(downloads.MIRROR, text)
+    with pytest.raises(sources.DataError, match='TOPDIS_JAX_MIRROR must be '
+                       f'http://HOST/FOLDER or .* received {text!r}'):
+        sources.load('dsprites')
+
+
+@pytest.mark.parametrize('text', ['', '  '])
+def test_an_empty_mirror_is_none(monkeypatch, text):
+    monkeypatch.setenv(downloads.MIRROR, text)
+    published = sources.table.PUBLISHED['shapes3d']
+    assert downloads.address(published, published.file) == published.url
+
+
+def _raise(number, *args, **options):
+    raise OSError(number, os.strerror(number))
+
+
+@pytest.mark.parametrize('number', [errno.ENOSPC, errno.EACCES, errno.EROFS])
+@pytest.mark.parametrize('function', ['makedirs', 'replace'])
+def test_a_folder_that_cannot_be_written_to(mirror, monkeypatch, number,
+                                            function):
+    monkeypatch.setattr(downloads.os, function,
+                        functools.partial(_raise, number))
+    with pytest.raises(sources.DataError, match='cannot write mpi3d_toy.npz to'
+                       f'.*{os.strerror(number)}.*data.root=FOLDER'):
+        sources.load('mpi3d_toy')
+
+
+class _FullDisk(io.FileIO):
+    """A file on a disk that has room for 100 bytes more."""
+
+    def write(self, data):
+        super().write(data[:100])
+        _raise(errno.ENOSPC)
+
+
+def test_a_disk_that_fills_up_keeps_what_came(mirror, monkeypatch):
+    with monkeypatch.context() as patches:
+        patches.setattr(transfers, 'open', _FullDisk, raising=False)
+        with pytest.raises(sources.DataError, match='No space left'):
+            sources.load('mpi3d_toy')
+    assert os.path.getsize(os.path.join(
+        downloads.folder(), 'mpi3d_toy.npz.part')) == 100
+    sources.load('mpi3d_toy')
+    assert mirror.requests[-1] == ('/mpi3d_toy.npz', 'bytes=100-')
+
+
 def test_into_the_folder_that_is_given(mirror, tmp_path):
     (tmp_path / 'data').mkdir()
     sources.load('mpi3d_toy', root=str(tmp_path / 'data'))
@@ -178,6 +313,13 @@ def test_without_a_network_three_ways_are_told_in_time(tmp_path):
     assert message.count('\n') == 3 and '3. A stand-in' in message
 
 
+def _archive():
+    """The bytes of an .npz."""
+    buffer = io.BytesIO()
+    np.savez(buffer, images=np.frombuffer(CONTENT, np.uint8))
+    return buffer.getvalue()
+
+
 def _load(folder, results):
     """A process of its own, as on another host."""
     os.environ['XDG_CACHE_HOME'] = folder
@@ -189,7 +331,8 @@ def _load(folder, results):
 @pytest.mark.parametrize('shared', [True, False])
 def test_processes_share_a_folder_or_fetch_each(server, tmp_path, monkeypatch,
                                                 shared):
-    server.files['mpi3d_toy.npz'] = CONTENT
+    content = _archive()
+    server.files['mpi3d_toy.npz'] = content
     monkeypatch.setenv(downloads.MIRROR, server.url)
     spawn = multiprocessing.get_context('spawn')
     results = spawn.Queue()
@@ -198,7 +341,7 @@ def test_processes_share_a_folder_or_fetch_each(server, tmp_path, monkeypatch,
         for i in range(2)]
     for worker in workers:
         worker.start()
-    assert [results.get(timeout=60) for _ in workers] == [len(CONTENT)] * 2
+    assert [results.get(timeout=60) for _ in workers] == [len(content)] * 2
     for worker in workers:
         worker.join()
     assert len(server.requests) == (1 if shared else 2)
