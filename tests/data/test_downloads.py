@@ -7,6 +7,7 @@ import io
 import multiprocessing
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -345,6 +346,54 @@ def test_processes_share_a_folder_or_fetch_each(server, tmp_path, monkeypatch,
     for worker in workers:
         worker.join()
     assert len(server.requests) == (1 if shared else 2)
+
+
+def _fetching(tmp_path):
+    """A program that fetches a file, which lies in the shared cache."""
+    return subprocess.Popen(
+        [sys.executable, '-c', 'from topdis_jax.data.published import '
+         'downloads, table; '
+         'downloads.fetch(table.PUBLISHED["mpi3d_toy"], None)'],
+        cwd=_CHECKOUT, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, 'XDG_CACHE_HOME': str(tmp_path / 'cache')})
+
+
+def _wait_until(condition):
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def _size(path):
+    return os.path.getsize(path) if os.path.exists(path) else 0
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM,
+                                    signal.SIGKILL])
+def test_a_program_that_is_stopped_goes_on(server, tmp_path, monkeypatch,
+                                           number):
+    """Another one, which waits, goes on at once; or the same, again."""
+    content = _archive()
+    server.files['mpi3d_toy.npz'] = content
+    server.cut, server.silent = 2 ** 20, True
+    monkeypatch.setenv(downloads.MIRROR, server.url)
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+    path = os.path.join(downloads.folder(), 'mpi3d_toy.npz')
+    with _fetching(tmp_path) as first:
+        _wait_until(lambda: _size(path + '.part') == 2 ** 20)
+        server.cut, server.silent = None, False
+        with _fetching(tmp_path) as second:
+            assert 'is downloading mpi3d_toy: waiting' in (
+                second.stderr.readline())
+            first.send_signal(number)
+            assert second.wait(60) == 0
+        assert first.wait(60) != 0
+    with open(path, 'rb') as file:
+        assert file.read() == content
+    assert os.listdir(downloads.folder()) == ['mpi3d_toy.npz']
+    assert server.requests == [('/mpi3d_toy.npz', None),
+                               ('/mpi3d_toy.npz', 'bytes=1048576-')]
 
 
 def test_the_command_says_it_in_one_message(tmp_path):
