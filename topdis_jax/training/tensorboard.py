@@ -27,7 +27,8 @@ class Writer:
                 'config.train.tensorboard=True needs tensorboardX, which is '
                 "not installed: pip install -e '.[tensorboard]'") from error
         self._make = tensorboardX.SummaryWriter
-        self._folder, self._writer = folder, None
+        self._folder = folder
+        self._writer: Any = None
         self._seen: set[tuple[str, int]] = set()
 
     def __call__(self, row: Mapping[str, Any]) -> None:
