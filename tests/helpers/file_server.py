@@ -3,6 +3,7 @@
 import contextlib
 import http.server
 import re
+import sys
 import threading
 
 
@@ -17,8 +18,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.end_headers()
             return
         if self.path in server.answers:
-            with contextlib.suppress(ConnectionError):
-                self.wfile.write(server.answers[self.path])
+            self.wfile.write(server.answers[self.path])
             return
         content = server.files.get(self.path.lstrip('/'))
         if content is None:
@@ -50,14 +50,22 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        # A client that has gone is no news.
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 @contextlib.contextmanager
 def serving(**files):
     """A server of files {name: bytes}, with `url`. Its attributes say how it
     behaves: ranges, cut (bytes after which it closes), silent (then it waits),
     redirects, content_type, answers {path: all bytes of the response};
     `requests` are (path, range)."""
-    server = http.server.ThreadingHTTPServer(('localhost', 0), _Handler)
-    server.daemon_threads = True
+    server = _Server(('localhost', 0), _Handler)
     server.files, server.requests, server.redirects = files, [], {}
     server.answers = {}
     server.ranges, server.cut, server.silent = True, None, False

@@ -20,8 +20,8 @@ def damaged(path: str | os.PathLike, error: object) -> DataError:
     """The DataError for a file that its library cannot read."""
     return DataError(
         f'{path} cannot be read ({error}); it is damaged, cut short or not '
-        'the file that its name says: delete it and get it again, and '
-        'compare its size with the one of its page')
+        'the file that its name says: get it again, and compare its size '
+        'with the one of its page')
 
 
 @contextlib.contextmanager
