@@ -189,7 +189,8 @@ _CONTROL_VAE = Script(
 SCRIPTS = (_FACTOR_VAE, _BETA_TCVAE, _CONTROL_VAE)
 
 # Configurations of published data sets.
-CONFIGS = 'dsprites', 'shapes3d', 'mpi3d', 'faces3d', 'celeba'
+CONFIGS = ('dsprites', 'shapes3d', 'mpi3d', 'faces3d', 'celeba', 'cars3d',
+           'smallnorb', 'isaac3d', 'falcor3d')
 # Of a table of settings that are ours.
 _SHOWN = {'network': 'model.channels', 'width': 'model.width',
           'learning rate': 'train.learning_rate', 'steps': 'train.steps',

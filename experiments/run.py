@@ -89,10 +89,24 @@ def run(config, folder, on_row=None):
     memory.check(config, dataset.image_shape)
     with processes.first_prepares(
             lambda: _prepared(config, folder, dataset)):
-        scores = _train(config, folder, dataset, on_row, board)
-        if processes.is_first():
+        with _with_page(folder):
+            return _train(config, folder, dataset, on_row, board)
+
+
+@contextlib.contextmanager
+def _with_page(folder):
+    """Writes the run's page when the run ends, also if it is interrupted."""
+    if not processes.is_first():
+        yield
+        return
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError, workfolder.WorkFolderError):
             page.write(folder)
-        return scores
+        raise
+    with workfolder.writing(folder):
+        page.write(folder)
 
 
 @contextlib.contextmanager
@@ -129,6 +143,8 @@ def _train(config, folder, dataset, on_row, board):
         for told in (on_row, board):
             if told is not None:
                 told(row)
+        if 'scores' in row:
+            page.write(folder)
 
     with contextlib.closing(board) if board else contextlib.nullcontext():
         return loop.train(config, folder, dataset, plot, tell)

@@ -1,9 +1,12 @@
 """Published files are fetched: from a local server, which misbehaves too."""
 
-import hashlib
+import errno
+import functools
+import io
 import multiprocessing
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -28,82 +31,6 @@ pytestmark = pytest.mark.usefixtures('no_data')
 def server():
     with file_server.serving(file=CONTENT) as server:
         yield server
-
-
-def _fetch(server, tmp_path, **options):
-    path = str(tmp_path / 'new' / 'file')
-    transfers.fetch(f'{server.url}/file', path, **options)
-    with open(path, 'rb') as file:
-        assert file.read() == CONTENT
-    assert os.listdir(tmp_path / 'new') == ['file']
-
-
-def test_address_size_and_folder_come_first(server, tmp_path, capsys):
-    _fetch(server, tmp_path, sha256=hashlib.sha256(CONTENT).hexdigest())
-    first, second = capsys.readouterr().err.splitlines()[:2]
-    assert first == f'Downloading {server.url}/file'
-    assert second.split() == ['3', 'MiB', 'to', str(tmp_path / 'new/file')]
-
-
-@pytest.mark.parametrize('ranges', [True, False])
-def test_what_was_cut_goes_on(server, tmp_path, ranges):
-    server.cut, server.ranges = 2 ** 21, ranges
-    with pytest.raises(transfers.TransferError, match='goes on from there'):
-        _fetch(server, tmp_path)
-    assert os.listdir(tmp_path / 'new') == ['file.part']
-    assert os.path.getsize(tmp_path / 'new/file.part') == 2 ** 21
-    server.cut = None
-    _fetch(server, tmp_path)
-    assert server.requests == [('/file', None), ('/file', 'bytes=2097152-')]
-
-
-def test_a_part_of_another_file_is_dropped(server, tmp_path):
-    (tmp_path / 'new').mkdir()
-    (tmp_path / 'new/file.part').write_bytes(bytes(len(CONTENT) + 9))
-    _fetch(server, tmp_path)
-
-
-def test_another_content_is_refused_and_deleted(server, tmp_path):
-    with pytest.raises(transfers.TransferError, match='SHA-256 .* expected 00'):
-        _fetch(server, tmp_path, sha256='00')
-    assert not os.listdir(tmp_path / 'new')
-
-
-def test_redirects_are_followed(server, tmp_path):
-    server.redirects['/old'] = f'{server.url}/file'
-    transfers.fetch(f'{server.url}/old', str(tmp_path / 'file'))
-    assert (tmp_path / 'file').read_bytes() == CONTENT
-
-
-def test_what_is_not_there(server, tmp_path):
-    with pytest.raises(transfers.TransferError, match='answers 404'):
-        transfers.fetch(f'{server.url}/other', str(tmp_path / 'file'))
-
-
-def test_a_web_page_is_no_file(server, tmp_path):
-    server.content_type = 'text/html; charset=utf-8'
-    with pytest.raises(transfers.TransferError, match='web page.*browser'):
-        transfers.fetch(f'{server.url}/file', str(tmp_path / 'file'))
-
-
-def test_silence_ends_and_keeps_what_came(server, tmp_path, monkeypatch):
-    monkeypatch.setattr(transfers, 'SILENCE', 0.3)
-    server.cut, server.silent = 2 ** 20, True
-    with pytest.raises(transfers.TransferError, match='broke off after 1048'):
-        _fetch(server, tmp_path)
-    server.cut, server.silent = None, False
-    _fetch(server, tmp_path)
-    assert server.requests[-1] == ('/file', 'bytes=1048576-')
-
-
-def test_no_answer_is_told_in_time(monkeypatch, tmp_path):
-    monkeypatch.setattr(transfers, 'ANSWER', 0.2)
-    monkeypatch.setattr(transfers.urllib.request, 'urlopen',
-                        lambda *args, **options: time.sleep(5))
-    start = time.monotonic()
-    with pytest.raises(transfers.TransferError, match='cannot be reached'):
-        transfers.fetch('http://localhost/file', str(tmp_path / 'file'))
-    assert time.monotonic() - start < 2
 
 
 def test_a_full_disk_is_told_before(server, tmp_path, monkeypatch):
@@ -148,6 +75,75 @@ def test_data_sets_are_fetched_once_and_converted(mirror, name):
     assert [path for path, _ in mirror.requests] == ['/' + file]
 
 
+@pytest.mark.parametrize('text', ['localhost/folder', 'file:///folder',
+                                  'http://', 'http:/localhost', 'htp://x/y'])
+def test_a_mirror_that_is_no_address(monkeypatch, text):
+    monkeypatch.setenv(downloads.MIRROR, text)
+    with pytest.raises(sources.DataError, match='TOPDIS_JAX_MIRROR must be '
+                       f'http://HOST/FOLDER or .* received {text!r}'):
+        sources.load('dsprites')
+
+
+@pytest.mark.parametrize('text', ['', '  '])
+def test_an_empty_mirror_is_none(monkeypatch, text):
+    monkeypatch.setenv(downloads.MIRROR, text)
+    published = sources.table.PUBLISHED['shapes3d']
+    assert downloads.address(published, published.file) == published.url
+
+
+def _raise(number, *args, **options):
+    raise OSError(number, os.strerror(number))
+
+
+@pytest.mark.parametrize('number', [errno.ENOSPC, errno.EACCES, errno.EROFS])
+@pytest.mark.parametrize('function', ['makedirs', 'replace'])
+def test_a_folder_that_cannot_be_written_to(mirror, monkeypatch, number,
+                                            function):
+    monkeypatch.setattr(downloads.os, function,
+                        functools.partial(_raise, number))
+    with pytest.raises(sources.DataError, match='cannot write mpi3d_toy.npz to'
+                       f'.*{os.strerror(number)}.*data.root=FOLDER'):
+        sources.load('mpi3d_toy')
+
+
+class _FullDisk(io.FileIO):
+    """A file on a disk that has room for 100 bytes more."""
+
+    def write(self, data):
+        super().write(data[:100])
+        _raise(errno.ENOSPC)
+
+
+def test_a_disk_that_fills_up_keeps_what_came(mirror, monkeypatch):
+    with monkeypatch.context() as patches:
+        patches.setattr(transfers, 'open', _FullDisk, raising=False)
+        with pytest.raises(sources.DataError, match='No space left'):
+            sources.load('mpi3d_toy')
+    assert os.path.getsize(os.path.join(
+        downloads.folder(), 'mpi3d_toy.npz.part')) == 100
+    sources.load('mpi3d_toy')
+    assert mirror.requests[-1] == ('/mpi3d_toy.npz', 'bytes=100-')
+
+
+def test_a_damaged_download_can_be_fetched_again(mirror):
+    """No checksum is known: the reader finds it, from then on at each call."""
+    right = mirror.files['mpi3d_toy.npz']
+    wrong = bytearray(right)
+    wrong[len(right) // 2] ^= 1
+    mirror.files['mpi3d_toy.npz'] = bytes(wrong)
+    path = os.path.join(downloads.folder(), 'mpi3d_toy.npz')
+    for _ in range(2):
+        with pytest.raises(sources.DataError, match='cannot be read .*Once '
+                           f'{path} is deleted, the same command downloads it'):
+            sources.load('mpi3d_toy')
+    with pytest.raises(sources.DataError, match='of its page$'):
+        sources.load('mpi3d_toy', download=False)
+    assert len(mirror.requests) == 1
+    mirror.files['mpi3d_toy.npz'] = right
+    os.remove(path)
+    sources.load('mpi3d_toy')
+
+
 def test_into_the_folder_that_is_given(mirror, tmp_path):
     (tmp_path / 'data').mkdir()
     sources.load('mpi3d_toy', root=str(tmp_path / 'data'))
@@ -178,6 +174,13 @@ def test_without_a_network_three_ways_are_told_in_time(tmp_path):
     assert message.count('\n') == 3 and '3. A stand-in' in message
 
 
+def _archive():
+    """The bytes of an .npz."""
+    buffer = io.BytesIO()
+    np.savez(buffer, images=np.frombuffer(CONTENT, np.uint8))
+    return buffer.getvalue()
+
+
 def _load(folder, results):
     """A process of its own, as on another host."""
     os.environ['XDG_CACHE_HOME'] = folder
@@ -189,7 +192,8 @@ def _load(folder, results):
 @pytest.mark.parametrize('shared', [True, False])
 def test_processes_share_a_folder_or_fetch_each(server, tmp_path, monkeypatch,
                                                 shared):
-    server.files['mpi3d_toy.npz'] = CONTENT
+    content = _archive()
+    server.files['mpi3d_toy.npz'] = content
     monkeypatch.setenv(downloads.MIRROR, server.url)
     spawn = multiprocessing.get_context('spawn')
     results = spawn.Queue()
@@ -198,10 +202,58 @@ def test_processes_share_a_folder_or_fetch_each(server, tmp_path, monkeypatch,
         for i in range(2)]
     for worker in workers:
         worker.start()
-    assert [results.get(timeout=60) for _ in workers] == [len(CONTENT)] * 2
+    assert [results.get(timeout=60) for _ in workers] == [len(content)] * 2
     for worker in workers:
         worker.join()
     assert len(server.requests) == (1 if shared else 2)
+
+
+def _fetching(tmp_path):
+    """A program that fetches a file, which lies in the shared cache."""
+    return subprocess.Popen(
+        [sys.executable, '-c', 'from topdis_jax.data.published import '
+         'downloads, table; '
+         'downloads.fetch(table.PUBLISHED["mpi3d_toy"], None)'],
+        cwd=_CHECKOUT, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, 'XDG_CACHE_HOME': str(tmp_path / 'cache')})
+
+
+def _wait_until(condition):
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def _size(path):
+    return os.path.getsize(path) if os.path.exists(path) else 0
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM,
+                                    signal.SIGKILL])
+def test_a_program_that_is_stopped_goes_on(server, tmp_path, monkeypatch,
+                                           number):
+    """Another one, which waits, goes on at once; or the same, again."""
+    content = _archive()
+    server.files['mpi3d_toy.npz'] = content
+    server.cut, server.silent = 2 ** 20, True
+    monkeypatch.setenv(downloads.MIRROR, server.url)
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+    path = os.path.join(downloads.folder(), 'mpi3d_toy.npz')
+    with _fetching(tmp_path) as first:
+        _wait_until(lambda: _size(path + '.part') == 2 ** 20)
+        server.cut, server.silent = None, False
+        with _fetching(tmp_path) as second:
+            assert 'is downloading mpi3d_toy: waiting' in (
+                second.stderr.readline())
+            first.send_signal(number)
+            assert second.wait(60) == 0
+        assert first.wait(60) != 0
+    with open(path, 'rb') as file:
+        assert file.read() == content
+    assert os.listdir(downloads.folder()) == ['mpi3d_toy.npz']
+    assert server.requests == [('/mpi3d_toy.npz', None),
+                               ('/mpi3d_toy.npz', 'bytes=1048576-')]
 
 
 def test_the_command_says_it_in_one_message(tmp_path):

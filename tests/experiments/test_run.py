@@ -18,8 +18,8 @@ from topdis_jax.data import sources
 from topdis_jax.training import families, workfolder
 
 CONFIG = '--config=experiments/configs/sprites.py'
-NAMES = ('celeba', 'dsprites', 'faces3d', 'mpi3d', 'scenes', 'shapes3d',
-         'sprites')
+NAMES = ('cars3d', 'celeba', 'dsprites', 'faces3d', 'falcor3d', 'isaac3d',
+         'mpi3d', 'scenes', 'shapes3d', 'smallnorb', 'sprites')
 SMALL = ['--config.train.batch_size=16', '--config.model.hidden=(8,)',
          '--config.model.latents=3',  # each of which is drawn
          '--config.model.decoder_hidden=(8,)', '--config.topdis.delay=3',

@@ -3,6 +3,7 @@
 import contextlib
 import http.server
 import re
+import sys
 import threading
 
 
@@ -15,6 +16,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.send_response(302)
             self.send_header('Location', server.redirects[self.path])
             self.end_headers()
+            return
+        if self.path in server.answers:
+            self.wfile.write(server.answers[self.path])
             return
         content = server.files.get(self.path.lstrip('/'))
         if content is None:
@@ -32,6 +36,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(206 if begin else 200)
         self.send_header('Content-Type', server.content_type)
         self.send_header('Content-Length', str(total - begin))
+        if begin:
+            self.send_header('Content-Range',
+                             f'bytes {begin}-{total - 1}/{total}')
         self.end_headers()
         end = total if server.cut is None else min(total, begin + server.cut)
         self.wfile.write(content[begin:end])
@@ -43,14 +50,24 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        # A client that has gone is no news.
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 @contextlib.contextmanager
 def serving(**files):
     """A server of files {name: bytes}, with `url`. Its attributes say how it
     behaves: ranges, cut (bytes after which it closes), silent (then it waits),
-    redirects, content_type; `requests` are (path, range)."""
-    server = http.server.ThreadingHTTPServer(('localhost', 0), _Handler)
-    server.daemon_threads = True
+    redirects, content_type, answers {path: all bytes of the response};
+    `requests` are (path, range)."""
+    server = _Server(('localhost', 0), _Handler)
     server.files, server.requests, server.redirects = files, [], {}
+    server.answers = {}
     server.ranges, server.cut, server.silent = True, None, False
     server.content_type = 'application/octet-stream'
     server.released = threading.Event()

@@ -90,6 +90,14 @@ def test_log_drops_what_comes_after_the_checkpoint(tmp_path):
         {'step': 3, 'loss': 7.0}]
 
 
+@pytest.mark.parametrize('line', ['{"step": 2', 'null', '3', '{"loss": 1}',
+                                  '', '\x00\x00'])
+def test_what_is_no_row_ends_the_log(tmp_path, line):
+    path = tmp_path / 'metrics.jsonl'
+    path.write_text(f'{{"step": 1}}\n{line}\n{{"step": 3}}\n')
+    assert workfolder.read_rows(path) == [{'step': 1}]
+
+
 def test_no_log_has_no_rows(tmp_path):
     assert workfolder.read_rows(tmp_path / 'metrics.jsonl') == []
 

@@ -103,9 +103,9 @@ def _load_published(name, root, source, download):
                 print(f'{root} has no {published.file}; taking the {name} '
                       'that was converted before', file=sys.stderr)
             return found
+    can_fetch = source == 'auto' and download and bool(published.url)
     if path:
-        return conversion.load(
-            name, path, lambda: readers.read(published, path))
+        return _converted(published, path, can_fetch)
     if source == 'file':
         raise DataError(f'the data set {name} needs the file '
                         f'{_missing_file(published, root)}')
@@ -115,10 +115,26 @@ def _load_published(name, root, source, download):
         path = tfds_copies.find(published, root)
     if path is None:
         path = _downloaded(name, published, root, download)
-        return conversion.load(
-            name, path, lambda: readers.read(published, path))
+        return _converted(published, path, can_fetch)
     return conversion.load(
         name, path, lambda: tfds_copies.stream(published, path))
+
+
+def _converted(published, path, can_fetch):
+    """The data set of a published file.
+
+    Raises:
+      DataError: it cannot be read; a run that could fetch it again finds it in
+        its place, and the message says so.
+    """
+    try:
+        return conversion.load(published.name, path,
+                               lambda: readers.read(published, path))
+    except DataError as error:
+        if not can_fetch:
+            raise
+        raise DataError(f'{error}. Once {path} is deleted, the same command '
+                        'downloads it again') from error
 
 
 def _downloaded(name, published, root, download):

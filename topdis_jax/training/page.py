@@ -5,6 +5,7 @@ import html
 import json
 import os
 from typing import Any, NamedTuple
+import urllib.parse
 
 from topdis_jax import files
 from topdis_jax.metrics import table
@@ -53,10 +54,10 @@ def write(folder: str) -> None:
     rows = workfolder.read_rows(os.path.join(folder, 'metrics.jsonl'))
     steps = max((row['step'] for row in rows), default=0)
     title = (f'{config.get("model.family", "run")} on '
-             f'{config.get("data.name", "?")}, seed {config.get("seed")}')
+             f'{config.get("data.name", "?")}, seed {config.get("seed", "?")}')
     _save(folder, title, [
         f'<p>{steps} of {config.get("train.steps", "?")} steps.</p>',
-        *_scores(_read_scores(folder)), *_last_row(rows), *_pictures(folder),
+        *_scores(folder, rows), *_last_row(rows), *_pictures(folder),
         '<h2>Configuration</h2>',
         _table(('key', 'value'), sorted(config.items()))])
 
@@ -68,9 +69,9 @@ def write_study(folder: str, runs: Iterable[Run]) -> None:
       folder: of the study.
       runs: in the order of the table; their folders lie within this one.
     """
-    found = [(run, _read_scores(run.folder)) for run in runs]
+    found = [(run, _read_scores(run.folder)[0]) for run in runs]
     names = list(dict.fromkeys(name for _, scores in found for name in scores))
-    lines = [(_Link(run.name, os.path.relpath(run.folder, folder)),
+    lines = [(_link(run, folder),
               *(scores.get(name, '') for name in names))
              for run, scores in found]
     finished = sum(bool(scores) for _, scores in found)
@@ -81,20 +82,31 @@ def write_study(folder: str, runs: Iterable[Run]) -> None:
 
 class _Link(NamedTuple):
     text: str
-    folder: str
+    address: str
+
+
+def _link(run, folder):
+    """A link to a run's page, or its name alone if there is none yet."""
+    path = os.path.join(run.folder, NAME)
+    if not os.path.exists(path):
+        return run.name
+    # As it is quoted, a colon does not end a scheme.
+    return _Link(run.name, urllib.parse.quote(
+        os.fsencode(os.path.relpath(path, folder))))
 
 
 def _save(folder, title, parts):
-    with files.replacing(os.path.join(folder, NAME)) as file:
-        file.write(
-            '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
+    text = ('<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
             '<meta name="viewport" content="width=device-width">\n'
             f'<title>{html.escape(title)}</title>\n<style>{_STYLE}</style>\n'
             f'<h1>{html.escape(title)}</h1>\n' + '\n'.join(parts) + '\n')
+    with files.replacing(os.path.join(folder, NAME), 'wb') as file:
+        # Names of files need not be valid text.
+        file.write(text.encode('utf-8', 'replace'))
 
 
 def _read_scores(folder):
-    """Scores by name; none where there is no file that can be read.
+    """Final scores by name, and their step; none without a readable file.
 
     A page shows what is there: it stops neither a run nor a study.
     """
@@ -102,16 +114,26 @@ def _read_scores(folder):
         with open(os.path.join(folder, 'scores.json')) as file:
             scores = json.load(file)
     except (OSError, ValueError):
-        return {}
-    scores.pop('settings', None)
-    return scores
+        return {}, 0
+    if not isinstance(scores, dict):
+        return {}, 0
+    settings = scores.pop('settings', None)
+    return scores, (settings.get('step', 0) if isinstance(settings, dict)
+                    else 0)
 
 
-def _scores(scores):
+def _scores(folder, rows):
+    """The final scores, or later ones of the log."""
+    scores, step = _read_scores(folder)
+    parts = [] if scores else ['<p>No final scores yet.</p>']
+    for row in rows:
+        if 'scores' in row and (not scores or row['step'] > step):
+            scores, step = row['scores'], row['step']
     if not scores:
-        return ['<p>No final scores yet.</p>']
-    return ['<h2>Scores</h2>', _table(('score', 'value'), [
-        (_label(name), value) for name, value in scores.items()])]
+        return parts
+    return [*parts, f'<h2>Scores at step {step}</h2>', _table(
+        ('score', 'value'),
+        [(_label(name), value) for name, value in scores.items()])]
 
 
 def _label(name):
@@ -145,8 +167,8 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 def _cell(value):
     if isinstance(value, _Link):
-        place = html.escape(f'{value.folder}/{NAME}')
-        return f'<td><a href="{place}">{html.escape(value.text)}</a></td>'
+        return (f'<td><a href="{value.address}">{html.escape(value.text)}</a>'
+                '</td>')
     if isinstance(value, float):
         return f'<td class="number">{value:.4g}</td>'
     return f'<td>{html.escape(str(value))}</td>'

@@ -141,16 +141,19 @@ def read_config(folder: str) -> dict[str, Any]:
 
 
 def read_rows(path: str) -> list[dict[str, Any]]:
-    """The rows of a JSON-lines file; a torn last line does not count."""
+    """The rows of a log, up to the first line that is none, as a torn one."""
     if not os.path.exists(path):
         return []
     rows = []
     with open(path, errors='replace') as file:
         for line in file:
             try:
-                rows.append(json.loads(line))
-            except json.JSONDecodeError:
+                row = json.loads(line)
+            except ValueError:
                 break
+            if not isinstance(row, dict) or 'step' not in row:
+                break
+            rows.append(row)
     return rows
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import urllib.parse
 
 from topdis_jax import files
@@ -34,15 +35,16 @@ def fetch(published: PublishedDataset, root: str | None) -> str:
     """
     place = root if root and os.path.isdir(root) else folder()
     wanted = ((published.file, published.sha256), *published.more_files)
+    urls = [address(published, name) for name, _ in wanted]
     path = os.path.join(os.path.abspath(place), published.file)
     try:
         os.makedirs(place, exist_ok=True)
         with open(path + '.lock', 'ab') as lock:
             files.lock(lock, f'downloading {published.name}')
-            for name, sha256 in wanted:
+            for url, (name, sha256) in zip(urls, wanted):
                 to = os.path.join(os.path.dirname(path), name)
                 if not os.path.exists(to):  # nor has another process made it
-                    transfers.fetch(address(published, name), to, sha256)
+                    transfers.fetch(url, to, sha256)
             # Those that wait for it find the file.
             with contextlib.suppress(OSError):
                 os.remove(lock.name)
@@ -57,9 +59,16 @@ def fetch(published: PublishedDataset, root: str | None) -> str:
 
 
 def address(published: PublishedDataset, name: str) -> str:
-    """The published address of one of its files, or that at the mirror."""
-    mirror = os.environ.get(MIRROR)
+    """The published address of one of its files, or that at the mirror.
+
+    Raises:
+      DataError: the mirror is no address.
+    """
+    mirror = os.environ.get(MIRROR, '').strip()
     if mirror:
+        if not re.match(r'https?://[^/\s]', mirror, re.IGNORECASE):
+            raise DataError(f'{MIRROR} must be http://HOST/FOLDER or https://'
+                            f'HOST/FOLDER, received {mirror!r}')
         return f'{mirror.rstrip("/")}/{name}'
     return _direct(published.url.replace(published.file, name))
 

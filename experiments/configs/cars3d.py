@@ -1,0 +1,15 @@
+"""Cars3D, 64 x 64 x 3.
+
+The release of TopDis does not have this data set: all settings are ours, those
+of 3D Shapes (1e6 steps, TopDis of weight 5 from 1e5 on).
+
+    python -m experiments.run --config=experiments/configs/cars3d.py
+"""
+
+from experiments.configs import base
+
+
+def get_config(family='vae'):
+    config = base.get_config(family)
+    config.data.name = 'cars3d'
+    return config
