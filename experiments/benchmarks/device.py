@@ -24,6 +24,7 @@ import time
 from absl import app, flags
 import jax
 
+from experiments import allocation
 from experiments.benchmarks import device_parts
 from topdis_jax import files
 
@@ -116,6 +117,7 @@ def main(argv):
         if part not in device_parts.PARTS:
             raise app.UsageError(f'--parts: {part!r} is none of '
                                  f'{list(device_parts.PARTS)}')
+    allocation.keep()  # as in training
     found = run(FLAGS.workdir, FLAGS.parts, list(map(int, FLAGS.points)),
                 list(map(int, FLAGS.batches)), FLAGS.minutes)
     print(f'\n{as_markdown(found)}\n{FLAGS.workdir}/device.json')

@@ -26,7 +26,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments import fake_devices
+from experiments import allocation, fake_devices
 from experiments.benchmarks import candidates as steps
 from experiments.benchmarks.candidates import Candidate, fixed_bars
 from experiments.configs import sprites
@@ -150,6 +150,7 @@ def main(argv):
     del argv
     tables = {'topdis': topdis_table, 'plain': plain_table,
               'devices': devices_table}
+    allocation.keep()  # as in training
     if 'devices' in _PART.value:
         fake_devices.make(4)
     print(f'{jax.default_backend()}, {jax.devices()[0].device_kind}')
