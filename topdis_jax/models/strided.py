@@ -124,8 +124,8 @@ def _xla_correlate(x, y):
 
 def _chunked_correlate(x, y):
     """The sum over chunks of the batch, each of which stays in the cache."""
-    bytes_of_one = 4 * (x[0].size + y[0].size)
-    size = max(1, _CHUNK // bytes_of_one)
+    images = max(1, _CHUNK // (4 * (x[0].size + y[0].size)))
+    size = 2 ** (images.bit_length() - 1)  # of 9 it takes twice as long
     return sum(_xla_correlate(x[i:i + size], y[i:i + size])
                for i in range(0, len(x), size))
 
