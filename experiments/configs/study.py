@@ -186,6 +186,23 @@ def _longer(config):
              train=train)
 
 
+# Weights that make the loss as large as RTD's at weight 5 when it begins:
+# experiments.checks.first_losses, on seeds 0 and 1.
+_DIVERGENCES = {'none': ('rtd', 0.0), 'rtd': ('rtd', 5.0),
+                'srtd': ('srtd', 5.3), 'rtd_lite': ('rtd_lite', 6.05)}
+
+
+def _divergences(config):
+    """Which divergence the loss is made of, on seeds of their own."""
+    config.topdis = ('on',)
+    config.seeds = (20, 21, 22, 23, 24)
+    config.variants = ()
+    for family, label, objective in _STRONG[:2]:
+        for name, (divergence, weight) in _DIVERGENCES.items():
+            _add(config, family, f'{label}_{name}', objective=objective,
+                 topdis={'divergence': divergence, 'weight': weight})
+
+
 def _sensitivity(config):
     """One thing changed at a time, with learning curves of quick scores."""
     config.variants = ('beta_vae',)
@@ -208,7 +225,7 @@ PARTS = {'families': _families, 'strong': _strong, 'scenes': _scenes,
          'arc': _arc, 'correlated': _correlated, 'selection': _selection,
          'opponents': _opponents, 'prices': _prices, 'gentle': _gentle,
          'longer': _longer, 'scenes_weights': _scenes_weights,
-         'sensitivity': _sensitivity}
+         'divergences': _divergences, 'sensitivity': _sensitivity}
 
 
 def _add(config, family, label, **sections):
