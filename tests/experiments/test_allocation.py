@@ -1,0 +1,47 @@
+"""Memory is kept from step to step, where the C library can be told to."""
+
+import os
+import platform
+import subprocess
+import sys
+
+import pytest
+
+from experiments import allocation
+
+# Prints the page faults of a call whose intermediate array is 64 MiB.
+CALLS = '''
+import resource
+import jax
+import jax.numpy as jnp
+from experiments import allocation
+{keep}
+call = jax.jit(lambda x: jnp.cos(x @ x.T).max())
+x = jnp.ones((4096, 32))
+for count in (5, 4):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(count):
+        call(x).block_until_ready()
+after = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+print((after - before) // 4)
+'''
+
+
+def _faults(keep):
+    done = subprocess.run(
+        [sys.executable, '-c', CALLS.format(keep=keep)], check=True,
+        capture_output=True, text=True,
+        env=os.environ | {'PYTHONPATH': os.getcwd()})
+    return int(done.stdout)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != 'glibc', reason='needs glibc')
+def test_pages_are_cleared_once():
+    pages = 2 ** 26 // os.sysconf('SC_PAGE_SIZE')
+    assert _faults('') > pages / 2
+    assert _faults('allocation.keep()') < pages / 20
+
+
+def test_another_c_library_is_left_alone(monkeypatch):
+    monkeypatch.setattr(allocation.ctypes, 'CDLL', lambda name: object())
+    allocation.keep()
