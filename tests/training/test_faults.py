@@ -242,6 +242,30 @@ def test_message_of_divergence(engine, hint):
     finite.check(cases.config(), 7, {'loss': 1.0}, 4)
 
 
+def _numbers(loss):
+    return {'loss': jax.numpy.asarray(loss),
+            'grad_norm': jax.numpy.asarray(1.0)}
+
+
+@pytest.mark.parametrize('late', [0, 1, 2])
+def test_the_first_bad_step_is_named(late):
+    watch = finite.Watch(cases.config(), lambda: 4, late)
+    watch.note(5, _numbers(1.0))
+    with pytest.raises(finite.TrainingDiverged, match='step 6.*loss nan'):
+        for step in range(6, 7 + late):
+            watch.note(step, _numbers(np.nan))
+    assert step == 6 + late
+
+
+def test_before_a_row_or_a_save_all_steps_are_looked_at():
+    for look in (lambda watch: watch.row(7, _numbers(1.0)),
+                 lambda watch: watch.look()):
+        watch = finite.Watch(cases.config(), lambda: None, late=1)
+        watch.note(6, _numbers(np.inf))
+        with pytest.raises(finite.TrainingDiverged, match='step 6.*loss inf'):
+            look(watch)
+
+
 def test_a_state_that_is_not_finite_is_not_saved():
     state = {'params': {'kernel': np.ones(3, np.float32)},
              'step': np.int32(7)}

@@ -148,8 +148,11 @@ def test_a_signal_waits_for_the_step_under_way(number):
     assert done == ['step']
 
 
+@pytest.mark.parametrize('log_every', [1, 5])
+@pytest.mark.parametrize('late', [0, 1])
 def test_divergence_stops_with_the_last_good_checkpoint(
-        tmp_path, dataset, monkeypatch):
+        tmp_path, dataset, monkeypatch, late, log_every):
+    monkeypatch.setattr(loop, '_late', lambda: late)
     make_step = steps.make_step
 
     def diverging(*args, **kwargs):
@@ -164,9 +167,19 @@ def test_divergence_stops_with_the_last_good_checkpoint(
 
     monkeypatch.setattr(steps, 'make_step', diverging)
     with pytest.raises(loop.TrainingDiverged, match='step 7') as error:
-        loop.train(_config(topdis__weight=0.0), tmp_path, dataset)
+        loop.train(_config(topdis__weight=0.0, train__log_every=log_every),
+                   tmp_path, dataset)
     assert 'step 4' in str(error.value)
-    assert [row['step'] for row in _rows(tmp_path)] == list(range(1, 7))
+    assert [row['step'] for row in _rows(tmp_path)] == list(
+        range(log_every, 7, log_every))
+
+
+def test_steps_that_are_looked_at_late_are_the_same(tmp_path, dataset, whole,
+                                                    monkeypatch):
+    monkeypatch.setattr(loop, '_late', lambda: 1)
+    loop.train(_config(), tmp_path, dataset)
+    assert (tmp_path / 'metrics.jsonl').read_bytes() == (
+        whole / 'metrics.jsonl').read_bytes()
 
 
 def test_no_fewer_steps_than_there_are(tmp_path, dataset):

@@ -1,6 +1,7 @@
 """What is no longer finite ends a run."""
 
-from collections.abc import Mapping
+import collections
+from collections.abc import Callable, Mapping
 import math
 from typing import Any
 
@@ -8,10 +9,64 @@ import jax
 import numpy as np
 
 from topdis_jax.topology.engines.primitive import resolve_engine
+from topdis_jax.training import parallel
 
 
 class TrainingDiverged(RuntimeError):
     """A loss, a gradient or a parameter is no longer finite."""
+
+
+class Watch:
+    """Looks at the numbers of every step, so that the first bad one is named.
+
+    Attributes:
+      late: how many steps may be under way while the one before them is looked
+        at, so that an accelerator need not wait for the host.
+    """
+
+    def __init__(self, config: Any, saved: Callable[[], int | None],
+                 late: int = 0) -> None:
+        """`saved` returns the step of the last checkpoint, or None."""
+        self.late = late
+        self._config, self._saved = config, saved
+        self._unseen: collections.deque = collections.deque()
+
+    def note(self, step: int, metrics: Mapping[str, jax.Array]) -> None:
+        """Takes a step's numbers; raises TrainingDiverged, see `look`."""
+        self._unseen.append((step, metrics))
+        self.look(all_but=self.late)
+
+    def look(self, all_but: int = 0) -> None:
+        """Looks at all steps that were noted, but for the last few.
+
+        At two numbers that come from all terms; reading more would take time.
+
+        Raises:
+          TrainingDiverged: one of them is not finite.
+        """
+        while len(self._unseen) > all_but:
+            step, metrics = self._unseen.popleft()
+            if not self._config.train.skip_nonfinite and not all(
+                    math.isfinite(parallel.number(metrics[name]))
+                    for name in ('loss', 'grad_norm')):
+                self._checked(step, metrics)
+
+    def row(self, step: int,
+            metrics: Mapping[str, jax.Array]) -> dict[str, float]:
+        """All numbers of a step by name, after all that were noted.
+
+        Raises:
+          TrainingDiverged: one is not finite, and such steps are not skipped.
+        """
+        self.look()
+        return self._checked(step, metrics)
+
+    def _checked(self, step, metrics):
+        row = {name: parallel.number(x) for name, x in metrics.items()}
+        if self._config.train.skip_nonfinite:  # it counts as skipped
+            row = {name: x for name, x in row.items() if math.isfinite(x)}
+        check(self._config, step, row, self._saved())
+        return row
 
 
 def check(config: Any, step: int, row: Mapping[str, float],

@@ -4,7 +4,6 @@ from collections.abc import Callable
 import contextlib
 import dataclasses
 import functools
-import math
 import os
 import sys
 from typing import Any, NamedTuple
@@ -78,7 +77,8 @@ def train(config: ml_collections.ConfigDict, folder: str,
             take=_make_steps(config, model, objective),
             score=functools.partial(
                 _score, config, dataset, inference.compile_model(model),
-                checkpoints, plot, path('metrics.jsonl')))
+                checkpoints, plot, path('metrics.jsonl')),
+            watch=finite.Watch(config, checkpoints.latest_step, _late()))
         state = run.steps(state, interrupts)
         with _saving_if_interrupted(lambda: state, checkpoints):
             scores = run.score(state)
@@ -108,6 +108,7 @@ class _Run:
       take: (step number, state, batch) -> (state, metrics).
       score: state on the host -> scores by name.
       checkpoints, log: where states and numbers are kept.
+      watch: what looks at the numbers of each step.
     """
     config: ml_collections.ConfigDict
     batch_at: Callable
@@ -115,6 +116,7 @@ class _Run:
     score: Callable
     checkpoints: Checkpoints
     log: workfolder.Log
+    watch: finite.Watch
 
     def steps(self, state, interrupts):
         """All steps that are left; returns the state on the host."""
@@ -127,7 +129,7 @@ class _Run:
         pace = functools.partial(progress.Pace, options.steps,
                                  shown=processes.is_first())
         paces = {False: pace(), True: pace()}  # without the loss, and with it
-        with (_saving_if_interrupted(lambda: parallel.on_host(state),
+        with (_saving_if_interrupted(lambda: self._seen(state),
                                      self.checkpoints), bar):
             # Of a run that ended while it scored.
             if not processes.from_first(start in self.log.scored):
@@ -138,9 +140,8 @@ class _Run:
                 with interrupts.deferred(step):
                     on = _has_topdis(self.config, step)
                     state, metrics = self.take(step, state, batch)
-                    # Not queued: waiting steps starve one another of host
-                    # threads where several CPU devices share them.
-                    jax.block_until_ready(metrics)
+                    if not self.watch.late:
+                        jax.block_until_ready(metrics)
                     bar.update()
                     paces[on].note(step, _to_come(self.config, on))
                     self._record(step, metrics, state, bar, batches.share())
@@ -157,16 +158,11 @@ class _Run:
     def _record(self, step, metrics, state, bar, waited):
         """Looks at a step's numbers; logs them and saves the state if due."""
         options, checkpoints = self.config.train, self.checkpoints
-        due, skips = _due(options, step), options.skip_nonfinite
-        # At every step, for a message that names the first bad one. These two
-        # come from all terms; reading more would take time.
-        if not any(due) and (skips or all(map(
-                math.isfinite, _row(metrics, ('loss', 'grad_norm')).values()))):
+        due = _due(options, step)
+        if not any(due):
+            self.watch.note(step, metrics)
             return
-        row = _row(metrics, metrics)
-        if skips:  # then the step counts as skipped
-            row = {name: row[name] for name in row if math.isfinite(row[name])}
-        finite.check(self.config, step, row, checkpoints.latest_step())
+        row = self.watch.row(step, metrics)
         # The last ones go first where a row is short.
         shown = ('topdis', 'loss', 'kl', 'skipped', 'reconstruction')
         bar.show({name: f'{row[name]:.4g}' for name in shown if name in row}
@@ -177,6 +173,20 @@ class _Run:
             kept = parallel.on_host(state)
             finite.check_state(step, kept, checkpoints.latest_step())
             checkpoints.save(kept)
+
+    def _seen(self, state):
+        """The state on the host; raises if a step before it went wrong."""
+        self.watch.look()
+        return parallel.on_host(state)
+
+
+def _late():
+    """How many steps may be under way while the one before is looked at.
+
+    None on CPUs: waiting steps starve one another of host threads where several
+    devices share them.
+    """
+    return 0 if jax.default_backend() == 'cpu' else 1
 
 
 def _batch(config, dataset, objective, sampler, step):
@@ -220,10 +230,6 @@ def _due(options, step):
     evaluates = every(options.eval_every)
     return _Due(every(options.log_every),
                 every(options.checkpoint_every) or evaluates, evaluates)
-
-
-def _row(metrics, names):
-    return {name: parallel.number(metrics[name]) for name in names}
 
 
 def _score(config, dataset, infer, checkpoints, plot, log_path, state):
