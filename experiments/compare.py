@@ -1,7 +1,7 @@
 """Compares representations of the same points by their topology.
 
-    python -m experiments.compare A.npy B.npy [C.npy ...] \
-        [--divergence=rtd] [--subset=500] [--repeats=10] [--seed=0] \
+    python -m experiments.compare A.npy B.npy [C.npy ...]
+        [--divergence=rtd] [--subset=500] [--repeats=10] [--seed=0]
         [--picture=PATH] [--barcodes=PATH]
 
 Each file holds an array [n, ...]: the activations of a layer, embeddings,
@@ -27,7 +27,8 @@ _DIVERGENCE = flags.DEFINE_enum('divergence', 'rtd', NAMES,
                                 'What compares two clouds.')
 _SUBSET = flags.DEFINE_integer('subset', 500, 'Rows of a random subset.',
                                lower_bound=2)
-_REPEATS = flags.DEFINE_integer('repeats', 10, 'Subsets.', lower_bound=1)
+_REPEATS = flags.DEFINE_integer(
+    'repeats', 10, 'How many random subsets each mean is over.', lower_bound=1)
 _SEED = flags.DEFINE_integer('seed', 0, 'Of the subsets.')
 _PICTURE = flags.DEFINE_string('picture', 'divergences.png',
                                'Where the matrix of all pairs is plotted; '
@@ -64,10 +65,12 @@ def compare_all(paths, divergence, subset, repeats, seed):
     clouds = [load(path) for path in paths]
     means, stds = np.zeros((2, len(paths), len(paths)))
     pairs = list(itertools.combinations(range(len(paths)), 2))
-    with tqdm(total=len(pairs) * repeats, desc=divergence, unit='subset',
+    # Of no more rows than a subset has, all are compared, once.
+    total = sum(repeats if max(len(clouds[i]), len(clouds[j])) > subset else 1
+                for i, j in pairs)
+    with tqdm(total=total, desc=divergence, unit='subset',
               leave=False) as bar:
         def count(rounds):
-            bar.total -= repeats - len(rounds)
             for repeat in rounds:
                 yield repeat
                 bar.update()

@@ -1,4 +1,4 @@
-"""Scores a run's checkpoint, without training.
+r"""Scores a run's checkpoint, without training.
 
     python -m experiments.evaluate --workdir=DIR [--scores=mig,sap,dci] \
         [--checkpoint=latest|best]

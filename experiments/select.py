@@ -1,4 +1,4 @@
-"""Ranks trained runs without their factors, by UDR.
+r"""Ranks trained runs without their factors, by UDR.
 
     python -m experiments.select --workdirs=DIR,DIR[,DIR ...] \
         [--similarity=lasso|spearman]

@@ -1,4 +1,4 @@
-"""What data cost: conversion, batches, waiting for them, rendering.
+r"""What data cost: conversion, batches, waiting for them, rendering.
 
     python -m experiments.benchmarks.data [--gigabytes=0.5] [--seconds=5] \
         [--rendered=sprites_small,scenes_small] [--folder=DIR]

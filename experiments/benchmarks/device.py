@@ -1,4 +1,4 @@
-"""A GPU or TPU (or this CPU): are its results right, and what does TopDis cost?
+r"""A GPU, a TPU or this CPU: are its results right, what does TopDis cost?
 
     python -m experiments.benchmarks.device [--minutes=9] \
         [--workdir=runs/device]

@@ -1,4 +1,4 @@
-"""What a training step costs, side by side in one process.
+r"""What a training step costs, side by side in one process.
 
     python -m experiments.benchmarks.step [--part=topdis,plain] \
         [--steps=30] [--peer=torch]

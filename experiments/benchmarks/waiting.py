@@ -1,4 +1,4 @@
-"""What a user of the training command waits for, part by part.
+r"""What a user of the training command waits for, part by part.
 
     python -m experiments.benchmarks.waiting [--config=CONFIG[:FAMILY]] \
         [--steps=300]

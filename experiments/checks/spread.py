@@ -1,4 +1,4 @@
-"""Is a batch spread over devices the mathematics of one device?
+r"""Is a batch spread over devices the mathematics of one device?
 
     python -m experiments.checks.spread [--families=vae,dava] \
         [--devices=1,2,4,8]

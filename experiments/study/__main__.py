@@ -1,4 +1,4 @@
-"""Trains every cell of a grid: data set x variant x TopDis off/on x seed.
+r"""Trains every cell of a grid: data set x variant x TopDis off/on x seed.
 
     python -m experiments.study --config=experiments/configs/study.py \
         --workdir=DIR [--jobs=N] [--config.seeds='(10,11)' ...]

@@ -22,7 +22,8 @@ LEAST_POINTS = 3
 
 
 class TopDisAux(NamedTuple):
-    """What was drawn. dimension [] int32; num_valid [] int32: rows kept."""
+    """dimension [] int32: index of the latent that was shifted; num_valid []
+    int32: rows whose shift stays within the margin, which alone count."""
     dimension: jax.Array
     num_valid: jax.Array
 

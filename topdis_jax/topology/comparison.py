@@ -49,7 +49,8 @@ def compare(x: ArrayLike, y: ArrayLike, *,
         points, but of one dimension.
       divergence: 'rtd' (min form, all bars, both directions), 'srtd',
         'rtd_lite', 'nts', 'mtop_div' (the mean of both directions), or a
-        function of two distance matrices.
+        function of two distance matrices; one of `losses.topdis_loss`, which
+        takes a mask as well, needs a default for it.
       quantile: what divides each cloud's distances; None: nothing.
       subset: rows of a subset; None, or n and more: all rows, once.
       repeats: subsets.

@@ -13,7 +13,7 @@ from topdis_jax import files
 _FREE = ('train.steps', 'train.log_every', 'train.checkpoint_every',
          'train.eval_every', 'train.skip_nonfinite', 'eval.', 'data.root',
          'data.source', 'data.download', 'train.tensorboard')
-# Of these data sets they say which images there are, or in which order.
+# Keys of _FREE that do say, for these data sets, which images there are.
 _TELLING: dict[str, tuple[str, ...]] = {
     'own': ('data.root',), 'celeba': ('data.source',)}
 

@@ -110,7 +110,7 @@ def _implementation(engine, n, platform):
         return 'xla'
     if platform == 'cpu':
         return 'custom_call'
-    few = n <= _XLA_POINTS.get(platform, 256)
+    few = n <= _XLA_POINTS.get(platform, _XLA_POINTS['tpu'])
     return 'xla' if engine == 'auto' and few else 'callback'
 
 
