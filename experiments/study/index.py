@@ -30,6 +30,9 @@ _GROUPS = {'correlated': 'sprites, correlated factors'}
 # ControlVAE went on to 24 000 steps to test the prediction of rule 3.
 _OTHER_RULES = {('longer', 'control_vae+weight_1_shift_1_4'): 'rule 3'}
 _PAGES = {'longer_weight_1': 'longer'}  # where not its own
+# What a mean hides.
+_REMARKS = {('strong', 'beta_vae+beta_16'):
+            'seed 10 [collapsed](strong.md) without the loss'}
 _LABELS = {
     'vae': 'VAE', 'beta_vae': 'beta-VAE', 'beta_tcvae': 'beta-TCVAE',
     'factor_vae': 'FactorVAE', 'control_vae': 'ControlVAE', 'dava': 'DAVA'}
@@ -75,7 +78,8 @@ def settings_table(folder):
     header = ['study', 'setting', 'seeds',
               *map(report_text.label, (*SHOWN, 'reconstruction')),
               'price (nats)', 'price above the floor', 'fixed beforehand']
-    rows = [[f'[{study}]({_PAGES.get(study, study)}.md)', *_row(found),
+    rows = [[f'[{study}]({_PAGES.get(study, study)}.md)',
+             *_row(found, _REMARKS.get((study, variant))),
              _OTHER_RULES.get((study, variant), STUDIES[study])]
             for study, _, variant, found in _settings(folder)]
     return cells.table(header, rows)
@@ -105,11 +109,12 @@ def _settings(folder):
             for variant, found in variants.items()]
 
 
-def _row(found):
+def _row(found, remark=None):
     measures = found['measures']
     cost, count = measures['reconstruction'], len(found['seeds'])
     share = cost['above_floor']
-    return [setting(found['config']), str(count),
+    name = setting(found['config']) + (f'<br>{remark}' if remark else '')
+    return [name, str(count),
             *(f'{_change(measures[name], 3)}<br>'
               f'{_difference(measures[name]["difference"], 3, count)}'
               for name in SHOWN),

@@ -15,10 +15,12 @@ _NOTE = '''\
 Each cell has the mean difference, on minus off, with its 95% t-interval; in
 how many pairs on is larger; and p of the two-sided t-test and sign-flip test.
 The differences of one family and seed are averaged first and count as one
-value, of a single family and in **all**. p of a single family is corrected for
-the number of families (Holm). As families share their seeds, the last row
-averages them too: each seed counts as one value. The sign-flip test of n values
-cannot give a p below 2^(1 - n){least}.
+value, of a single family and in **all**. As families share their seeds,
+**all, by seed** averages them too: each seed counts as one value. p of a single
+family is corrected for the number of families (Holm). p of **all** and **all,
+by seed** is not corrected, and no p is corrected for the number of scores. The
+sign-flip test of n values cannot give a p below 2^(1 - n), here {least} for
+{seeds} seeds, which becomes {corrected} when corrected for {families} families.
 '''
 _ROWS = {'all': '**all**', 'seeds': '**all, by seed**'}
 
@@ -26,8 +28,11 @@ _ROWS = {'all': '**all**', 'seeds': '**all, by seed**'}
 def note(summary):
     """What the cells of a summary's table mean."""
     seeds = max(found['seeds']['values'] for found in summary.values())
-    least = cells.p_value(2.0 ** (1 - seeds))
-    return _NOTE.format(least=f', here {least} for {seeds} seeds')
+    families = max(len(found['families']) for found in summary.values())
+    least = 2.0 ** (1 - seeds)
+    return _NOTE.format(
+        seeds=seeds, families=families, least=cells.p_value(least),
+        corrected=cells.p_value(min(1.0, families * least)))
 
 
 def summarize(variants, names):

@@ -88,6 +88,7 @@ def test_a_data_set_that_is_not_here_has_no_floor():
 
 def test_the_page_of_a_small_study(tmp_path, monkeypatch):
     monkeypatch.setattr(index, 'STUDIES', {'families': 'no'})
+    monkeypatch.setattr(index, '_REMARKS', {('families', 'vae'): 'a remark'})
     (tmp_path / 'families').mkdir()
     with open(tmp_path / 'families' / 'results.json', 'w') as file:
         json.dump(index.compared(_results()), file)
@@ -105,7 +106,10 @@ def test_the_page_of_a_small_study(tmp_path, monkeypatch):
     assert '| sprites | **all** | +0.150 [+0.056, +0.244]<br>6 of 6<br>' \
         'p 0.0093, 0.031 |' in text
     assert '| sprites | **all, by seed** |' in text
-    assert 'here 0.25 for 3 seeds' in text
+    assert ('here 0.25 for\n3 seeds, which becomes 0.5 when corrected for 2 '
+            'families.\n') in text
+    assert '<br>a remark | 3 | 0.067 → 0.167<br>' in text
+    assert text.count('a remark') == 1
 
 
 def _variant(family, *changes, seeds=('10', '11')):
@@ -137,6 +141,14 @@ def test_a_family_and_seed_count_as_one_value():
     assert dava['t_test'] == pytest.approx(2 * alone[1])
     assert vae['t_test'] == pytest.approx(max(2 * alone[1], alone[0]))
     assert vae['sign_flip'] == dava['sign_flip'] == 1
+
+
+def test_the_least_p_is_at_most_1():
+    found = summary.summarize([_variant('vae', 1.0, 2.0),
+                               _variant('dava', 5.0, 6.0),
+                               _variant('beta_vae', 1.0, 3.0)], ('mig',))
+    assert '2 seeds, which becomes 1 when corrected for 3 families' in (
+        summary.note(found))
 
 
 def test_p_values_in_two_digits():
