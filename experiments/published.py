@@ -12,7 +12,7 @@ import os
 from typing import Any, NamedTuple
 
 from experiments import console
-from experiments.study import report_text
+from experiments.study import cells as study_cells
 from topdis_jax import files
 from topdis_jax.training import config as configs
 from topdis_jax.training import families, workfolder
@@ -235,7 +235,7 @@ def tables() -> dict[str, str]:
 
 def _script_table(script):
     rows = [[_release(row), _keys(row), row.note] for row in script.rows]
-    return report_text.table(['release', 'ours', 'what differs'], rows)
+    return study_cells.table(['release', 'ours', 'what differs'], rows)
 
 
 def _release(row):
@@ -272,7 +272,7 @@ def _table_of_ours():
                 groups.setdefault((name, values), []).append(family)
     rows = [[f'`{name}`', ', '.join(names), *values]
             for (name, values), names in groups.items()]
-    return report_text.table(
+    return study_cells.table(
         ['configuration', 'families', *_SHOWN, 'batch'], rows)
 
 
