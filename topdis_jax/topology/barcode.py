@@ -279,8 +279,9 @@ def _some_bars(matrices, pairs, mask, num_bars, engine):
 def _entries(matrices, mask, pairs, num_bars, engine):
     """The engine's entries, which small changes of the matrices leave alone.
 
-    So the backward pass gives zeros. The caller stops gradients, as this has
-    no rule for forward mode.
+    The custom VJP around the engine says so: zeros. A bar's gradient is that
+    of the gather (`_gather`), in every mode; the caller stops gradients here,
+    as this has no rule for forward mode.
     """
     return primitive.pair_entries(matrices, pairs, mask, num_bars, engine)
 
