@@ -102,14 +102,12 @@ def compare(generator, found, rotations, seed):
               for i in range(rotations)}
     values = directions.measure(generator.generate, generator.codes,
                                 np.concatenate(list(kinds.values())), seed=seed)
-    divergences, changes = (np.split(x, len(kinds)) for x in (
-        values.divergence, values.change))
     measured = {}
-    for (kind, axes), divergence, change in zip(kinds.items(), divergences,
-                                                changes):
-        measured[kind] = {
-            'axes': axes.tolist(), 'divergence': divergence.tolist(),
-            'change': change.tolist()}
+    for i, (kind, axes) in enumerate(kinds.items()):
+        rows = slice(i * len(axes), (i + 1) * len(axes))
+        measured[kind] = {'axes': axes.tolist()} | {
+            name: getattr(values, name)[rows].tolist()
+            for name in ('divergence', 'change', 'length')}
         if generator.factors is not None:
             measured[kind] |= knowledge(generator, axes)
     if generator.factors is not None:

@@ -5,9 +5,10 @@ from scipy import stats
 
 from experiments.study import cells
 
-# Whether the larger is the better. Divergences are the mean and the least over
-# the axes of a set.
-MEASURES = {'MIG': True, 'mean divergence': False, 'least divergence': False}
+# Whether the larger is the better. Of the axes of a set the mean, or the
+# least; a shift in standard deviations of the codes.
+MEASURES = {'MIG': True, 'mean divergence': False, 'least divergence': False,
+            'mean shift': False}
 _KINDS = {'found': 'found', 'components': 'principal components',
           'latents': 'latents'}
 _HEADER = ('measure', 'family', 'runs', 'latents', 'principal components',
@@ -26,8 +27,8 @@ def describe(cell, measured):
     Returns:
       dict of 'data', 'family', 'topdis', 'seed', 'axes' (how many were found),
       for each of MEASURES a dict of 'found', 'components', 'random' (a list)
-      and of MIG 'latents', and 'spearman', {divergence: its correlation with
-      MIG over the random sets, or None where it has none}.
+      and of MIG 'latents', and 'spearman', {other measure: its correlation
+      with MIG over the random sets, or None where it has none}.
     """
     run = {'data': cell.data, 'family': cell.variant, 'topdis': cell.topdis,
            'seed': cell.seed, 'axes': len(measured['found']['axes'])}
@@ -47,11 +48,10 @@ def describe(cell, measured):
 def _of(name, values):
     """A measure of one set of axes."""
     if name == 'MIG':
-        value = values['mig']
-    else:
-        mean_or_least = np.mean if name.startswith('mean') else np.min
-        value = mean_or_least(values['divergence'])
-    return round(float(value), 4)
+        return round(values['mig'], 4)
+    of_axes, key = name.split()
+    along = values['length' if key == 'shift' else key]
+    return round(float(np.mean(along) if of_axes == 'mean' else min(along)), 4)
 
 
 def _correlation(x, y):

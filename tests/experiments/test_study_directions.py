@@ -30,7 +30,7 @@ else:
         sys.exit('Error: nothing changes the images')
     def of(mig, *divergence):
         return {{'axes': [[1, 0], [0, 1]], 'mig': mig,
-                 'divergence': divergence}}
+                 'divergence': divergence, 'length': [1, 1]}}
     seed = int(options['seed'])
     value = {{'options': {{
         'num_directions': None, 'steps': int(options['steps']), 'seed': seed,
@@ -131,7 +131,8 @@ def _measured(found, components, *random):
     kinds = {'found': found, 'principal components': components,
              **{f'random {i}': x for i, x in enumerate(random)}}
     return {'options': {}, 'latents': {'mig': 0.5}, **{
-        kind: {'axes': [[1, 0], [0, 1]], 'mig': mig, 'divergence': values}
+        kind: {'axes': [[1, 0], [0, 1]], 'mig': mig, 'divergence': values,
+               'length': [1, 1.5]}
         for kind, (mig, *values) in kinds.items()}}
 
 
@@ -145,6 +146,7 @@ def test_numbers_of_a_run():
     assert run['mean divergence'] == {'found': 1.5, 'components': 3.0,
                                       'random': [3.0, 2.2, 0.75, 8.0]}
     assert run['least divergence']['random'] == [1.0, 0.4, 0.5, 7.0]
+    assert run['mean shift']['found'] == 1.25
     assert run['axes'] == 2 and run['seed'] == 3
     expected = stats.spearmanr([0.1, 0.2, 0.15, 0.3], [3, 2.2, 0.75, 8])[0]
     assert run['spearman']['mean divergence'] == pytest.approx(expected)
@@ -162,7 +164,7 @@ def test_tables():
     assert ('| mean divergence | beta_vae | 2 | - | 2.500 | '
             '2.125, 1.500 to 3.000 | 1.500 | 1 of 2 | 2 1 | 1 of 2 | - |'
             ) in text
-    assert '| beta_vae | 3 3 | +1.00 - | +1.00 - |' in text
+    assert '| beta_vae | 3 3 | +1.00 - | +1.00 - | - - |' in text
 
 
 def test_a_single_axis_is_named_alone():
