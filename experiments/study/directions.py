@@ -4,11 +4,11 @@
         --config=experiments/configs/study.py:directions --workdir=DIR \
         [--jobs=N] [--config.seeds='(10,11)' ...]
 
-Each cell is trained as by experiments.study, and searched by
-experiments.directions with its own seed. The same command again does what is
-not finished: a cell is, once directions.json of the same options is in its
-folder. Prints tables of all cells that are finished, also after Ctrl-C, and
-writes DIR/directions.json with what they are made of.
+Each cell is trained as by experiments.study, then searched by
+experiments.directions with its own seed. The same command continues a study
+that was stopped; a cell with a directions.json of the same options is
+finished. Prints tables of all finished cells, also after Ctrl-C, and writes
+their numbers into DIR/directions.json.
 """
 
 import os
@@ -46,14 +46,17 @@ def stage(steps, rotations):
 
 
 def run(config, workdir, jobs=None, steps=300, rotations=20):
-    """Does what is not finished; returns [(cell, message)] of failures.
+    """Trains and searches what is not finished; returns failures.
 
     Args:
       config, workdir, jobs: see runner.run.
       steps, rotations: see `stage`.
 
+    Returns:
+      [(cell, message)] of failures.
+
     Raises:
-      KeyboardInterrupt: after the tables.
+      KeyboardInterrupt: after it has printed the tables.
     """
     search = stage(steps, rotations)
     try:
@@ -66,7 +69,7 @@ def run(config, workdir, jobs=None, steps=300, rotations=20):
 
 
 def report(config, workdir, search):
-    """Prints the tables of what is finished, and writes its numbers."""
+    """Prints the tables of the runs that are finished; writes their numbers."""
     cells = [cell for cell in grid.asked_cells(workdir)
              if search.is_finished(config, cell, workdir)]
     if not cells:

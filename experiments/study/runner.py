@@ -25,15 +25,15 @@ _THREAD_VARIABLES = ('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS',
 
 
 class Stage(NamedTuple):
-    """What is done to a cell by one process.
+    """A process that each cell needs, as its training.
 
     Attributes:
-      module: that the process runs.
-      arguments: function of the study's configuration and a cell -> list; the
-        work folder is not among them.
-      is_finished: function of the configuration, a cell and the study's
-        folder.
-      log: name of the file in the cell's folder that takes what it prints.
+      module: the Python module that is run.
+      arguments: function of the study's configuration and a cell -> its
+        arguments, a list, without the work folder.
+      is_finished: function of the study's configuration, a cell and the
+        study's folder -> bool.
+      log: file name, in the cell's folder, for what the process prints.
     """
     module: str
     arguments: Callable
@@ -46,13 +46,13 @@ TRAINING = Stage('experiments.run', grid.arguments, grid.is_finished,
 
 
 def run(config, workdir, jobs=None, stages=(TRAINING,)):
-    """Does what is not finished; returns [(cell, message)] of failures.
+    """Runs what is not finished; returns [(cell, message)] of failures.
 
     Args:
       config: ml_collections.ConfigDict, see experiments/configs/study.py.
       workdir: folder of the study.
       jobs: cells at a time; None: one for each core.
-      stages: of each cell, one after the other, TRAINING first.
+      stages: Stages of each cell, in their order.
 
     Raises:
       KeyboardInterrupt: after the runs under way have saved their states.
