@@ -8,8 +8,8 @@ of a small GAN that is trained there if it is not there yet. Finds axes, and
 compares them with the principal components of the codes and with --rotations
 random sets of axes in the same space: the divergence of a shift along each,
 and of runs on data with factors the share of each factor's entropy that an
-axis knows, and MIG. Writes directions.json and directions.png, with
-traversals along all of them.
+axis knows, and MIG. Writes directions.png, with traversals, and last
+directions.json. Of several runs: python -m experiments.study.directions.
 """
 
 import os
@@ -26,6 +26,7 @@ from topdis_jax import directions, files, metrics, plots
 from topdis_jax.metrics import information
 from topdis_jax.plots import montage
 
+NAME = 'directions.json'
 _IMAGES = 5000  # whose codes are taken
 # Kinds of axes that are measured and plotted, and their titles.
 _SHOWN = {'found': 'found', 'principal components': 'principal components',
@@ -77,10 +78,16 @@ def principal(codes, axes):
 
 
 def rotated(axes, seed):
-    """The axes [k, d] after a random rotation in their span."""
+    """The axes [k, d] after a random rotation in their span.
+
+    Args:
+      axes: orthonormal.
+      seed: whole numbers.
+    """
     k = len(axes)
     normal = np.random.default_rng(seed).normal(size=(k, k))
-    return np.linalg.qr(normal)[0] @ axes
+    # The columns of Q are uniform but for their signs, which mean nothing.
+    return np.linalg.qr(normal)[0].T @ axes
 
 
 def compare(generator, found, rotations, seed):
@@ -91,18 +98,18 @@ def compare(generator, found, rotations, seed):
     """
     kinds = {'found': found.axes,
              'principal components': principal(generator.codes, found.axes)}
-    kinds |= {f'random {i}': rotated(found.axes, seed + i)
+    kinds |= {f'random {i}': rotated(found.axes, (seed, i))
               for i in range(rotations)}
+    values = directions.measure(generator.generate, generator.codes,
+                                np.concatenate(list(kinds.values())), seed=seed)
     measured = {}
-    for kind, axes in kinds.items():
-        of_axes = measured[kind] = {'axes': axes.tolist()}
-        if kind in _SHOWN:
-            values = directions.measure(generator.generate, generator.codes,
-                                        axes, seed=seed)
-            of_axes |= {'divergence': values.divergence.tolist(),
-                        'change': values.change.tolist()}
+    for i, (kind, axes) in enumerate(kinds.items()):
+        rows = slice(i * len(axes), (i + 1) * len(axes))
+        measured[kind] = {'axes': axes.tolist()} | {
+            name: getattr(values, name)[rows].tolist()
+            for name in ('divergence', 'change', 'length')}
         if generator.factors is not None:
-            of_axes |= knowledge(generator, axes)
+            measured[kind] |= knowledge(generator, axes)
     if generator.factors is not None:
         measured['latents'] = knowledge(generator, np.eye(
             generator.codes.shape[1]))
@@ -115,8 +122,10 @@ def knowledge(generator, axes):
     shared = information.mutual_information(
         information.histogram_bins(codes), generator.factors)
     shares = shared / information.entropies(generator.factors)
+    # MIG needs two latents, of which one may know nothing.
     return {'known': shares.tolist(),
-            'mig': metrics.mig(codes, generator.factors)}
+            'mig': metrics.mig(np.pad(codes, ((0, 0), (0, 1))),
+                               generator.factors)}
 
 
 def table(measured, names):
@@ -185,7 +194,7 @@ def run(folder, generator, options, rotations=20):
     """Finds, compares, prints and writes.
 
     Args:
-      folder: of directions.json and directions.png.
+      folder: where directions.json and directions.png are written.
       generator: Generator.
       options: of `directions.find`.
       rotations: sets of random axes.
@@ -195,7 +204,6 @@ def run(folder, generator, options, rotations=20):
     except ValueError as error:  # more directions than there are
         sys.exit(f'Error: {error}')
     measured = compare(generator, found, rotations, options['seed'])
-    files.write_json(os.path.join(folder, 'directions.json'), measured)
     print(table(measured, generator.names))
     if generator.names:
         print(summary(measured))
@@ -203,6 +211,8 @@ def run(folder, generator, options, rotations=20):
     plot(path, generator, measured, 'Traversals along axes of the codes, in '
          'standard deviations')
     print(path)
+    files.write_json(os.path.join(folder, NAME), {
+        'options': options | {'rotations': rotations}, **measured})
 
 
 def main():

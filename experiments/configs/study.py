@@ -221,11 +221,22 @@ def _sensitivity(config):
         _add(config, 'beta_vae', label, topdis=topdis)
 
 
+def _directions(config):
+    """Plain runs to find directions in: experiments.study.directions."""
+    config.variants = ('beta_vae', 'beta_tcvae', 'factor_vae')
+    config.overrides.factor_vae = _of(
+        objective=sprites.OBJECTIVES['factor_vae'])
+    config.topdis = ('off',)
+    config.run.train.steps = 8000
+    config.run.eval.scores = ('mig',)
+
+
 PARTS = {'families': _families, 'strong': _strong, 'scenes': _scenes,
          'arc': _arc, 'correlated': _correlated, 'selection': _selection,
          'opponents': _opponents, 'prices': _prices, 'gentle': _gentle,
          'longer': _longer, 'scenes_weights': _scenes_weights,
-         'divergences': _divergences, 'sensitivity': _sensitivity}
+         'divergences': _divergences, 'sensitivity': _sensitivity,
+         'directions': _directions}
 
 
 def _add(config, family, label, **sections):

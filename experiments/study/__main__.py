@@ -27,9 +27,7 @@ _JOBS = flags.DEFINE_integer(
 def main():
     failed = runner.run(_CONFIG.value, _WORKDIR.value, _JOBS.value)
     if failed:
-        lines = '\n'.join(f'  {cell}: {message}' for cell, message in failed)
-        sys.exit(f'Failed cells: {len(failed)}; the same command tries them '
-                 f'again:\n{lines}')
+        sys.exit(runner.failures(failed))
 
 
 if __name__ == '__main__':

@@ -76,7 +76,8 @@ def run_config(config, cell):
     """The configuration of a cell's run, a ConfigDict."""
     run = config.run.copy_and_resolve_references()
     run.model.family = cell.family
-    run.objective = base.get_config(cell.family).objective
+    with run.unlocked():  # as the flag's configuration is locked
+        run.objective = base.get_config(cell.family).objective
     for name in dict.fromkeys((cell.family, cell.variant)):
         run.update(config.overrides.get(name, {}))
     run.seed = cell.seed

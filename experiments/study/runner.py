@@ -1,5 +1,6 @@
 """Runs the cells of a study, several at a time."""
 
+from collections.abc import Callable
 import concurrent.futures
 import contextlib
 import os
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from typing import NamedTuple
 
 from experiments.study import grid
 from topdis_jax import progress
@@ -22,13 +24,35 @@ _THREAD_VARIABLES = ('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS',
                      'MKL_NUM_THREADS', 'NUMBA_NUM_THREADS')
 
 
-def run(config, workdir, jobs=None):
-    """Trains what is not finished; returns [(cell, message)] of failures.
+class Stage(NamedTuple):
+    """A process that each cell needs, as its training.
+
+    Attributes:
+      module: the Python module that is run.
+      arguments: function of the study's configuration and a cell -> its
+        arguments, a list, without the work folder.
+      is_finished: function of the study's configuration, a cell and the
+        study's folder -> bool.
+      log: file name, in the cell's folder, for what the process prints.
+    """
+    module: str
+    arguments: Callable
+    is_finished: Callable
+    log: str
+
+
+TRAINING = Stage('experiments.run', grid.arguments, grid.is_finished,
+                 'output.log')
+
+
+def run(config, workdir, jobs=None, stages=(TRAINING,)):
+    """Runs what is not finished; returns [(cell, message)] of failures.
 
     Args:
       config: ml_collections.ConfigDict, see experiments/configs/study.py.
       workdir: folder of the study.
       jobs: cells at a time; None: one for each core.
+      stages: Stages of each cell, in their order.
 
     Raises:
       KeyboardInterrupt: after the runs under way have saved their states.
@@ -41,12 +65,21 @@ def run(config, workdir, jobs=None):
     with lock.locked(workdir, LOCK) as held:
         grid.prepare(config, workdir)
         left = [cell for cell in cells
-                if not grid.is_finished(config, cell, workdir)]
-        runner = Runner(config, workdir, shares(jobs or len(_cores())), held)
+                if not all(stage.is_finished(config, cell, workdir)
+                           for stage in stages)]
+        runner = Runner(config, workdir, shares(jobs or len(_cores())), held,
+                        stages)
         write_page(workdir)
         with progress.Bar(total=len(cells), initial=len(cells) - len(left),
                           desc='Study', unit='cell') as bar:
             return _run_all(runner, left, bar)
+
+
+def failures(failed):
+    """A message that names the cells that failed; see `run`."""
+    lines = '\n'.join(f'  {cell}: {message}' for cell, message in failed)
+    return (f'Failed cells: {len(failed)}; the same command tries them '
+            f'again:\n{lines}')
 
 
 def _check_data(config, name):
@@ -93,56 +126,71 @@ class Runner:
       workdir: folder of the study.
     """
 
-    def __init__(self, config, workdir, free, held):
+    def __init__(self, config, workdir, free, held, stages):
         """`held` is a file that every run keeps open."""
         self.free = free
         self._config = config
         self.workdir = workdir
         self._held = held
+        self._stages = stages
         self._running = set()
         self._stopped = False
         self._guard = threading.Lock()
 
     def run(self, cell):
-        """Runs a cell; returns what went wrong, or None."""
-        folder = cell.folder(self.workdir)
-        os.makedirs(folder, exist_ok=True)
+        """Runs the stages of a cell; returns what went wrong, or None."""
+        os.makedirs(cell.folder(self.workdir), exist_ok=True)
         with self._guard:
             cores = self.free.pop()
-        start = time.monotonic()
         try:
-            code, message = self._call(cell, folder, cores)
+            for stage in self._stages:
+                if not self._is_finished(stage, cell):
+                    message = self._run(stage, cell, cores)
+                    if message is not None:
+                        return message
+            return None
         finally:
             self.free.append(cores)
-        if code == 0 and grid.is_finished(self._config, cell, self.workdir):
+
+    def _is_finished(self, stage, cell):
+        return stage.is_finished(self._config, cell, self.workdir)
+
+    def _run(self, stage, cell, cores):
+        """Runs a stage and notes how it ended; returns the same as `run`."""
+        folder = cell.folder(self.workdir)
+        log = os.path.join(folder, stage.log)
+        start = time.monotonic()
+        code, message = self._call(stage, cell, log, cores)
+        # A cell's time is that of its training.
+        seconds = time.monotonic() - start if stage is TRAINING else 0.0
+        if code == 0 and self._is_finished(stage, cell):
             state, message = 'finished', None
         else:
             state = 'interrupted' if self._stopped else 'failed'
-            message = _explanation(code, message, folder)
-        grid.write_state(folder, state, time.monotonic() - start,
-                         message or '')
+            message = _explanation(stage, code, message, log)
+        grid.write_state(folder, state, seconds, message or '')
         return message
 
-    def _call(self, cell, folder, cores):
-        """Exit status of a cell's process and what it said last."""
-        command = [sys.executable, '-m', 'experiments.run',
-                   *grid.arguments(self._config, cell), f'--workdir={folder}']
-        path = os.path.join(folder, 'output.log')
-        with open(path, 'wb') as log, _pinned(cores):
+    def _call(self, stage, cell, log, cores):
+        """Exit status of a stage's process and what it said last."""
+        command = [sys.executable, '-m', stage.module,
+                   *stage.arguments(self._config, cell),
+                   f'--workdir={cell.folder(self.workdir)}']
+        with open(log, 'wb') as file, _pinned(cores):
             with self._guard:
                 if self._stopped:
                     return None, 'stopped before it started'
                 # A session of its own: Ctrl-C comes to it through stop alone.
                 process = subprocess.Popen(
-                    command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                    env=environment(len(cores), self.workdir),
+                    command, stdin=subprocess.DEVNULL, stdout=file,
+                    stderr=file, env=environment(len(cores), self.workdir),
                     start_new_session=True,
                     pass_fds=[self._held.fileno()])
                 self._running.add(process)
             code = process.wait()
         with self._guard:
             self._running.remove(process)
-        return code, last_words(path)
+        return code, last_words(log)
 
     def stop(self):
         """Ends what runs; each run saves its state first."""
@@ -152,14 +200,15 @@ class Runner:
                 process.terminate()
 
 
-def _explanation(code, words, folder):
+def _explanation(stage, code, words, log):
     """What to say of a process that failed, in one line."""
-    if code == 0:
+    if code == 0 and stage is TRAINING:
         return 'ended well, but not with the scores of its final step'
+    if code == 0:
+        return f'{stage.module} ended well, but without its result'
     if code is not None and code < 0:  # it had no time to say so itself
         return f'killed by signal {-code}; its last line: {words}'
-    return words or (f'ended with status {code} and no message; see '
-                     f'{os.path.join(folder, "output.log")}')
+    return words or f'ended with status {code} and no message; see {log}'
 
 
 def shares(jobs):

@@ -86,6 +86,7 @@ def test_off_differs_from_on_in_the_weight_alone():
 @pytest.mark.parametrize('part', study.PARTS)
 def test_every_part_of_the_study_can_be_run(part):
     config = study.get_config(part)
+    config.lock()  # as that of a flag is
     grid.check(config)
     # Variants differ: from one another, and from their family.
     runs = {grid.run_config(config, grid.Cell('sprites_small', variant, 'on',

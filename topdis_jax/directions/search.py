@@ -1,22 +1,20 @@
-"""The search for directions: Adam on a sphere, with restarts."""
+"""The search for directions, one axis after the other, with restarts."""
 
 from collections.abc import Callable
 import contextlib
 from typing import NamedTuple
 
 import jax
-from jax import lax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 import numpy as np
 
 from topdis_jax.directions import latents, shifts
+from topdis_jax.directions.descent import Descent, project
 from topdis_jax.directions.shifts import Measured, Problem
 from topdis_jax.topology import validity
 
 _STARTS = 2  # random axes compared for each restart
-_BATCHES = 32  # that compare axes
-_BETAS = 0.9, 0.99  # of Adam
 
 
 class Directions(NamedTuple):
@@ -131,8 +129,8 @@ def find(generate: Callable[[jax.Array], jax.Array],
         divergence, share, reach, batch_size)
     searches = min(count, len(components) - 1) * restarts
     with _bar(searches * steps, progress) as advance:
-        search = _Search(problem, steps, learning_rate, advance)
-        return _find(search, key, count, restarts)
+        descent = Descent(problem, steps, learning_rate, advance)
+        return _find(descent, key, count, restarts)
 
 
 def measure(generate: Callable[[jax.Array], jax.Array],
@@ -168,8 +166,8 @@ def measure(generate: Callable[[jax.Array], jax.Array],
     problem = Problem(generate, sample, jnp.eye(d), jnp.asarray(
         latents.spread_along(known, np.eye(d)), jnp.float32), divergence,
         share, reach, batch_size)
-    search = _Search(problem)
-    found = [search.measure(jnp.asarray(axis), key) for axis in axes]
+    descent = Descent(problem)
+    found = [descent.measure(jnp.asarray(axis), key) for axis in axes]
     return Measured(*map(np.array, zip(*found)))
 
 
@@ -196,102 +194,29 @@ def _bar(total, shown):
         yield advance
 
 
-class _Search:
-    """Adam on the sphere of axes, compiled once."""
-
-    def __init__(self, problem, steps=0, learning_rate=0.0, advance=None):
-        self.problem, self.steps = problem, steps
-        self._rate, self._advance = learning_rate, advance
-        self._step = jax.jit(self._traced_step)
-        self._measure = jax.jit(self._traced_measure)
-
-    def measure(self, axis, key):
-        """Measured, means over batches, on the host.
-
-        Raises:
-          ValueError: the divergence is not finite.
-        """
-        found = Measured(*map(np.asarray, self._measure(axis, key)))
-        if not np.isfinite(found.divergence):
-            raise ValueError(
-                'the divergence of a shift is not finite: generate gives NaN '
-                'or infinity for shifted codes; a smaller reach keeps them '
-                'nearer')
-        return found
-
-    def _traced_measure(self, axis, key):
-        measured = lax.map(
-            lambda key: shifts.measure(self.problem, axis, key),
-            jax.random.split(key, _BATCHES))
-        return jax.tree.map(jnp.mean, measured)
-
-    def descend(self, axis, found, unit, key):
-        """(the axis after all steps, divergences [steps]).
-
-        Args:
-          axis: [c] to begin with.
-          found: [k, c], axes to be orthogonal to; zeros do not matter.
-          unit: see `shifts.cost`.
-          key: of all batches.
-        """
-        state, values = (axis, jnp.zeros_like(axis), jnp.float32(0)), []
-        for i in range(self.steps):
-            state, value = self._step(state, i, found, unit,
-                                      jax.random.fold_in(key, i))
-            values.append(float(value))
-            self._advance(values[-1])
-        return state[0], np.array(values)
-
-    def _traced_step(self, state, i, found, unit, key):
-        axis, mean, square = state
-
-        def cost(axis):
-            measured = shifts.measure(self.problem, _project(axis, found), key)
-            return (shifts.cost(self.problem, measured, unit),
-                    measured.divergence)
-
-        grad, value = jax.grad(cost, has_aux=True)(axis)
-        # One square for the whole gradient, so that the basis of the axes
-        # does not matter.
-        mean = _BETAS[0] * mean + (1 - _BETAS[0]) * grad
-        square = _BETAS[1] * square + (1 - _BETAS[1]) * jnp.sum(grad ** 2)
-        corrected = mean / (1 - _BETAS[0] ** (i + 1))
-        size = jnp.sqrt(square / (1 - _BETAS[1] ** (i + 1)))
-        rate = self._rate * (1 + jnp.cos(jnp.pi * i / self.steps)) / 2
-        axis = axis - rate * corrected / jnp.maximum(size, 1e-12)
-        return (_project(axis, found), mean, square), value
-
-
-def _project(axis, found):
-    """The axis [c] of length 1, orthogonal to the rows [k, c]; zeros do not
-    matter."""
-    axis = axis - (found @ axis) @ found
-    return axis / jnp.linalg.norm(axis)
-
-
-def _find(search, key, count, restarts):
+def _find(descent, key, count, restarts):
     """Directions, one after the other."""
-    problem = search.problem
+    problem = descent.problem
     size = len(problem.components)
     found = np.zeros((count, size), np.float32)
-    history = np.full((count, restarts, search.steps), np.nan, np.float32)
+    history = np.full((count, restarts, descent.steps), np.nan, np.float32)
     key, key_measure = jax.random.split(key)
     unit, kept = None, []
     for i in range(count):
         key_starts, key_steps = jax.random.split(jax.random.fold_in(key, i))
         normal = jax.random.normal(key_starts, (_STARTS * restarts, size))
         # Spread as codes are.
-        axes = [_project(x, found) for x in normal @ problem.spread.T]
-        measured = [search.measure(axis, key_measure) for axis in axes]
+        axes = [project(x, found) for x in normal @ problem.spread.T]
+        measured = [descent.measure(axis, key_measure) for axis in axes]
         if unit is None:
             unit = float(np.median([m.divergence for m in measured])) or 1.0
         order = np.argsort([shifts.cost(problem, m, unit) for m in measured])
         if i < size - 1:  # else orthogonality leaves one axis
-            ends = [search.descend(axes[j], found, unit,
-                                   jax.random.fold_in(key_steps, j))
+            ends = [descent.descend(axes[j], found, unit,
+                                    jax.random.fold_in(key_steps, j))
                     for j in order[:restarts]]
             axes, history[i] = zip(*ends)
-            measured = [search.measure(axis, key_measure) for axis in axes]
+            measured = [descent.measure(axis, key_measure) for axis in axes]
         costs = [shifts.cost(problem, m, unit) for m in measured]
         found[i] = axes[np.argmin(costs)]
         kept.append(measured[np.argmin(costs)])
