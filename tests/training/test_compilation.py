@@ -70,3 +70,12 @@ def test_programs_that_are_compiled_at_once():
     found = compilation.compile_all(functions, jnp.ones(3))
     assert {n: float(f(jnp.ones(3))[0]) for n, f in found.items()} == {
         n: n for n in range(5)}
+
+
+def test_several_processes_compile_by_calls_on_copies(traced, monkeypatch):
+    monkeypatch.setattr(jax, 'process_count', lambda: 2)
+    functions = {on: jax.jit(step, donate_argnums=0)
+                 for on, step in _jitted(traced).items()}
+    steps = compilation.Steps(functions, lambda n: n >= 4, 6)
+    assert _run(steps, 1, 6) == 33  # the state that came in was not used up
+    assert traced == [False, True]

@@ -5,6 +5,9 @@ from concurrent import futures
 import os
 from typing import Any, TypeVar
 
+import jax
+import jax.numpy as jnp
+
 from topdis_jax import progress
 
 _Key = TypeVar('_Key')
@@ -53,7 +56,15 @@ def compile_all(jitted: Mapping[_Key, Any],
     """Compiles jitted functions of the same arguments at once, on all cores.
 
     Tracing holds Python's lock and is done one after another.
+
+    In several processes each function is called on copies of its arguments
+    instead: a pmap takes the arrays of its own process where it is called, but
+    those of all processes where it was compiled ahead.
     """
+    if jax.process_count() > 1:
+        for function in jitted.values():
+            jax.block_until_ready(function(*jax.tree.map(jnp.copy, args)))
+        return dict(jitted)
     lowered = [function.lower(*args) for function in jitted.values()]
     with futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         compiled = pool.map(lambda program: program.compile(), lowered)
