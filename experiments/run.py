@@ -143,7 +143,8 @@ def _train(config, folder, dataset, on_row, board):
         for told in (on_row, board):
             if told is not None:
                 told(row)
-        if 'scores' in row:
+        # At the end `_with_page` writes it.
+        if 'scores' in row and row['step'] < config.train.steps:
             page.write(folder)
 
     with contextlib.closing(board) if board else contextlib.nullcontext():
