@@ -70,8 +70,9 @@ def run(config, workdir, jobs=None, steps=300, rotations=20):
 
 def report(config, workdir, search):
     """Prints the tables of the runs that are finished; writes their numbers."""
-    cells = [cell for cell in grid.asked_cells(workdir)
-             if search.is_finished(config, cell, workdir)]
+    cells = sorted((cell for cell in grid.asked_cells(workdir)
+                    if search.is_finished(config, cell, workdir)),
+                   key=lambda cell: cell.seed)  # not as they were asked for
     if not cells:
         return
     results = [directions_results.describe(
