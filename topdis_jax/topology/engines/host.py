@@ -41,6 +41,8 @@ from topdis_jax.topology.engines import kernels
 _THREAD_ENTRIES = 8192
 # From so many points on, a barcode may take longer than one waits for Ctrl-C.
 _LONG_POINTS = 1024
+# What tells the engine to stop, where nothing does.
+_GO_ON = np.zeros(1, np.int32)
 # Seconds between two signs of life of a compilation.
 _SIGN_OF_LIFE = 2.5
 
@@ -117,17 +119,19 @@ def relative_h1(lower: ArrayLike, upper: ArrayLike) -> Bars:
 
 def _one_item(matrix):
     """_items of one, quickly: a small barcode takes 10 microseconds."""
-    item = np.ascontiguousarray(_float32(matrix))[None]
-    item.setflags(write=False)
-    return item
+    return _writable(np.ascontiguousarray(_float32(matrix)))[None]
+
+
+def _writable(array):
+    """The array, or a copy if it is read-only: another type to the compiler,
+    of which a call takes longer."""
+    return array if array.flags.writeable else array.copy()
 
 
 @functools.lru_cache(maxsize=64)
 def _all_points(n):
     """The mask of one item that has all points."""
-    mask = np.ones((1, n), bool)
-    mask.setflags(write=False)
-    return mask
+    return np.ones((1, n), bool)
 
 
 def barcode_entries(lower: np.ndarray, upper: np.ndarray,
@@ -164,16 +168,11 @@ def barcode_entries(lower: np.ndarray, upper: np.ndarray,
 
 
 def _items(array, batch, shape):
-    """[items, *shape], C-contiguous and read-only.
-
-    Always read-only: that is another type to the compiler, and what comes
-    from a callback is so.
-    """
+    """[items, *shape], C-contiguous and writable."""
     if array.shape != batch + shape:
         array = np.broadcast_to(array, batch + shape)
     items = np.ascontiguousarray(array).reshape(math.prod(batch), *shape)
-    items.flags.writeable = False
-    return items
+    return _writable(items)
 
 
 def _all_entries(lower, upper, mask, num_bars, threads=None,
@@ -191,7 +190,9 @@ def _all_entries(lower, upper, mask, num_bars, threads=None,
                       np.zeros((items, num_bars), bool),
                       np.zeros(items, np.int32))
     values = np.zeros((items, num_bars * with_values, 2), np.float32)
-    call, stop = warm_up(), np.zeros(1, np.int32)
+    call, stop = warm_up(), _GO_ON
+    if n >= _LONG_POINTS:
+        stop = np.zeros(1, np.int32)
 
     def run(first, last):
         if not call(lower, upper, mask, first, last, effort, stop,

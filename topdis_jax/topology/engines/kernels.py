@@ -69,7 +69,10 @@ _jit = numba.njit(nogil=True)
 # For what is called in one place: a function of its own is made into machine
 # code by itself, and again in each that it is linked into.
 _once = numba.njit(nogil=True, inline='always')
-_inlined = numba.njit(nogil=True, forceinline=True)
+# For what neither makes arrays nor returns any: without counts of references,
+# which cost more than a step of a search.
+_leaf = numba.njit(nogil=True, _nrt=False)
+_inlined = numba.njit(nogil=True, forceinline=True, _nrt=False)
 
 
 @_once
@@ -102,18 +105,14 @@ def _barcodes(lower, upper, mask, first, last, effort, stop, birth_edges,
                 capped[item:end], values[item:end], counts[item:end])
 
 
-def _read_only(dtype, ndim):
-    return numba.types.Array(dtype, ndim, 'C', readonly=True)
-
-
 CALL_SIGNATURE = numba.int32(
-    _read_only(numba.float32, 3), _read_only(numba.float32, 3),
-    _read_only(numba.bool_, 2), numba.int64, numba.int64, numba.float64,
+    numba.float32[:, :, ::1], numba.float32[:, :, ::1], numba.bool_[:, ::1],
+    numba.int64, numba.int64, numba.float64,
     numba.int32[::1], numba.int32[:, :, ::1], numba.int32[:, :, ::1],
     numba.bool_[:, ::1], numba.float32[:, :, ::1], numba.int32[::1])
 
 
-@_jit
+@_leaf
 def _is_alike(lower, mask, item, other):
     n = mask.shape[1]
     bits = lower.view(np.int32)
@@ -172,7 +171,7 @@ def _restrict(lower, uppers, points):
     return small, smalls
 
 
-@_jit
+@_leaf
 def _is_valid(lower, upper):
     """Whether a pair of matrices has none of the errors of relative_h1."""
     n = lower.shape[0]
@@ -190,7 +189,7 @@ def _is_valid(lower, upper):
             and _is_symmetric(upper.view(np.int32)))
 
 
-@_jit
+@_leaf
 def _is_symmetric(bits):
     """By tiles that are transposed first: columns are slow to read."""
     n = bits.shape[0]
@@ -311,7 +310,7 @@ def _candidates_of_rows(lower, uppers, keys, found, is_open, reach, nearest):
     return found[:size].copy()
 
 
-@_jit
+@_leaf
 def _append_candidates(lower, keys, i, is_open, found, size):
     words = is_open.view(np.uint64)
     for word in range((i + 1) >> 3, words.size):
@@ -323,7 +322,7 @@ def _append_candidates(lower, keys, i, is_open, found, size):
     return size
 
 
-@_jit
+@_leaf
 def _nearest_of_parts(keys, i, nearest):
     """The neighbor of i that is nearest, in each part of the vertices."""
     n = keys.shape[0]
@@ -337,7 +336,7 @@ def _nearest_of_parts(keys, i, nearest):
         nearest[part] = a + b - i if least < NO_KEY else some
 
 
-@_jit
+@_leaf
 def _reach(lower, i, neighbors, reach, begin):
     """min over some neighbors k of i of max(lower[i, k], lower[k, j]).
 
@@ -359,7 +358,7 @@ def _reach(lower, i, neighbors, reach, begin):
                 min(max(at_q, row_q[j]), max(at_r, row_r[j]))))
 
 
-@_jit
+@_leaf
 def _open_edges(lower, uppers, i, begin, reach, is_open):
     """Which edges {i, j}, j from `begin` on, may be candidates."""
     row, reach, is_open = lower[i, begin:], reach[begin:], is_open[begin:]
@@ -370,22 +369,25 @@ def _open_edges(lower, uppers, i, begin, reach, is_open):
             is_open[j] |= (row[j] < upper[j]) & (row[j] <= reach[j])
 
 
-@_jit
+@_leaf
 def _has_witness(lower, keys, i, j):
     row_i, row_j = lower[i], lower[j]
     value = row_i[j]
-    within = np.int32(0)
+    shorter, equal = np.int32(0), np.int32(0)
     for begin in range(0, row_i.size, 4 * _BLOCK):
         block_i = row_i[begin:begin + 4 * _BLOCK]
         block_j = row_j[begin:begin + 4 * _BLOCK]
         for k in range(block_i.size):
-            within += np.int32(max(block_i[k], block_j[k]) <= value)
-        if within > 2:  # more than i and j: a witness, or equal values
-            return _first_witness(keys, i, j, 0, row_i.size) >= 0
-    return False
+            longer = max(block_i[k], block_j[k])
+            shorter += np.int32(longer < value)
+            equal += np.int32(longer == value)
+        if shorter:
+            return True
+    # More than i and j: the order of equal values decides.
+    return equal > 2 and _first_witness(keys, i, j, 0, row_i.size) >= 0
 
 
-@_jit
+@_leaf
 def _first_witness(keys, i, j, begin, end):
     """The first witness of {i, j} among begin .. end - 1, or -1."""
     key = keys[i, j]
@@ -401,7 +403,7 @@ def _first_witness(keys, i, j, begin, end):
     return np.int64(-1)
 
 
-@_jit
+@_leaf
 def _least_above(keys, i, j, floor):
     """min over k of max(keys[i, k], keys[j, k]) where that is above floor."""
     least = np.int64(NO_KEY)
@@ -554,9 +556,8 @@ def _reduce_column(keys, bits, table, pool, starts, cap, name, owner, heap,
     key, tie = heap[0, 0], heap[0, 1]
     size, added = 1, 0
     while owner != _NOBODY and moves >= 0 and not stop[0]:
-        if owner == _OWN_EDGE:
-            begin, end = 0, 1
-        else:
+        begin, end = 0, 1
+        if owner != _OWN_EDGE:
             begin, end = starts[owner], starts[owner + 1]
         while added + end - begin > column.size:
             column = _grow(column)
@@ -683,7 +684,7 @@ def _table(columns):
     return np.zeros((size, 3), np.int64)
 
 
-@_jit
+@_leaf
 def _find(table, key, tie):
     """The place of a relation, or the free one where it belongs."""
     mixed = (np.uint64(key) + (np.uint64(tie) << np.uint64(17))) \
@@ -696,13 +697,13 @@ def _find(table, key, tie):
     return place
 
 
-@_jit
+@_leaf
 def _insert(table, key, tie, column):
     place = _find(table, key, tie)
     table[place, 0], table[place, 1], table[place, 2] = key, tie, column
 
 
-@_jit
+@_leaf
 def _owner(keys, bits, table, key, tie):
     """Whose pivot a relation is: a column's, its own edge's or nobody's.
 
@@ -802,7 +803,7 @@ def _homology(lower, upper, keys, candidates, stop):
     return _bars_of(generators, deaths)
 
 
-@_jit
+@_leaf
 def _num_words(members):
     return (members + 63) // 64
 
@@ -819,7 +820,7 @@ def _open_candidates(candidates, bits):
     return kept[:size]
 
 
-@_jit
+@_leaf
 def _is_uncapped(candidates, bits):
     """Whether all candidates that can give a bar have one upper value.
 
@@ -848,7 +849,7 @@ def _bars_of(generators, deaths):
     return bars[:size]
 
 
-@_jit
+@_leaf
 def _enclosing_radius(bits):
     """(vertex, bits of its largest distance), where that is least."""
     center, radius = 0, np.int32(_NO_SIGN)
@@ -965,7 +966,7 @@ def _is_connected(lower, upper, radius):
     return True
 
 
-@_jit
+@_leaf
 def _reach_in(upper, i, reach):
     """As `_reach`, of a matrix without keys."""
     n = reach.size
@@ -984,7 +985,7 @@ def _reach_in(upper, i, reach):
                 break
 
 
-@_jit
+@_leaf
 def _is_spanned(lower, upper, keys, i, j, is_closed):
     """Whether the cap of {i, j} follows from those of {i, k} and {j, k}.
 
@@ -1097,7 +1098,7 @@ def _scattered(n):
     return label, vertex
 
 
-@_jit
+@_leaf
 def _has_common_divisor(a, b):
     while b:
         a, b = b, a % b
@@ -1195,7 +1196,7 @@ def _settle(codes, sums, relation, i, j, stop):
     return _Sums(rows, size, stack, pending)
 
 
-@_jit
+@_leaf
 def _num_terms(codes, i, j):
     i, j = min(i, j), max(i, j)
     if codes[i, j] < 0:
@@ -1203,7 +1204,7 @@ def _num_terms(codes, i, j):
     return codes[j, i] if codes[j, i] > 0 else np.int32(1)
 
 
-@_jit
+@_leaf
 def _add_edge(codes, sums, stack, relation, i, j):
     """Adds the generators of an edge to the relation."""
     stack[0] = _name(i, j)
@@ -1224,7 +1225,7 @@ def _add_edge(codes, sums, stack, relation, i, j):
             size += 2
 
 
-@_jit
+@_leaf
 def _name(i, j):
     return (min(i, j) << 16) | max(i, j)
 
@@ -1254,7 +1255,7 @@ def _relate_cap(cap, codes, sums, relation, pivots, stop):
     return _end_bar(relation, pivots, key, tie), sums
 
 
-@_jit
+@_leaf
 def _end_bar(relation, pivots, key, tie):
     """Reduces a relation and clears it. Returns how many bars it ends, 0 or 1.
 
@@ -1281,7 +1282,7 @@ def _end_bar(relation, pivots, key, tie):
     return 0
 
 
-@_jit
+@_leaf
 def _replace_dead(rows, dead, g):
     """Replaces what has died since by what it equals, in the pivot of g."""
     row = rows[g]
@@ -1295,13 +1296,13 @@ def _replace_dead(rows, dead, g):
         below = ~np.uint64(0)
 
 
-@_jit
+@_leaf
 def _add_row(row, rows, g):
     for w in range((g >> 6) + 1):
         row[w] ^= rows[g, w]
 
 
-@_jit
+@_leaf
 def _last_member(word, w):
     return (w << 6) + 63 - np.int64(_leading_zeros(word))
 
@@ -1320,7 +1321,7 @@ _leading_zeros = _zeros_of_word('ctlz')
 _trailing_zeros = _zeros_of_word('cttz')
 
 
-@_jit
+@_leaf
 def _first_member(words):
     w = 0
     while words[w] == 0:
@@ -1364,7 +1365,7 @@ def _write(bars, points, birth_edges, death_edges, capped, values):
             values[place, 0], values[place, 1] = _value(birth), _value(key)
 
 
-@_jit
+@_leaf
 def _value(key):
     return np.int32(key >> 32).view(np.float32)
 
@@ -1387,7 +1388,7 @@ def _sort(values):
     return values
 
 
-@_jit
+@_leaf
 def _insertion_sort(values, begin, end):
     for place in range(begin + 1, end):
         value = values[place]
@@ -1397,7 +1398,7 @@ def _insertion_sort(values, begin, end):
         values[place] = value
 
 
-@_jit
+@_leaf
 def _merge(values, merged, begin, middle, end):
     left, right = begin, middle
     for place in range(begin, end):
@@ -1430,9 +1431,8 @@ def engine(lower, upper, mask, items, n, first, last, effort, stop,
     could not end, as memory does not suffice.
     """
     _barcodes(
-        _read_only_view(_float32(lower, (items, n, n))),
-        _read_only_view(_float32(upper, (items, n, n))),
-        _read_only_view(_bool(mask, (items, n))), first, last, effort,
+        _float32(lower, (items, n, n)), _float32(upper, (items, n, n)),
+        _bool(mask, (items, n)), first, last, effort,
         _int32(stop, 1), _int32(birth_edges, (items, num_bars, 2)),
         _int32(death_edges, (items, num_bars, 2)),
         _bool(capped, (items, num_bars)),
@@ -1451,7 +1451,7 @@ def call(lower, upper, mask, first, last, effort, stop, birth_edges,
         values.ctypes.data, values.shape[1], counts.ctypes.data)
 
 
-@_jit
+@_leaf
 def _spanning_tree(dist, mask, edges, weights, reach, closed, parent):
     """A minimum spanning tree by Prim's algorithm, into `edges` and `weights`.
 
@@ -1489,7 +1489,7 @@ def _spanning_tree(dist, mask, edges, weights, reach, closed, parent):
         size += 1
 
 
-@_jit
+@_leaf
 def _insert_edge(edges, weights, size, i, j, weight):
     """Puts an edge where it belongs among the `size` before."""
     low, high = min(i, j), max(i, j)
@@ -1728,12 +1728,3 @@ def _shape(buffer):
     for size in sizes[:-1]:
         product *= size
     return product, sizes[-1]
-
-
-@extending.intrinsic
-def _read_only_view(context, array):
-    """The same array, of the type that the engine is compiled for anyway."""
-    def generate(context, builder, signature, args):
-        return numba.core.imputils.impl_ret_borrowed(
-            context, builder, signature.return_type, args[0])
-    return array.copy(readonly=True)(array), generate
