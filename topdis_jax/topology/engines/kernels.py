@@ -109,7 +109,9 @@ CALL_SIGNATURE = numba.int32(
     numba.float32[:, :, ::1], numba.float32[:, :, ::1], numba.bool_[:, ::1],
     numba.int64, numba.int64, numba.float64,
     numba.int32[::1], numba.int32[:, :, ::1], numba.int32[:, :, ::1],
-    numba.bool_[:, ::1], numba.float32[:, :, ::1], numba.int32[::1])
+    numba.bool_[:, ::1], numba.int32[::1])
+PAIR_SIGNATURE = (numba.float32[:, ::1], numba.float32[:, ::1], numba.int64,
+                  numba.int32[::1])
 
 
 @_leaf
@@ -1441,14 +1443,36 @@ def engine(lower, upper, mask, items, n, first, last, effort, stop,
 
 
 def call(lower, upper, mask, first, last, effort, stop, birth_edges,
-         death_edges, capped, values, counts):
-    """`engine` of these arrays."""
+         death_edges, capped, counts):
+    """`engine` of these arrays, without values."""
     items, n = mask.shape
     return _engine(
         lower.ctypes.data, upper.ctypes.data, mask.ctypes.data, items, n,
         first, last, effort, stop.ctypes.data, birth_edges.ctypes.data,
-        death_edges.ctypes.data, capped.ctypes.data, capped.shape[1],
-        values.ctypes.data, values.shape[1], counts.ctypes.data)
+        death_edges.ctypes.data, capped.ctypes.data, capped.shape[1], 0, 0,
+        counts.ctypes.data)
+
+
+def bars_of_pair(lower, upper, places, stop):
+    """(what `engine` returns, count, and the parts of host.Bars) of one pair.
+
+    Args: lower, upper: [n, n] float32. places: for so many bars at most.
+    """
+    n = lower.shape[0]
+    mask = np.ones(n, np.bool_)
+    edges = np.empty((2, places, 2), np.int32)
+    capped = np.empty(places, np.bool_)
+    values = np.empty((places, 2), np.float32)
+    counts = np.empty(1, np.int32)
+    done = _engine(
+        lower.ctypes.data, upper.ctypes.data, mask.ctypes.data, 1, n, 0, 1,
+        EFFORT, stop.ctypes.data, edges[0].ctypes.data, edges[1].ctypes.data,
+        capped.ctypes.data, places, values.ctypes.data, places,
+        counts.ctypes.data)
+    count = np.int64(counts[0])
+    size = max(0, min(count, places))
+    return (done, count, values[:size, 0], values[:size, 1],
+            edges[0, :size], edges[1, :size], capped[:size])
 
 
 @_leaf
