@@ -184,22 +184,7 @@ def with_tree(dist: jax.Array, mask: jax.Array
       2] of its minimum spanning tree, upper).
     """
     dist = jnp.where(validity.pairs_of(mask), dist, 0.0)
-    edges = trees.spanning_tree(dist, mask=mask)
-    return dist, edges, _upper_of_tree(lax.stop_gradient(dist), edges)
-
-
-def _upper_of_tree(dist, edges):
-    """dist at the edges of a spanning tree, and more than all of it elsewhere.
-
-    A bar that ends there would be capped; none is, as the whole complex is a
-    simplex in the end.
-    """
-    largest = jnp.max(dist, axis=(-2, -1), keepdims=True, initial=0.0)
-    above = jnp.minimum(largest, 1e38) * 2 + 1
-    upper = jnp.where(trees.adjacency(edges, dist.shape[-1]), dist,
-                      jnp.maximum(above, largest))
-    on_diagonal = jnp.eye(dist.shape[-1], dtype=bool)
-    return jnp.where(jnp.broadcast_to(on_diagonal, dist.shape), 0.0, upper)
+    return dist, *trees.tree_and_upper(dist, mask)
 
 
 @functools.partial(jax.jit, static_argnums=3)

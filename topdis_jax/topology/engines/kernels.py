@@ -1529,6 +1529,27 @@ def _insert_edge(edges, weights, size, i, j, weight):
     edges[place, 0], edges[place, 1] = low, high
 
 
+@_leaf
+def _upper_of_tree(dist, edges, upper):
+    """See `trees.tree_and_upper`."""
+    n, largest = dist.shape[0], np.float32(0)
+    for i in range(n):
+        row = dist[i]
+        for j in range(n):
+            largest = max(largest, row[j])
+    above = max(largest, min(largest, np.float32(1e38)) * np.float32(2)
+                + np.float32(1))
+    for i in range(n):
+        row = upper[i]
+        for j in range(n):
+            row[j] = above
+        row[i] = 0
+    for place in range(edges.shape[0]):
+        i, j = edges[place, 0], edges[place, 1]
+        if i != j:  # in a place in use
+            upper[i, j], upper[j, i] = dist[i, j], dist[j, i]
+
+
 ENGINE_NAME = 'topdis_jax_engine'
 ENGINE_SIGNATURE = numba.int32(
     *[numba.intp] * 7, numba.float64, *[numba.intp] * 8)
@@ -1540,7 +1561,7 @@ _engine = numba.types.ExternalFunction(ENGINE_NAME, ENGINE_SIGNATURE)
 # xla/ffi/api/c_api.h in the folder that jax.ffi.include_dir() names. Places of
 # the fields that are needed, in bytes: of XLA_FFI_CallFrame,
 _EXTENSION, _API, _STAGE = 8, 16, 32
-_NUM_ARGS, _ARGS, _RESULTS = 56, 72, 112
+_NUM_ARGS, _ARGS, _NUM_RESULTS, _RESULTS = 56, 72, 96, 112
 # of XLA_FFI_Buffer,
 _DATA, _RANK, _SIZES = 24, 32, 40
 # of XLA_FFI_Metadata_Extension, of XLA_FFI_Metadata (the version, which the
@@ -1557,8 +1578,9 @@ def handle(frame):
     """XLA_FFI_Error* (XLA_FFI_CallFrame*): barcodes or trees of all items.
 
     Of two arguments, distances [..., n, n] float32 and a mask [..., n] bool,
-    the edges [..., n - 1, 2] int32 of spanning trees, see `_spanning_tree`.
-    Else barcodes. Arguments: lower and upper of each pair, [..., n, n] float32,
+    the edges [..., n - 1, 2] int32 of spanning trees, see `_spanning_tree`,
+    and, as a second result if there is one, [..., n, n] float32, see
+    `_upper_of_tree`. Else barcodes. Arguments: lower and upper of each pair, [..., n, n] float32,
     one mask [..., n] bool for all pairs, and [] int32, how many threads may
     work. Results: birth_edges, death_edges [pairs, ..., num_bars, 2] int32,
     capped [pairs, ..., num_bars] bool and counts [pairs, ...] int32, see
@@ -1630,11 +1652,15 @@ def _execute_trees(frame):
     mask = _bool(_word(_word(args + 8) + _DATA), (items, n))
     edges = _int32(_word(_word(results) + _DATA), (items, n - 1, 2))
     edges[:] = 0
+    with_upper = _word(frame + _NUM_RESULTS) == 2
     weights, reach, closed = np.empty((3, n), np.float32)
     parent = np.empty(n, np.int32)
     for item in range(items):
         _spanning_tree(dist[item], mask[item], edges[item], weights, reach,
                        closed, parent)
+        if with_upper:
+            upper = _word(_word(results + 8) + _DATA) + 4 * item * n * n
+            _upper_of_tree(dist[item], edges[item], _float32(upper, (n, n)))
 
 
 @_jit
