@@ -43,6 +43,8 @@ _NO_SIGN = 0x7FFFFFFF  # -0 counts as 0
 _PARTS = 8  # of the vertices; a power of 2 divides quickly
 _BLOCK = 16
 _TILE = 8  # a power of 2
+# Of a block of vertices, from so many vertices on.
+_WIDTH, _MANY = 32, 192
 _INT32 = ir.IntType(32)
 
 # Whose column has a relation as its pivot, if no reduced one has.
@@ -406,13 +408,40 @@ def _first_witness(keys, i, j, begin, end):
 
 
 @_leaf
-def _least_above(keys, i, j, floor):
-    """min over k of max(keys[i, k], keys[j, k]) where that is above floor."""
+def _least_above(row_i, row_j, floor):
+    """min over k of max(row_i[k], row_j[k]) where that is above floor."""
     least = np.int64(NO_KEY)
-    for k in range(keys.shape[1]):
-        key = max(keys[i, k], keys[j, k])
+    for k in range(row_i.size):
+        key = max(row_i[k], row_j[k])
         key = key if key > floor else NO_KEY
         least = min(least, key)
+    return least
+
+
+@_leaf
+def _least_of_blocks(keys, i, j, floor, minima):
+    """`_least_above` of rows i and j, with the search before in mind.
+
+    Args:
+      floor: what the search before found, if there was one.
+      minima: [blocks of vertices], what each had above the floor before: only
+        the block of the floor is searched again. Or 0 first: nothing is
+        known. Or of size 0, for few points.
+    """
+    if not minima.size:
+        return _least_above(keys[i], keys[j], floor)
+    first, last = 0, minima.size
+    if minima[0]:
+        a, b = _ends(floor)
+        first = (a + b - (i if a == i or b == i else j)) // _WIDTH
+        last = first + 1
+    for block in range(first, last):
+        begin, end = _WIDTH * block, min(_WIDTH * (block + 1), keys.shape[0])
+        minima[block] = _least_above(keys[i, begin:end], keys[j, begin:end],
+                                     floor)
+    least = np.int64(NO_KEY)
+    for block in range(minima.size):
+        least = min(least, minima[block])
     return least
 
 
@@ -424,26 +453,27 @@ def _opposite(key, i, j):
 
 
 @_inlined
-def _first_triangle(keys, i, j, key, tie):
+def _first_triangle(keys, i, j, key, tie, minima):
     """The smallest triangle of {i, j} above the relation (key, tie).
 
     {i, j} is not younger than `key`. The key is NO_KEY if there is none.
+    minima: see `_least_of_blocks`.
     """
     if keys[i, j] != key:
         v = _same_youngest(keys, i, j, key)
         if v > tie:
             return key, v
-    return _next_triangle(keys, i, j, key, tie)
+    return _next_triangle(keys, i, j, key, tie, minima)
 
 
 @_inlined
-def _next_triangle(keys, i, j, key, tie):
+def _next_triangle(keys, i, j, key, tie, minima):
     """The same, where (key, tie) is itself a triangle of {i, j}."""
     if keys[i, j] == key:
         k = _first_witness(keys, i, j, tie + 1, keys.shape[0])
         if k >= 0:
             return key, k
-    key = _least_above(keys, i, j, key)
+    key = _least_of_blocks(keys, i, j, key, minima)
     return key, _opposite(key, i, j)
 
 
@@ -477,19 +507,21 @@ def _cohomology(keys, upper, candidates, effort, stop):
     num_bars = _cohomology_into(
         bars, keys, upper.view(np.int32), candidates, _table(candidates.size),
         np.empty((64, 3), np.int64), np.empty(64, np.int64),
+        np.empty((64, (n + _WIDTH - 1) // _WIDTH if n >= _MANY else 0),
+                 np.int64),
         np.empty(2 * candidates.size + 64, np.int64),
         np.zeros(candidates.size + 1, np.int64), moves, stop)
     return num_bars >= 0, bars[:max(num_bars, 0)]
 
 
 @_jit
-def _cohomology_into(bars, keys, bits, candidates, table, heap, column, pool,
-                     starts, moves, stop):
+def _cohomology_into(bars, keys, bits, candidates, table, heap, column,
+                     minima, pool, starts, moves, stop):
     """Returns the number of bars, or -1 if it takes more moves."""
     bars, keys, bits = _borrowed(bars), _borrowed(keys), _borrowed(bits)
     heap, column = _borrowed(heap), _borrowed(column)
     pool, starts = _borrowed(pool), _borrowed(starts)
-    table = _borrowed(table)
+    table, minima = _borrowed(table), _borrowed(minima)
     columns, num_bars = 0, 0
     for place in range(candidates.size - 1, -1, -1):
         birth = candidates[place]
@@ -499,23 +531,24 @@ def _cohomology_into(bars, keys, bits, candidates, table, heap, column, pool,
         if cap < birth:  # lower == upper: it ends when it is born
             continue
         # No other column has the cap, so that the pivot is at most the cap.
-        key, tie = _least_above(keys, i, j, birth), name
+        key, tie = _least_above(keys[i], keys[j], birth), name
         if key >= cap:
             key = cap
         else:
             tie = _opposite(key, i, j)
             owner = _owner(keys, bits, table, key, tie)
-            added = 0
+            column[0], added = name, 1
             if owner != _NOBODY:
-                _sift_up(heap, 0, key, tie, name)
-                key, tie, added, heap, column, moves = _reduce_column(
-                    keys, bits, table, pool, starts, cap, name, owner, heap,
-                    column, moves, stop)
+                minima[0] = 0
+                _sift_up(heap, 0, key, tie, 0)
+                key, tie, added, heap, column, minima, moves = _reduce_column(
+                    keys, bits, table, pool, starts, cap, owner, heap, column,
+                    minima, moves, stop)
                 if moves < 0 or stop[0]:
                     return -1
             if key != cap or tie != name:
                 _insert(table, key, tie, columns)
-                pool = _store(name, column[:added], pool, starts, columns)
+                pool = _store(column[:added], pool, starts, columns)
                 columns += 1
         if key >> 32 > birth >> 32:
             bars[num_bars, 0], bars[num_bars, 1] = key, tie
@@ -546,63 +579,68 @@ def _cap(bits, i, j):
 
 
 @_jit
-def _reduce_column(keys, bits, table, pool, starts, cap, name, owner, heap,
-                   column, moves, stop):
+def _reduce_column(keys, bits, table, pool, starts, cap, owner, heap, column,
+                   minima, moves, stop):
     """Adds columns until the pivot is nobody's.
 
-    The heap holds the next relation of each edge of the column; its top is
-    the pivot at first, which `owner` has. Returns the pivot and the edges
-    that were added, column[:added], with the two arrays, which may have grown,
-    and the moves that are left: no column comes of a negative number.
+    The heap holds the next relation of each edge of the column, which begins
+    with that of the candidate column[0], and the edge's place in the column;
+    its top is the pivot at first, which `owner` has. Returns the pivot and the
+    edges that were added, column[:added], with the three arrays, which may
+    have grown, and the moves that are left: no column comes of a negative
+    number.
     """
-    key, tie = heap[0, 0], heap[0, 1]
-    size, added = 1, 0
+    key, tie, name = heap[0, 0], heap[0, 1], column[0]
+    size, added = 1, 1
     while owner != _NOBODY and moves >= 0 and not stop[0]:
         begin, end = 0, 1
         if owner != _OWN_EDGE:
             begin, end = starts[owner], starts[owner + 1]
         while added + end - begin > column.size:
-            column = _grow(column)
+            column, minima = _grow(column), _grow(minima)
         while size + 2 * (end - begin) > heap.shape[0]:
             heap = _grow(heap)
         moves -= end - begin
         for place in range(begin, end):
             edge = key & 0xFFFFFFFF if owner == _OWN_EDGE else pool[place]
             column[added] = edge
+            minima[added] = 0
+            size = _add(keys, bits, column, added, key, tie, cap, minima,
+                        heap, size)
             added += 1
-            size = _add(keys, bits, edge, key, tie, cap, name, heap, size)
-        key, tie, size, moves = _next_pivot(keys, key, tie, cap, heap, size,
-                                            moves)
+        key, tie, size, moves = _next_pivot(keys, column, key, tie, cap,
+                                            minima, heap, size, moves)
         if key == NO_KEY:
-            return cap, name, added, heap, column, moves
+            return cap, name, added, heap, column, minima, moves
         owner = _owner(keys, bits, table, key, tie)
-    return key, tie, added, heap, column, moves
+    return key, tie, added, heap, column, minima, moves
 
 
 @_inlined
-def _add(keys, bits, edge, key, tie, cap, name, heap, size):
-    """Adds an edge's relations between (key, tie) and the cap of `name`.
+def _add(keys, bits, column, place, key, tie, cap, minima, heap, size):
+    """Adds an edge's relations between (key, tie) and the cap of column[0].
 
     All that is below cancels, and so does (key, tie) itself.
     """
+    edge, name = column[place], column[0]
     i, j = _ends(edge)
-    next_key, next_tie = _first_triangle(keys, i, j, key, tie)
+    next_key, next_tie = _first_triangle(keys, i, j, key, tie, minima[place])
     if next_key < cap:
-        _sift_up(heap, size, next_key, next_tie, edge)
+        _sift_up(heap, size, next_key, next_tie, place)
         size += 1
     own = _cap(bits, i, j)
     if _before(key, tie, own, edge) and _before(own, edge, cap, name):
-        _sift_up(heap, size, own, edge, edge)
+        _sift_up(heap, size, own, edge, place)
         size += 1
     return size
 
 
 @_inlined
-def _next_pivot(keys, key, tie, cap, heap, size, moves):
+def _next_pivot(keys, column, key, tie, cap, minima, heap, size, moves):
     """The smallest relation above (key, tie) that is there an odd number of
     times, with the heap's size and the moves left. Its key is NO_KEY if there
     is none."""
-    size, times = _advance(keys, key, tie, cap, heap, size)
+    size, times = _advance(keys, column, key, tie, cap, minima, heap, size)
     moves -= times
     while size and moves >= 0:
         key, tie = heap[0, 0], heap[0, 1]
@@ -611,7 +649,8 @@ def _next_pivot(keys, key, tie, cap, heap, size, moves):
             once &= heap[child, 0] != key or heap[child, 1] != tie
         if once:  # the usual case; mostly nobody's, and no need to go on
             return key, tie, size, moves
-        size, times = _advance(keys, key, tie, cap, heap, size)
+        size, times = _advance(keys, column, key, tie, cap, minima, heap,
+                               size)
         moves -= times
         if times & 1:
             return key, tie, size, moves
@@ -619,7 +658,7 @@ def _next_pivot(keys, key, tie, cap, heap, size, moves):
 
 
 @_inlined
-def _advance(keys, key, tie, cap, heap, size):
+def _advance(keys, column, key, tie, cap, minima, heap, size):
     """Moves the edges whose next relation is (key, tie) on to the one after.
 
     Returns the heap's size and how many they were.
@@ -627,17 +666,18 @@ def _advance(keys, key, tie, cap, heap, size):
     times = 0
     while size and heap[0, 0] == key and heap[0, 1] == tie:
         times += 1
-        edge = heap[0, 2]
+        place = heap[0, 2]
         next_key, next_tie = np.int64(NO_KEY), np.int64(0)
         if key & 0xFFFFFFFF:  # a cap stands for itself alone
-            i, j = _ends(edge)
-            next_key, next_tie = _next_triangle(keys, i, j, key, tie)
+            i, j = _ends(column[place])
+            next_key, next_tie = _next_triangle(keys, i, j, key, tie,
+                                                minima[place])
         if next_key >= cap:
             size -= 1
             next_key, next_tie = heap[size, 0], heap[size, 1]
-            edge = heap[size, 2]
+            place = heap[size, 2]
         if size:
-            _sift_down(heap, size, next_key, next_tie, edge)
+            _sift_down(heap, size, next_key, next_tie, place)
     return size, times
 
 
@@ -647,7 +687,7 @@ def _before(key, tie, other_key, other_tie):
 
 
 @_inlined
-def _sift_up(heap, place, key, tie, edge):
+def _sift_up(heap, place, key, tie, member):
     while place > 0:
         parent = (place - 1) >> 1
         if not _before(key, tie, heap[parent, 0], heap[parent, 1]):
@@ -655,11 +695,11 @@ def _sift_up(heap, place, key, tie, edge):
         for part in range(3):
             heap[place, part] = heap[parent, part]
         place = parent
-    heap[place, 0], heap[place, 1], heap[place, 2] = key, tie, edge
+    heap[place, 0], heap[place, 1], heap[place, 2] = key, tie, member
 
 
 @_inlined
-def _sift_down(heap, size, key, tie, edge):
+def _sift_down(heap, size, key, tie, member):
     """Puts an entry in the place of the top."""
     place = 0
     while True:
@@ -674,7 +714,7 @@ def _sift_down(heap, size, key, tie, edge):
         for part in range(3):
             heap[place, part] = heap[child, part]
         place = child
-    heap[place, 0], heap[place, 1], heap[place, 2] = key, tie, edge
+    heap[place, 0], heap[place, 1], heap[place, 2] = key, tie, member
 
 
 @_jit
@@ -721,16 +761,14 @@ def _owner(keys, bits, table, key, tie):
 
 
 @_jit
-def _store(name, added, pool, starts, columns):
-    """Keeps a column: its candidate and what was added an odd number of times.
+def _store(added, pool, starts, columns):
+    """Keeps a column: what was added an odd number of times.
 
     Returns the pool of columns, which may have grown.
     """
     used = starts[columns]
-    while used + added.size + 1 > pool.size:
+    while used + added.size > pool.size:
         pool = _grow(pool)
-    pool[used] = name
-    used += 1
     ordered = _sort(added)
     begin = 0
     while begin < ordered.size:
