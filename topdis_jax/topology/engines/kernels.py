@@ -426,10 +426,8 @@ def _least_of_blocks(keys, i, j, floor, minima):
       floor: what the search before found, if there was one.
       minima: [blocks of vertices], what each had above the floor before: only
         the block of the floor is searched again. Or 0 first: nothing is
-        known. Or of size 0, for few points.
+        known.
     """
-    if not minima.size:
-        return _least_above(keys[i], keys[j], floor)
     first, last = 0, minima.size
     if minima[0]:
         a, b = _ends(floor)
@@ -457,7 +455,7 @@ def _first_triangle(keys, i, j, key, tie, minima):
     """The smallest triangle of {i, j} above the relation (key, tie).
 
     {i, j} is not younger than `key`. The key is NO_KEY if there is none.
-    minima: see `_least_of_blocks`.
+    minima: see `_least_of_blocks`; of size 0 for few points.
     """
     if keys[i, j] != key:
         v = _same_youngest(keys, i, j, key)
@@ -473,7 +471,10 @@ def _next_triangle(keys, i, j, key, tie, minima):
         k = _first_witness(keys, i, j, tie + 1, keys.shape[0])
         if k >= 0:
             return key, k
-    key = _least_of_blocks(keys, i, j, key, minima)
+    if minima.size:
+        key = _least_of_blocks(keys, i, j, key, minima)
+    else:
+        key = _least_above(keys[i], keys[j], key)
     return key, _opposite(key, i, j)
 
 
