@@ -531,26 +531,27 @@ def _cohomology_into(bars, keys, bits, candidates, table, heap, column,
         cap = _cap(bits, i, j)
         if cap < birth:  # lower == upper: it ends when it is born
             continue
-        # No other column has the cap, so that the pivot is at most the cap.
-        key, tie = _least_above(keys[i], keys[j], birth), name
-        if key >= cap:
-            key = cap
-        else:
-            tie = _opposite(key, i, j)
-            owner = _owner(keys, bits, table, key, tie)
-            column[0], added = name, 1
-            if owner != _NOBODY:
-                minima[0] = 0
-                _sift_up(heap, 0, key, tie, 0)
-                key, tie, added, heap, column, minima, moves = _reduce_column(
-                    keys, bits, table, pool, starts, cap, owner, heap, column,
-                    minima, moves, stop)
-                if moves < 0 or stop[0]:
-                    return -1
-            if key != cap or tie != name:
-                _insert(table, key, tie, columns)
-                pool = _store(column[:added], pool, starts, columns)
-                columns += 1
+        key, tie, owner = _first_pivot(keys, bits, table, birth, cap)
+        column[0], size, heap_size = name, 1, 1
+        heap[0, 0], heap[0, 1], heap[0, 2] = key, tie, 0
+        _forget(minima, 0)
+        while owner != _NOBODY:
+            more = _num_edges(starts, owner)
+            while size + more > column.size:
+                column, minima = _grow(column), _grow(minima)
+            while heap_size + 2 * more > heap.shape[0]:
+                heap = _grow(heap)
+            key, tie, owner, size, heap_size, moves = _reduce_column(
+                keys, bits, table, pool, starts, cap, key, tie, owner, column,
+                size, minima, heap, heap_size, moves, stop)
+            if moves < 0 or stop[0]:
+                return -1
+        if key != cap or tie != name:
+            while starts[columns] + size > pool.size:
+                pool = _grow(pool)
+            _insert(table, key, tie, columns)
+            _store(column, size, pool, starts, columns)
+            columns += 1
         if key >> 32 > birth >> 32:
             bars[num_bars, 0], bars[num_bars, 1] = key, tie
             bars[num_bars, 2] = birth
@@ -579,42 +580,68 @@ def _cap(bits, i, j):
     return np.int64(bits[i, j] & _NO_SIGN) << 32
 
 
-@_jit
-def _reduce_column(keys, bits, table, pool, starts, cap, owner, heap, column,
-                   minima, moves, stop):
-    """Adds columns until the pivot is nobody's.
+@_leaf
+def _first_pivot(keys, bits, table, birth, cap):
+    """The pivot of a candidate's coboundary, and whose it is.
 
-    The heap holds the next relation of each edge of the column, which begins
-    with that of the candidate column[0], and the edge's place in the column;
-    its top is the pivot at first, which `owner` has. Returns the pivot and the
-    edges that were added, column[:added], with the three arrays, which may
-    have grown, and the moves that are left: no column comes of a negative
-    number.
+    No other column has the cap, so that the pivot is at most the cap.
     """
-    key, tie, name = heap[0, 0], heap[0, 1], column[0]
-    size, added = 1, 1
+    i, j = _ends(birth)
+    key = _least_above(keys[i], keys[j], birth)
+    if key >= cap:
+        return cap, birth & 0xFFFFFFFF, np.int64(_NOBODY)
+    tie = _opposite(key, i, j)
+    return key, tie, _owner(keys, bits, table, key, tie)
+
+
+@_inlined
+def _num_edges(starts, owner):
+    return 1 if owner == _OWN_EDGE else starts[owner + 1] - starts[owner]
+
+
+@_inlined
+def _forget(minima, place):
+    """So that nothing is known of this edge of a column."""
+    if minima.shape[1]:
+        minima[place, 0] = 0
+
+
+@_leaf
+def _reduce_column(keys, bits, table, pool, starts, cap, key, tie, owner,
+                   column, size, minima, heap, heap_size, moves, stop):
+    """Adds columns until the pivot is nobody's, or there is no room for one.
+
+    Args:
+      key, tie, owner: the pivot, and whose column there is room for.
+      column: its edges are column[:size], the candidate first.
+      heap: the next relation of each edge, from the pivot on, and the edge's
+        place in the column.
+      moves: how many it may take.
+
+    Returns:
+      (key, tie, owner, size, heap_size, moves); no column comes of a negative
+      number of moves.
+    """
+    name = column[0]
     while owner != _NOBODY and moves >= 0 and not stop[0]:
-        begin, end = 0, 1
-        if owner != _OWN_EDGE:
-            begin, end = starts[owner], starts[owner + 1]
-        while added + end - begin > column.size:
-            column, minima = _grow(column), _grow(minima)
-        while size + 2 * (end - begin) > heap.shape[0]:
-            heap = _grow(heap)
-        moves -= end - begin
-        for place in range(begin, end):
-            edge = key & 0xFFFFFFFF if owner == _OWN_EDGE else pool[place]
-            column[added] = edge
-            minima[added] = 0
-            size = _add(keys, bits, column, added, key, tie, cap, minima,
-                        heap, size)
-            added += 1
-        key, tie, size, moves = _next_pivot(keys, column, key, tie, cap,
-                                            minima, heap, size, moves)
+        more = _num_edges(starts, owner)
+        if size + more > column.size or heap_size + 2 * more > heap.shape[0]:
+            break
+        moves -= more
+        for place in range(more):
+            column[size] = (key & 0xFFFFFFFF if owner == _OWN_EDGE
+                            else pool[starts[owner] + place])
+            _forget(minima, size)
+            heap_size = _add(keys, bits, column, size, key, tie, cap, minima,
+                             heap, heap_size)
+            size += 1
+        key, tie, heap_size, moves = _next_pivot(
+            keys, column, key, tie, cap, minima, heap, heap_size, moves)
         if key == NO_KEY:
-            return cap, name, added, heap, column, minima, moves
-        owner = _owner(keys, bits, table, key, tie)
-    return key, tie, added, heap, column, minima, moves
+            key, tie, owner = cap, name, np.int64(_NOBODY)
+        else:
+            owner = _owner(keys, bits, table, key, tie)
+    return key, tie, owner, size, heap_size, moves
 
 
 @_inlined
@@ -761,27 +788,24 @@ def _owner(keys, bits, table, key, tie):
     return table[place, 2] if table[place, 0] else np.int64(_NOBODY)
 
 
-@_jit
-def _store(added, pool, starts, columns):
-    """Keeps a column: what was added an odd number of times.
-
-    Returns the pool of columns, which may have grown.
-    """
+@_leaf
+def _store(column, size, pool, starts, columns):
+    """Keeps a column: the edges that are there an odd number of times."""
     used = starts[columns]
-    while used + added.size > pool.size:
-        pool = _grow(pool)
-    ordered = _sort(added)
-    begin = 0
-    while begin < ordered.size:
+    last = used + size
+    for place in range(size):
+        pool[used + place] = column[place]
+    _sort_part(pool, used, last)
+    begin = used
+    while begin < last:
         end = begin
-        while end < ordered.size and ordered[end] == ordered[begin]:
+        while end < last and pool[end] == pool[begin]:
             end += 1
         if (end - begin) & 1:
-            pool[used] = ordered[begin]
+            pool[used] = pool[begin]
             used += 1
         begin = end
     starts[columns + 1] = used
-    return pool
 
 
 class _Pivots(NamedTuple):
@@ -1370,16 +1394,6 @@ def _first_member(words):
     return (w << 6) + np.int64(_trailing_zeros(words[w]))
 
 
-@_jit
-def _sort_part(values, begin, end):
-    if end - begin <= 32:
-        _insertion_sort(values, begin, end)
-    else:
-        ordered = _sort(values[begin:end])
-        for place in range(ordered.size):
-            values[begin + place] = ordered[place]
-
-
 # Both ways end here.
 
 
@@ -1416,7 +1430,7 @@ def _sort(values):
     """Ascending. In its own words: NumPy's takes seconds to compile."""
     values, run = values.copy(), 16
     for begin in range(0, values.size, run):
-        _insertion_sort(values, begin, min(begin + run, values.size))
+        _sort_part(values, begin, min(begin + run, values.size))
     if values.size <= run:
         return values
     spare = np.empty_like(values)
@@ -1430,13 +1444,19 @@ def _sort(values):
 
 
 @_leaf
-def _insertion_sort(values, begin, end):
-    for place in range(begin + 1, end):
-        value = values[place]
-        while place > begin and values[place - 1] > value:
-            values[place] = values[place - 1]
-            place -= 1
-        values[place] = value
+def _sort_part(values, begin, end):
+    """Ascending, in its place: Shell's sort, for what is mostly short."""
+    gap = 1
+    while 9 * gap < end - begin:
+        gap = 3 * gap + 1
+    while gap:
+        for place in range(begin + gap, end):
+            value = values[place]
+            while place >= begin + gap and values[place - gap] > value:
+                values[place] = values[place - gap]
+                place -= gap
+            values[place] = value
+        gap //= 3
 
 
 @_leaf
