@@ -140,8 +140,8 @@ def _barcodes_of_one_lower(lower, uppers, points, effort, stop, birth_edges,
     if not valid.any():
         counts[:] = -1
         return
-    keys = _edge_keys(lower)
-    candidates = _candidates(lower, uppers, keys)
+    keys, nearest = _edge_keys(lower)
+    candidates = _candidates(lower, uppers, keys, nearest)
     for item in range(uppers.shape[0]):
         counts[item] = -1
         if valid[item]:
@@ -181,13 +181,12 @@ def _is_valid(lower, upper):
     n = lower.shape[0]
     for i in range(n):
         lows, highs = lower[i], upper[i]
-        good = np.int32(0)
+        good = True
         for j in range(n):
             # A comparison with NaN is false.
-            good += np.int32((lows[j] >= np.float32(0))
-                             & (lows[j] <= highs[j])
-                             & (highs[j] < np.float32(np.inf)))
-        if good < n or highs[i] != 0:
+            good &= ((lows[j] >= np.float32(0)) & (lows[j] <= highs[j])
+                     & (highs[j] < np.float32(np.inf)))
+        if not good or highs[i] != 0:
             return False
     return (_is_symmetric(lower.view(np.int32))
             and _is_symmetric(upper.view(np.int32)))
@@ -265,15 +264,31 @@ def _transposed(builder, rows):
 
 @_jit
 def _edge_keys(lower):
+    """(keys, nearest [n, _PARTS]): see `_keys_of_rows`."""
     n = lower.shape[0]
-    bits = lower.view(np.int32)
     keys = np.empty((n, n), np.int64)
+    nearest = np.empty((n, _PARTS), np.int32)
+    _keys_of_rows(lower.view(np.int32), keys, nearest)
+    return keys, nearest
+
+
+@_leaf
+def _keys_of_rows(bits, keys, nearest):
+    """Keys of all edges; and the nearest neighbor of each vertex, in each
+    part of the vertices."""
+    n = bits.shape[0]
     for i in range(n):
-        for j in range(n):
-            name = (min(i, j) << 16) | max(i, j)
-            keys[i, j] = (np.int64(bits[i, j] & _NO_SIGN) << 32) | name
-        keys[i, i] = NO_KEY
-    return keys
+        some = i + 1 if i + 1 < n else i - 1  # for parts that have none
+        for part in range(_PARTS):
+            least = np.int64(NO_KEY)
+            for j in range(part * n // _PARTS, (part + 1) * n // _PARTS):
+                name = (min(i, j) << 16) | max(i, j)
+                key = (np.int64(bits[i, j] & _NO_SIGN) << 32) | name
+                key = key if i != j else NO_KEY
+                keys[i, j] = key
+                least = min(least, key)
+            a, b = _ends(least)
+            nearest[i, part] = a + b - i if least < NO_KEY else some
 
 
 @_inlined
@@ -282,7 +297,7 @@ def _ends(key):
 
 
 @_once
-def _candidates(lower, uppers, keys):
+def _candidates(lower, uppers, keys, nearest):
     """Keys of the edges without witness that some pair could have a bar of.
 
     A witness of an edge is a vertex of which both edges to its ends are
@@ -292,24 +307,18 @@ def _candidates(lower, uppers, keys):
     # In whole words of 8 bytes: of these most are 0, and soon passed.
     is_open = np.zeros((n + 7) & ~7, np.bool_)
     return _sort(_candidates_of_rows(
-        lower, uppers, keys, np.empty(4 * n + 16, np.int64), is_open,
-        np.empty(n, np.float32), np.empty(_PARTS, np.int64)))
+        lower, uppers, keys, nearest, np.empty(4 * n + 16, np.int64), is_open))
 
 
 @_jit
-def _candidates_of_rows(lower, uppers, keys, found, is_open, reach, nearest):
-    lower, uppers, keys = _borrowed(lower), _borrowed(uppers), _borrowed(keys)
-    found, is_open = _borrowed(found), _borrowed(is_open)
-    reach, nearest = _borrowed(reach), _borrowed(nearest)
-    n, size = lower.shape[0], 0
+def _candidates_of_rows(lower, uppers, keys, nearest, found, is_open):
+    found, n, size = _borrowed(found), lower.shape[0], 0
     for i in range(n - 1):
         if size + n > found.size:
             found = _grow(found)
         # Where loops begin at a multiple of 16, the compiler does best.
         begin = (i + 1) & ~15
-        _nearest_of_parts(keys, i, nearest)
-        _reach(lower, i, nearest, reach[begin:], begin)
-        _open_edges(lower, uppers, i, begin, reach, is_open[:n])
+        _open_edges(lower, uppers, i, nearest, begin, is_open)
         size = _append_candidates(lower, keys, i, is_open, found, size)
     return found[:size].copy()
 
@@ -327,50 +336,31 @@ def _append_candidates(lower, keys, i, is_open, found, size):
 
 
 @_leaf
-def _nearest_of_parts(keys, i, nearest):
-    """The neighbor of i that is nearest, in each part of the vertices."""
-    n = keys.shape[0]
-    some = i + 1 if i + 1 < n else i - 1  # for parts that have none
-    for part in range(_PARTS):
-        piece = keys[i, part * n // _PARTS:(part + 1) * n // _PARTS]
-        least = np.int64(NO_KEY)
-        for k in range(piece.size):
-            least = min(least, piece[k])
-        a, b = _ends(least)
-        nearest[part] = a + b - i if least < NO_KEY else some
+def _open_edges(lower, uppers, i, nearest, begin, is_open):
+    """Which edges {i, j}, j from `begin` on, may be candidates.
 
-
-@_leaf
-def _reach(lower, i, neighbors, reach, begin):
-    """min over some neighbors k of i of max(lower[i, k], lower[k, j]).
-
-    For j from `begin` on. An edge {i, j} that is longer than reach[j] has a
-    witness. A few near neighbors, the nearest of each part of the vertices,
-    are enough for most edges that have one.
+    An edge {i, j} has a witness if it is longer than both {i, k} and {j, k},
+    for some k. A few near neighbors k of i, the nearest of each part of the
+    vertices, are enough for most edges that have one.
     """
-    reach[:] = np.inf
-    for first in range(0, neighbors.size, 4):  # in one pass over `reach`
-        k, p = neighbors[first], neighbors[first + 1]
-        q, r = neighbors[first + 2], neighbors[first + 3]
-        row_k, row_p = lower[k, begin:], lower[p, begin:]
-        row_q, row_r = lower[q, begin:], lower[r, begin:]
-        at_k, at_p, at_q, at_r = (lower[i, k], lower[i, p], lower[i, q],
-                                  lower[i, r])
-        for j in range(reach.size):
-            reach[j] = min(reach[j], min(
-                min(max(at_k, row_k[j]), max(at_p, row_p[j])),
-                min(max(at_q, row_q[j]), max(at_r, row_r[j]))))
-
-
-@_leaf
-def _open_edges(lower, uppers, i, begin, reach, is_open):
-    """Which edges {i, j}, j from `begin` on, may be candidates."""
-    row, reach, is_open = lower[i, begin:], reach[begin:], is_open[begin:]
+    row = lower[i, begin:]
+    is_open = is_open[begin:begin + row.size]
     is_open[:] = False
     for item in range(uppers.shape[0]):
         upper = uppers[item, i, begin:]
         for j in range(row.size):
-            is_open[j] |= (row[j] < upper[j]) & (row[j] <= reach[j])
+            is_open[j] |= row[j] < upper[j]
+    for first in range(0, _PARTS, 4):  # as many rows in one pass
+        k, p = nearest[i, first], nearest[i, first + 1]
+        q, r = nearest[i, first + 2], nearest[i, first + 3]
+        row_k, row_p = lower[k, begin:], lower[p, begin:]
+        row_q, row_r = lower[q, begin:], lower[r, begin:]
+        at_k, at_p, at_q, at_r = (lower[i, k], lower[i, p], lower[i, q],
+                                  lower[i, r])
+        for j in range(row.size):
+            is_open[j] &= row[j] <= min(
+                min(max(at_k, row_k[j]), max(at_p, row_p[j])),
+                min(max(at_q, row_q[j]), max(at_r, row_r[j])))
 
 
 @_leaf
@@ -383,8 +373,10 @@ def _has_witness(lower, keys, i, j):
         block_j = row_j[begin:begin + 4 * _BLOCK]
         for k in range(block_i.size):
             longer = max(block_i[k], block_j[k])
-            shorter += np.int32(longer < value)
-            equal += np.int32(longer == value)
+            # The sum of two int32 is int64, of which a register holds half
+            # as many.
+            shorter = np.int32(shorter + (longer < value))
+            equal = np.int32(equal + (longer == value))
         if shorter:
             return True
     # More than i and j: the order of equal values decides.
@@ -1063,7 +1055,7 @@ def _is_spanned(lower, upper, keys, i, j, is_closed):
         end = min(begin + 4 * _BLOCK, row_i.size)
         within = np.int32(0)
         for k in range(begin, end):
-            within += np.int32(max(row_i[k], row_j[k]) <= value)
+            within = np.int32(within + (max(row_i[k], row_j[k]) <= value))
         if not within:
             continue
         for k in range(begin, end):
