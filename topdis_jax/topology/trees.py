@@ -89,7 +89,8 @@ def tree_paths(dist: jax.Array,
 
 
 def tree_and_upper(dist: jax.Array,
-                   mask: jax.Array) -> tuple[jax.Array, jax.Array]:
+                   mask: jax.Array
+                   ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """A minimum spanning tree, and the matrix that makes it zero.
 
     Args:
@@ -100,7 +101,8 @@ def tree_and_upper(dist: jax.Array,
       (edges [..., n - 1, 2] as `spanning_tree`, upper [..., n, n] float32:
       dist at the edges, 0 on the diagonal, and elsewhere more than all of
       dist: a bar that ends there would be capped; none is, as the whole
-      complex is a simplex in the end).
+      complex is a simplex in the end; [...] int32, how many edges have a
+      positive weight).
     """
     return _over_batch(_edges_and_upper, dist, mask)
 
@@ -178,7 +180,8 @@ def _sorted_edges(dist, mask):
 
 def _edges_and_upper(dist, mask):
     if mask.shape[0] < 2:
-        return jnp.zeros((0, 2), jnp.int32), jnp.zeros_like(dist)
+        return (jnp.zeros((0, 2), jnp.int32), jnp.zeros_like(dist),
+                jnp.zeros((), jnp.int32))
     return _tree.bind(*batched.of_one_type((dist, mask)))
 
 
@@ -190,7 +193,8 @@ def _edges_type(dist, mask):
 def _tree_type(dist, mask):
     n = mask.shape[-1]
     return _edges_type(dist, mask) + [
-        batched.result_type((dist, mask), (), np.float32, (n, n))]
+        batched.result_type((dist, mask), (), np.float32, (n, n)),
+        batched.result_type((dist, mask), (), np.int32, ())]
 
 
 def _lowering(array_program):
@@ -215,7 +219,8 @@ def _tree_as_array_program(dist, mask):
     largest = jnp.max(dist)
     above = jnp.maximum(jnp.minimum(largest, 1e38) * 2 + 1, largest)
     upper = jnp.where(apart, above, dist)
-    return [edges, jnp.where(jnp.eye(n, dtype=bool), 0.0, upper)]
+    return [edges, jnp.where(jnp.eye(n, dtype=bool), 0.0, upper),
+            jnp.sum(weights_at(dist, edges) > 0).astype(jnp.int32)]
 
 
 def _edges_as_array_program(dist, mask):

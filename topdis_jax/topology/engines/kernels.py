@@ -1582,8 +1582,8 @@ def _insert_edge(edges, weights, size, i, j, weight):
 
 @_leaf
 def _upper_of_tree(dist, edges, upper):
-    """See `trees.tree_and_upper`."""
-    n, largest = dist.shape[0], np.float32(0)
+    """See `trees.tree_and_upper`. Returns the number of positive weights."""
+    n, largest, count = dist.shape[0], np.float32(0), 0
     for i in range(n):
         row = dist[i]
         for j in range(n):
@@ -1599,6 +1599,8 @@ def _upper_of_tree(dist, edges, upper):
         i, j = edges[place, 0], edges[place, 1]
         if i != j:  # in a place in use
             upper[i, j], upper[j, i] = dist[i, j], dist[j, i]
+            count += dist[i, j] > 0
+    return count
 
 
 ENGINE_NAME = 'topdis_jax_engine'
@@ -1630,8 +1632,8 @@ def handle(frame):
 
     Of two arguments, distances [..., n, n] float32 and a mask [..., n] bool,
     the edges [..., n - 1, 2] int32 of spanning trees, see `_spanning_tree`,
-    and, as a second result if there is one, [..., n, n] float32, see
-    `_upper_of_tree`. Else barcodes. Arguments: lower and upper of each pair, [..., n, n] float32,
+    and, if these are not all results, the others of `trees.tree_and_upper`.
+    Else barcodes. Arguments: lower and upper of each pair, [..., n, n] float32,
     one mask [..., n] bool for all pairs, and [] int32, how many threads may
     work. Results: birth_edges, death_edges [pairs, ..., num_bars, 2] int32,
     capped [pairs, ..., num_bars] bool and counts [pairs, ...] int32, see
@@ -1703,15 +1705,17 @@ def _execute_trees(frame):
     mask = _bool(_word(_word(args + 8) + _DATA), (items, n))
     edges = _int32(_word(_word(results) + _DATA), (items, n - 1, 2))
     edges[:] = 0
-    with_upper = _word(frame + _NUM_RESULTS) == 2
+    is_all = _word(frame + _NUM_RESULTS) == 1
     weights, reach, closed = np.empty((3, n), np.float32)
     parent = np.empty(n, np.int32)
     for item in range(items):
         _spanning_tree(dist[item], mask[item], edges[item], weights, reach,
                        closed, parent)
-        if with_upper:
+        if not is_all:
             upper = _word(_word(results + 8) + _DATA) + 4 * item * n * n
-            _upper_of_tree(dist[item], edges[item], _float32(upper, (n, n)))
+            count = _word(_word(results + 16) + _DATA) + 4 * item
+            _int32(count, 1)[0] = _upper_of_tree(
+                dist[item], edges[item], _float32(upper, (n, n)))
 
 
 @_jit

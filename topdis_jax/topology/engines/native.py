@@ -45,8 +45,8 @@ def lower_trees(ctx: mlir.LoweringRuleContext, dist: Any,
     """The same of spanning trees.
 
     Args:
-      ctx: of the rule; its results are [..., n - 1, 2] int32, the edges, and
-        perhaps [..., n, n] float32, see `trees.tree_and_upper`.
+      ctx: of the rule; its results are the edges alone, or all that
+        `trees.tree_and_upper` has.
       dist, mask: [..., n, n] float32 and [..., n] bool.
     """
     warm_up()
