@@ -42,10 +42,9 @@ def define_flags():
 
 def _columns_alone(lower, upper):
     """A call without argument: the barcode by the reduction of columns."""
-    args = [*map(host._one_item, (lower, upper)),
-            host._all_points(len(lower))]
-    return lambda: host._all_entries(
-        *args, 1, effort=float(kernels.NO_KEY >> 40))
+    pair = [np.asarray(matrix, np.float32) for matrix in (lower, upper)]
+    return lambda: host.barcode_entries(
+        *pair, None, 1, threads=1, effort=float(kernels.NO_KEY >> 40))
 
 
 def time_round(name, x, y):

@@ -18,10 +18,8 @@ COHOMOLOGY, HOMOLOGY = 1e6, 0.0  # efforts: without a limit, and none
 
 
 def entries_by(effort, lower, upper, places=400):
-    args = [host._one_item(np.asarray(m, np.float32))
-            for m in (lower, upper)]
-    mask = host._all_points(len(lower))
-    return host._all_entries(*args, mask, places, effort=effort)[0]
+    pair = [np.asarray(m, np.float32)[None] for m in (lower, upper)]
+    return host.barcode_entries(*pair, None, places, effort=effort)
 
 
 def family(shape, second, form, n):

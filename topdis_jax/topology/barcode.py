@@ -163,16 +163,16 @@ Array([2., 0.], dtype=float32))
     whole_mask = validity.as_mask(mask, dist)
     validity.check_concrete(given, given, mask=mask, names=('dist', 'dist'))
     chosen = primitive.checked_engine(engine, dist.shape[-1], capacity)
-    dist, edges, upper = with_tree(dist, whole_mask)
+    dist, edges, upper, count = with_tree(dist, whole_mask)
     bars = barcodes_of((dist, upper), ((0, 1),), whole_mask, num_bars, chosen)
     degree_1 = Barcode(*(x[0] for x in bars))
-    return _degree_0(dist, edges, whole_mask, num_bars,
+    return _degree_0(dist, edges, count, whole_mask, num_bars,
                      degree_1.count == -1), degree_1
 
 
 @jax.jit
 def with_tree(dist: jax.Array, mask: jax.Array
-              ) -> tuple[jax.Array, jax.Array, jax.Array]:
+              ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
     """The pair of matrices whose relative bars are H1 of one cloud.
 
     Args:
@@ -181,36 +181,22 @@ def with_tree(dist: jax.Array, mask: jax.Array
 
     Returns:
       (lower: dist with 0 for points that do not take part, edges [..., n - 1,
-      2] of its minimum spanning tree, upper).
+      2] of its minimum spanning tree, upper, [...] how many of these edges
+      have a positive weight).
     """
     dist = jnp.where(validity.pairs_of(mask), dist, 0.0)
-    edges = trees.spanning_tree(dist, mask=mask)
-    return dist, edges, _upper_of_tree(lax.stop_gradient(dist), edges)
+    return dist, *trees.tree_and_upper(dist, mask)
 
 
-def _upper_of_tree(dist, edges):
-    """dist at the edges of a spanning tree, and more than all of it elsewhere.
-
-    A bar that ends there would be capped; none is, as the whole complex is a
-    simplex in the end.
-    """
-    largest = jnp.max(dist, axis=(-2, -1), keepdims=True, initial=0.0)
-    above = jnp.minimum(largest, 1e38) * 2 + 1
-    upper = jnp.where(trees.adjacency(edges, dist.shape[-1]), dist,
-                      jnp.maximum(above, largest))
-    on_diagonal = jnp.eye(dist.shape[-1], dtype=bool)
-    return jnp.where(jnp.broadcast_to(on_diagonal, dist.shape), 0.0, upper)
-
-
-@functools.partial(jax.jit, static_argnums=3)
-def _degree_0(dist, edges, mask, num_bars, invalid):
+@functools.partial(jax.jit, static_argnums=4)
+def _degree_0(dist, edges, count, mask, num_bars, invalid):
     """The Barcode of degree 0 by the edges of a spanning tree, ascending."""
-    count = jnp.sum(mask, axis=-1, keepdims=True) - 1
+    size = jnp.sum(mask, axis=-1, keepdims=True) - 1
     places = edges.shape[-2] if num_bars is None else num_bars
-    place = jnp.broadcast_to(jnp.arange(places), (*count.shape[:-1], places))
-    used = place < count
+    place = jnp.broadcast_to(jnp.arange(places), (*size.shape[:-1], places))
+    used = place < size
     # The longest first; of a tree with room for more edges, those in use.
-    at = jnp.where(used, count - 1 - place, 0)
+    at = jnp.where(used, size - 1 - place, 0)
     if edges.shape[-2] == 0:
         deaths = jnp.zeros((*mask.shape[:-1], places), jnp.float32)
     else:
@@ -219,9 +205,7 @@ def _degree_0(dist, edges, mask, num_bars, invalid):
     deaths = jnp.where(used, deaths, 0.0)
     deaths = jnp.where(invalid[..., None], jnp.nan, deaths)
     births = jnp.where(invalid[..., None], jnp.nan, jnp.zeros_like(deaths))
-    weights = weights_at(lax.stop_gradient(dist), edges)
-    positive = jnp.sum(weights > 0, axis=-1).astype(jnp.int32)
-    return Barcode(births, deaths, jnp.where(invalid, -1, positive))
+    return Barcode(births, deaths, jnp.where(invalid, -1, count))
 
 
 def barcodes_of(matrices: Sequence[jax.Array],

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 
 def entries_at(matrix: jax.Array,
@@ -23,17 +24,19 @@ def entries_at(matrix: jax.Array,
     if n == 0 or not edges:
         return [jnp.zeros(e.shape[:-1], matrix.dtype) for e in edges]
     flat = matrix.reshape(*matrix.shape[:-2], n * n)
-    places = [order[..., 0] * n + order[..., 1]
-              for e in edges for order in (e, e[..., ::-1])]
-    # One gather, and so one scatter in the backward pass. Parts are sliced:
-    # transposing jnp.split under shard_map fails in JAX 0.8.
-    together = jnp.take_along_axis(
-        flat, jnp.concatenate(places, axis=-1), axis=-1)
-    size = places[0].shape[-1]
-    values = [together[..., i * size:(i + 1) * size]
-              for i in range(len(places))]
-    # As a + (b - a) / 2, a mean of large numbers does not overflow.
-    return [a + (b - a) / 2 for a, b in zip(values[::2], values[1::2])]
+    # One gather, and so one scatter in the backward pass.
+    ends = edges[0] if len(edges) == 1 else jnp.concatenate(edges, axis=-2)
+    order = np.array([n, 1], np.int32)
+    places = ends[..., :1] * order + ends[..., 1:] * order[::-1]
+    both = jnp.take_along_axis(
+        flat, places.reshape(*places.shape[:-2], -1), axis=-1)
+    both = both.reshape(places.shape)
+    a, b = both[..., 0], both[..., 1]
+    # So written, a mean of large numbers does not overflow.
+    together = a + (b - a) / 2
+    size = edges[0].shape[-2]
+    # Transposing jnp.split under shard_map fails in JAX 0.8.
+    return [together[..., i * size:(i + 1) * size] for i in range(len(edges))]
 
 
 def weights_at(dist: jax.Array, edges: jax.Array) -> jax.Array:

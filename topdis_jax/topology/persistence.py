@@ -46,7 +46,7 @@ def rips_h1(dist: ArrayLike) -> Bars:
     """
     dist = real_matrix('dist', dist)
     validity.check_concrete(dist, dist, names=('dist', 'dist'))
-    lower, _, upper = barcode.with_tree(
+    lower, _, upper, _ = barcode.with_tree(
         barcode.flushed(jnp.asarray(dist, jnp.float32)),
         jnp.ones(len(dist), bool))
     return relative_h1(lower, upper)

@@ -88,18 +88,23 @@ def tree_paths(dist: jax.Array,
     return _over_batch(_tree_paths, dist, mask)
 
 
-def adjacency(edges: jax.Array, n: int) -> jax.Array:
-    """Whether edges [..., e, 2] join two of n points: [..., n, n] bool.
+def tree_and_upper(dist: jax.Array,
+                   mask: jax.Array
+                   ) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """A minimum spanning tree, and the matrix that makes it zero.
 
-    The diagonal is not defined.
+    Args:
+      dist: [..., n, n] float32, 0 for points that do not take part.
+      mask: [..., n] bool.
+
+    Returns:
+      (edges [..., n - 1, 2] as `spanning_tree`, upper [..., n, n] float32:
+      dist at the edges, 0 on the diagonal, and elsewhere more than all of
+      dist: a bar that ends there would be capped; none is, as the whole
+      complex is a simplex in the end; [...] int32, how many edges have a
+      positive weight).
     """
-    def of_one(edges):
-        i, j = edges.T
-        return jnp.zeros((n, n), bool).at[i, j].set(True).at[j, i].set(True)
-
-    for _ in range(edges.ndim - 2):
-        of_one = jax.vmap(of_one)
-    return of_one(edges)
+    return _over_batch(_edges_and_upper, dist, mask)
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -173,28 +178,61 @@ def _sorted_edges(dist, mask):
     return edges
 
 
+def _edges_and_upper(dist, mask):
+    if mask.shape[0] < 2:
+        return (jnp.zeros((0, 2), jnp.int32), jnp.zeros_like(dist),
+                jnp.zeros((), jnp.int32))
+    return _tree.bind(*batched.of_one_type((dist, mask)))
+
+
 def _edges_type(dist, mask):
     return [batched.result_type((dist, mask), (), np.int32,
                                 (mask.shape[-1] - 1, 2))]
 
 
-def _lower_edges(ctx, dist, mask):
+def _tree_type(dist, mask):
+    n = mask.shape[-1]
+    return _edges_type(dist, mask) + [
+        batched.result_type((dist, mask), (), np.float32, (n, n)),
+        batched.result_type((dist, mask), (), np.int32, ())]
+
+
+def _lowering(array_program):
     """To compiled code in a program of this process for a CPU alone."""
-    if primitive.target(ctx) == 'cpu':
-        return native.lower_trees(ctx, dist, mask)
-    one = _edges_as_array_program
-    for _ in range(ctx.avals_in[1].ndim - 1):
-        one = jax.vmap(one)
-    return mlir.lower_fun(one, multiple_results=False)(ctx, dist, mask)
+    def lower(ctx, dist, mask):
+        if primitive.target(ctx) == 'cpu':
+            return native.lower_trees(ctx, dist, mask)
+        one = array_program
+        for _ in range(ctx.avals_in[1].ndim - 1):
+            one = jax.vmap(one)
+        return mlir.lower_fun(one)(ctx, dist, mask)
+    return lower
 
 
-_edges = batched.make('topdis_jax_spanning_tree', _edges_type, _lower_edges)
+def _tree_as_array_program(dist, mask):
+    edges, = _edges_as_array_program(dist, mask)
+    i, j = edges.T
+    n = mask.shape[0]
+    # Not constants: see collectives.zeros.
+    apart = jnp.ones((n, n), bool) & (collectives.zeros(dist) == 0)
+    apart = apart.at[i, j].set(False).at[j, i].set(False)
+    largest = jnp.max(dist)
+    above = jnp.maximum(jnp.minimum(largest, 1e38) * 2 + 1, largest)
+    upper = jnp.where(apart, above, dist)
+    return [edges, jnp.where(jnp.eye(n, dtype=bool), 0.0, upper),
+            jnp.sum(weights_at(dist, edges) > 0).astype(jnp.int32)]
 
 
 def _edges_as_array_program(dist, mask):
-    return lax.platform_dependent(
+    return [lax.platform_dependent(
         dist, mask, cpu=lambda *args: _in_order(*_prim(*args))[0],
-        default=lambda *args: _in_order(*_boruvka(*args))[0][:-1])
+        default=lambda *args: _in_order(*_boruvka(*args))[0][:-1])]
+
+
+_edges = batched.make('topdis_jax_spanning_tree', _edges_type,
+                      _lowering(_edges_as_array_program))
+_tree = batched.make('topdis_jax_tree_and_upper', _tree_type,
+                     _lowering(_tree_as_array_program))
 
 
 def _boruvka(dist, mask):

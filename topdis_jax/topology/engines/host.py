@@ -41,6 +41,8 @@ from topdis_jax.topology.engines import kernels
 _THREAD_ENTRIES = 8192
 # From so many points on, a barcode may take longer than one waits for Ctrl-C.
 _LONG_POINTS = 1024
+# What tells the engine to stop, where nothing does.
+_GO_ON = np.zeros(1, np.int32)
 # Seconds between two signs of life of a compilation.
 _SIGN_OF_LIFE = 2.5
 
@@ -100,39 +102,64 @@ def relative_h1(lower: ArrayLike, upper: ArrayLike) -> Bars:
     if received[0].shape != received[1].shape:
         raise ValueError('lower and upper must have one shape, received '
                          f'{received[0].shape} and {received[1].shape}')
-    items = _one_item(received[0]), _one_item(received[1])
-    mask = _all_points(len(received[0]))
-    places = 16 * len(received[0]) + 64  # seldom too few
-    entries, values = _all_entries(*items, mask, places, with_values=True)
-    count = int(entries.count[0])
+    pair = [_writable(np.ascontiguousarray(_float32(matrix)))
+            for matrix in received]
+    places = 16 * len(pair[0]) + 64  # seldom too few
+    count, *bars = _bars_of_pair(*pair, places)
     if count < 0:
         validity.explain(dict(zip(('lower', 'upper'), received)),
                          ordered=True)
     if count > places:
-        entries, values = _all_entries(*items, mask, count, with_values=True)
-    values = values[0, :count]
-    return Bars(values[:, 0], values[:, 1], entries.birth_edges[0, :count],
-                entries.death_edges[0, :count], entries.capped[0, :count])
+        _, *bars = _bars_of_pair(*pair, count)
+    return Bars(*bars)
 
 
-def _one_item(matrix):
-    """_items of one, quickly: a small barcode takes 10 microseconds."""
-    item = np.ascontiguousarray(_float32(matrix))[None]
-    item.setflags(write=False)
-    return item
+def _writable(array):
+    """The array, or a copy if it is read-only: another type to the compiler,
+    of which a call takes longer."""
+    return array if array.flags.writeable else array.copy()
 
 
-@functools.lru_cache(maxsize=64)
-def _all_points(n):
-    """The mask of one item that has all points."""
-    mask = np.ones((1, n), bool)
-    mask.setflags(write=False)
-    return mask
+def _bars_of_pair(lower, upper, places):
+    """(count, *Bars) of [n, n] float32: as many of the bars as have places.
+
+    A small barcode takes 10 microseconds, and so the compiled code makes the
+    arrays.
+    """
+    warm_up()
+    compiled, n = _state['bars_of_pair'], len(lower)
+    if n < _LONG_POINTS:
+        return _checked(compiled(lower, upper, places, _GO_ON), n)
+    _check_points(n)
+    found, stop = [], np.zeros(1, np.int32)
+
+    def run(first, last):
+        found.append(_checked(compiled(lower, upper, places, stop), n))
+
+    if threading.current_thread() is threading.main_thread():
+        _share_out_and_wait(run, 1, 1, stop)
+    else:
+        run(0, 1)
+    return found[0]
+
+
+def _check_points(n):
+    if n > kernels.MAX_POINTS:
+        raise ValueError(f'received {n} points; barcodes are made for at most '
+                         f'{kernels.MAX_POINTS}, take a sample of them')
+
+
+def _checked(result, n):
+    """What follows the sign that memory sufficed."""
+    if not result[0]:
+        raise MemoryError(f'barcodes of {n} points')
+    return result[1:]
 
 
 def barcode_entries(lower: np.ndarray, upper: np.ndarray,
                     mask: np.ndarray | None, num_bars: int,
-                    threads: int | None = None) -> Entries:
+                    threads: int | None = None,
+                    effort: float = kernels.EFFORT) -> Entries:
     """The entries of many barcodes, shared out over threads.
 
     Never raises on values: this is what a compiled step calls. Consecutive
@@ -145,6 +172,7 @@ def barcode_entries(lower: np.ndarray, upper: np.ndarray,
         entries are not looked at.
       num_bars: places for each barcode.
       threads: at most so many; as many as there are cores if None.
+      effort: which way the engine takes, see `kernels`. Not for other results.
 
     Returns:
       Entries.
@@ -157,55 +185,42 @@ def barcode_entries(lower: np.ndarray, upper: np.ndarray,
     batch = lower.shape[:-2]
     if not batch == upper.shape[:-2] == mask.shape[:-1]:
         batch = np.broadcast_shapes(batch, upper.shape[:-2], mask.shape[:-1])
-    entries, _ = _all_entries(
+    entries = _all_entries(
         _items(lower, batch, (n, n)), _items(upper, batch, (n, n)),
-        _items(mask, batch, (n,)), num_bars, threads)
+        _items(mask, batch, (n,)), num_bars, threads or cores(), effort)
     return Entries(*(x.reshape((*batch, *x.shape[1:])) for x in entries))
 
 
 def _items(array, batch, shape):
-    """[items, *shape], C-contiguous and read-only.
-
-    Always read-only: that is another type to the compiler, and what comes
-    from a callback is so.
-    """
+    """[items, *shape], C-contiguous and writable."""
     if array.shape != batch + shape:
         array = np.broadcast_to(array, batch + shape)
     items = np.ascontiguousarray(array).reshape(math.prod(batch), *shape)
-    items.flags.writeable = False
-    return items
+    return _writable(items)
 
 
-def _all_entries(lower, upper, mask, num_bars, threads=None,
-                 with_values=False, effort=kernels.EFFORT):
-    """(Entries, values [items, num_bars, 2]) of items as _items makes them.
-
-    effort: see `kernels.EFFORT`.
-    """
+def _all_entries(lower, upper, mask, num_bars, threads, effort):
+    """Entries of items as _items makes them."""
     items, n = mask.shape
-    if n > kernels.MAX_POINTS:
-        raise ValueError(f'received {n} points; barcodes are made for at most '
-                         f'{kernels.MAX_POINTS}, take a sample of them')
+    _check_points(n)
     entries = Entries(np.zeros((items, num_bars, 2), np.int32),
                       np.zeros((items, num_bars, 2), np.int32),
                       np.zeros((items, num_bars), bool),
                       np.zeros(items, np.int32))
-    values = np.zeros((items, num_bars * with_values, 2), np.float32)
     call, stop = warm_up(), np.zeros(1, np.int32)
 
     def run(first, last):
-        if not call(lower, upper, mask, first, last, effort, stop,
-                    *entries[:3], values, entries.count):
-            raise MemoryError(f'barcodes of {n} points')
+        _checked((call(lower, upper, mask, first, last, effort, stop,
+                       *entries),), n)
 
     if n >= _LONG_POINTS and (
             threading.current_thread() is threading.main_thread()):
-        _share_out_and_wait(run, items, threads or cores(), stop)
+        _share_out_and_wait(run, items, threads, stop)
     elif items == 1 or upper.size < _THREAD_ENTRIES:
         run(0, items)
     else:
-        _share_out(run, items, threads or cores())
-    return entries, values
+        _share_out(run, items, threads)
+    return entries
 
 
 def _share_out_and_wait(run, items, threads, stop):
@@ -296,6 +311,9 @@ def _engine_and_call(cache):
     llvm.add_symbol(kernels.ENGINE_NAME, engine.address)
     call = numba.njit(nogil=True, cache=cache)(kernels.call)
     call.compile(kernels.CALL_SIGNATURE)
+    bars_of_pair = numba.njit(nogil=True, cache=cache)(kernels.bars_of_pair)
+    bars_of_pair.compile(kernels.PAIR_SIGNATURE)
+    _state['bars_of_pair'] = bars_of_pair
     return call
 
 

@@ -43,6 +43,8 @@ _NO_SIGN = 0x7FFFFFFF  # -0 counts as 0
 _PARTS = 8  # of the vertices; a power of 2 divides quickly
 _BLOCK = 16
 _TILE = 8  # a power of 2
+# Of a block of vertices, from so many vertices on.
+_WIDTH, _MANY = 32, 192
 _INT32 = ir.IntType(32)
 
 # Whose column has a relation as its pivot, if no reduced one has.
@@ -69,7 +71,10 @@ _jit = numba.njit(nogil=True)
 # For what is called in one place: a function of its own is made into machine
 # code by itself, and again in each that it is linked into.
 _once = numba.njit(nogil=True, inline='always')
-_inlined = numba.njit(nogil=True, forceinline=True)
+# For what neither makes arrays nor returns any: without counts of references,
+# which cost more than a step of a search.
+_leaf = numba.njit(nogil=True, _nrt=False)
+_inlined = numba.njit(nogil=True, forceinline=True, _nrt=False)
 
 
 @_once
@@ -102,18 +107,16 @@ def _barcodes(lower, upper, mask, first, last, effort, stop, birth_edges,
                 capped[item:end], values[item:end], counts[item:end])
 
 
-def _read_only(dtype, ndim):
-    return numba.types.Array(dtype, ndim, 'C', readonly=True)
-
-
 CALL_SIGNATURE = numba.int32(
-    _read_only(numba.float32, 3), _read_only(numba.float32, 3),
-    _read_only(numba.bool_, 2), numba.int64, numba.int64, numba.float64,
+    numba.float32[:, :, ::1], numba.float32[:, :, ::1], numba.bool_[:, ::1],
+    numba.int64, numba.int64, numba.float64,
     numba.int32[::1], numba.int32[:, :, ::1], numba.int32[:, :, ::1],
-    numba.bool_[:, ::1], numba.float32[:, :, ::1], numba.int32[::1])
+    numba.bool_[:, ::1], numba.int32[::1])
+PAIR_SIGNATURE = (numba.float32[:, ::1], numba.float32[:, ::1], numba.int64,
+                  numba.int32[::1])
 
 
-@_jit
+@_leaf
 def _is_alike(lower, mask, item, other):
     n = mask.shape[1]
     bits = lower.view(np.int32)
@@ -137,8 +140,8 @@ def _barcodes_of_one_lower(lower, uppers, points, effort, stop, birth_edges,
     if not valid.any():
         counts[:] = -1
         return
-    keys = _edge_keys(lower)
-    candidates = _candidates(lower, uppers, keys)
+    keys, nearest = _edge_keys(lower)
+    candidates = _candidates(lower, uppers, keys, nearest)
     for item in range(uppers.shape[0]):
         counts[item] = -1
         if valid[item]:
@@ -172,25 +175,24 @@ def _restrict(lower, uppers, points):
     return small, smalls
 
 
-@_jit
+@_leaf
 def _is_valid(lower, upper):
     """Whether a pair of matrices has none of the errors of relative_h1."""
     n = lower.shape[0]
     for i in range(n):
         lows, highs = lower[i], upper[i]
-        good = np.int32(0)
+        good = True
         for j in range(n):
             # A comparison with NaN is false.
-            good += np.int32((lows[j] >= np.float32(0))
-                             & (lows[j] <= highs[j])
-                             & (highs[j] < np.float32(np.inf)))
-        if good < n or highs[i] != 0:
+            good &= ((lows[j] >= np.float32(0)) & (lows[j] <= highs[j])
+                     & (highs[j] < np.float32(np.inf)))
+        if not good or highs[i] != 0:
             return False
     return (_is_symmetric(lower.view(np.int32))
             and _is_symmetric(upper.view(np.int32)))
 
 
-@_jit
+@_leaf
 def _is_symmetric(bits):
     """By tiles that are transposed first: columns are slow to read."""
     n = bits.shape[0]
@@ -262,15 +264,31 @@ def _transposed(builder, rows):
 
 @_jit
 def _edge_keys(lower):
+    """(keys, nearest [n, _PARTS]): see `_keys_of_rows`."""
     n = lower.shape[0]
-    bits = lower.view(np.int32)
     keys = np.empty((n, n), np.int64)
+    nearest = np.empty((n, _PARTS), np.int32)
+    _keys_of_rows(lower.view(np.int32), keys, nearest)
+    return keys, nearest
+
+
+@_leaf
+def _keys_of_rows(bits, keys, nearest):
+    """Keys of all edges; and the nearest neighbor of each vertex, in each
+    part of the vertices."""
+    n = bits.shape[0]
     for i in range(n):
-        for j in range(n):
-            name = (min(i, j) << 16) | max(i, j)
-            keys[i, j] = (np.int64(bits[i, j] & _NO_SIGN) << 32) | name
-        keys[i, i] = NO_KEY
-    return keys
+        some = i + 1 if i + 1 < n else i - 1  # for parts that have none
+        for part in range(_PARTS):
+            least = np.int64(NO_KEY)
+            for j in range(part * n // _PARTS, (part + 1) * n // _PARTS):
+                name = (min(i, j) << 16) | max(i, j)
+                key = (np.int64(bits[i, j] & _NO_SIGN) << 32) | name
+                key = key if i != j else NO_KEY
+                keys[i, j] = key
+                least = min(least, key)
+            a, b = _ends(least)
+            nearest[i, part] = a + b - i if least < NO_KEY else some
 
 
 @_inlined
@@ -279,7 +297,7 @@ def _ends(key):
 
 
 @_once
-def _candidates(lower, uppers, keys):
+def _candidates(lower, uppers, keys, nearest):
     """Keys of the edges without witness that some pair could have a bar of.
 
     A witness of an edge is a vertex of which both edges to its ends are
@@ -289,29 +307,23 @@ def _candidates(lower, uppers, keys):
     # In whole words of 8 bytes: of these most are 0, and soon passed.
     is_open = np.zeros((n + 7) & ~7, np.bool_)
     return _sort(_candidates_of_rows(
-        lower, uppers, keys, np.empty(4 * n + 16, np.int64), is_open,
-        np.empty(n, np.float32), np.empty(_PARTS, np.int64)))
+        lower, uppers, keys, nearest, np.empty(4 * n + 16, np.int64), is_open))
 
 
 @_jit
-def _candidates_of_rows(lower, uppers, keys, found, is_open, reach, nearest):
-    lower, uppers, keys = _borrowed(lower), _borrowed(uppers), _borrowed(keys)
-    found, is_open = _borrowed(found), _borrowed(is_open)
-    reach, nearest = _borrowed(reach), _borrowed(nearest)
-    n, size = lower.shape[0], 0
+def _candidates_of_rows(lower, uppers, keys, nearest, found, is_open):
+    found, n, size = _borrowed(found), lower.shape[0], 0
     for i in range(n - 1):
         if size + n > found.size:
             found = _grow(found)
         # Where loops begin at a multiple of 16, the compiler does best.
         begin = (i + 1) & ~15
-        _nearest_of_parts(keys, i, nearest)
-        _reach(lower, i, nearest, reach[begin:], begin)
-        _open_edges(lower, uppers, i, begin, reach, is_open[:n])
+        _open_edges(lower, uppers, i, nearest, begin, is_open)
         size = _append_candidates(lower, keys, i, is_open, found, size)
     return found[:size].copy()
 
 
-@_jit
+@_leaf
 def _append_candidates(lower, keys, i, is_open, found, size):
     words = is_open.view(np.uint64)
     for word in range((i + 1) >> 3, words.size):
@@ -323,69 +335,55 @@ def _append_candidates(lower, keys, i, is_open, found, size):
     return size
 
 
-@_jit
-def _nearest_of_parts(keys, i, nearest):
-    """The neighbor of i that is nearest, in each part of the vertices."""
-    n = keys.shape[0]
-    some = i + 1 if i + 1 < n else i - 1  # for parts that have none
-    for part in range(_PARTS):
-        piece = keys[i, part * n // _PARTS:(part + 1) * n // _PARTS]
-        least = np.int64(NO_KEY)
-        for k in range(piece.size):
-            least = min(least, piece[k])
-        a, b = _ends(least)
-        nearest[part] = a + b - i if least < NO_KEY else some
+@_leaf
+def _open_edges(lower, uppers, i, nearest, begin, is_open):
+    """Which edges {i, j}, j from `begin` on, may be candidates.
 
-
-@_jit
-def _reach(lower, i, neighbors, reach, begin):
-    """min over some neighbors k of i of max(lower[i, k], lower[k, j]).
-
-    For j from `begin` on. An edge {i, j} that is longer than reach[j] has a
-    witness. A few near neighbors, the nearest of each part of the vertices,
-    are enough for most edges that have one.
+    An edge {i, j} has a witness if it is longer than both {i, k} and {j, k},
+    for some k. A few near neighbors k of i, the nearest of each part of the
+    vertices, are enough for most edges that have one.
     """
-    reach[:] = np.inf
-    for first in range(0, neighbors.size, 4):  # in one pass over `reach`
-        k, p = neighbors[first], neighbors[first + 1]
-        q, r = neighbors[first + 2], neighbors[first + 3]
-        row_k, row_p = lower[k, begin:], lower[p, begin:]
-        row_q, row_r = lower[q, begin:], lower[r, begin:]
-        at_k, at_p, at_q, at_r = (lower[i, k], lower[i, p], lower[i, q],
-                                  lower[i, r])
-        for j in range(reach.size):
-            reach[j] = min(reach[j], min(
-                min(max(at_k, row_k[j]), max(at_p, row_p[j])),
-                min(max(at_q, row_q[j]), max(at_r, row_r[j]))))
-
-
-@_jit
-def _open_edges(lower, uppers, i, begin, reach, is_open):
-    """Which edges {i, j}, j from `begin` on, may be candidates."""
-    row, reach, is_open = lower[i, begin:], reach[begin:], is_open[begin:]
+    row = lower[i, begin:]
+    is_open = is_open[begin:begin + row.size]
     is_open[:] = False
     for item in range(uppers.shape[0]):
         upper = uppers[item, i, begin:]
         for j in range(row.size):
-            is_open[j] |= (row[j] < upper[j]) & (row[j] <= reach[j])
+            is_open[j] |= row[j] < upper[j]
+    for first in range(0, _PARTS, 4):  # as many rows in one pass
+        k, p = nearest[i, first], nearest[i, first + 1]
+        q, r = nearest[i, first + 2], nearest[i, first + 3]
+        row_k, row_p = lower[k, begin:], lower[p, begin:]
+        row_q, row_r = lower[q, begin:], lower[r, begin:]
+        at_k, at_p, at_q, at_r = (lower[i, k], lower[i, p], lower[i, q],
+                                  lower[i, r])
+        for j in range(row.size):
+            is_open[j] &= row[j] <= min(
+                min(max(at_k, row_k[j]), max(at_p, row_p[j])),
+                min(max(at_q, row_q[j]), max(at_r, row_r[j])))
 
 
-@_jit
+@_leaf
 def _has_witness(lower, keys, i, j):
     row_i, row_j = lower[i], lower[j]
     value = row_i[j]
-    within = np.int32(0)
+    shorter, equal = np.int32(0), np.int32(0)
     for begin in range(0, row_i.size, 4 * _BLOCK):
         block_i = row_i[begin:begin + 4 * _BLOCK]
         block_j = row_j[begin:begin + 4 * _BLOCK]
         for k in range(block_i.size):
-            within += np.int32(max(block_i[k], block_j[k]) <= value)
-        if within > 2:  # more than i and j: a witness, or equal values
-            return _first_witness(keys, i, j, 0, row_i.size) >= 0
-    return False
+            longer = max(block_i[k], block_j[k])
+            # The sum of two int32 is int64, of which a register holds half
+            # as many.
+            shorter = np.int32(shorter + (longer < value))
+            equal = np.int32(equal + (longer == value))
+        if shorter:
+            return True
+    # More than i and j: the order of equal values decides.
+    return equal > 2 and _first_witness(keys, i, j, 0, row_i.size) >= 0
 
 
-@_jit
+@_leaf
 def _first_witness(keys, i, j, begin, end):
     """The first witness of {i, j} among begin .. end - 1, or -1."""
     key = keys[i, j]
@@ -401,14 +399,39 @@ def _first_witness(keys, i, j, begin, end):
     return np.int64(-1)
 
 
-@_jit
-def _least_above(keys, i, j, floor):
-    """min over k of max(keys[i, k], keys[j, k]) where that is above floor."""
+@_leaf
+def _least_above(row_i, row_j, floor):
+    """min over k of max(row_i[k], row_j[k]) where that is above floor."""
     least = np.int64(NO_KEY)
-    for k in range(keys.shape[1]):
-        key = max(keys[i, k], keys[j, k])
+    for k in range(row_i.size):
+        key = max(row_i[k], row_j[k])
         key = key if key > floor else NO_KEY
         least = min(least, key)
+    return least
+
+
+@_leaf
+def _least_of_blocks(keys, i, j, floor, minima):
+    """`_least_above` of rows i and j, with the search before in mind.
+
+    Args:
+      floor: what the search before found, if there was one.
+      minima: [blocks of vertices], what each had above the floor before: only
+        the block of the floor is searched again. Or 0 first: nothing is
+        known.
+    """
+    first, last = 0, minima.size
+    if minima[0]:
+        a, b = _ends(floor)
+        first = (a + b - (i if a == i or b == i else j)) // _WIDTH
+        last = first + 1
+    for block in range(first, last):
+        begin, end = _WIDTH * block, min(_WIDTH * (block + 1), keys.shape[0])
+        minima[block] = _least_above(keys[i, begin:end], keys[j, begin:end],
+                                     floor)
+    least = np.int64(NO_KEY)
+    for block in range(minima.size):
+        least = min(least, minima[block])
     return least
 
 
@@ -420,26 +443,30 @@ def _opposite(key, i, j):
 
 
 @_inlined
-def _first_triangle(keys, i, j, key, tie):
+def _first_triangle(keys, i, j, key, tie, minima):
     """The smallest triangle of {i, j} above the relation (key, tie).
 
     {i, j} is not younger than `key`. The key is NO_KEY if there is none.
+    minima: see `_least_of_blocks`; of size 0 for few points.
     """
     if keys[i, j] != key:
         v = _same_youngest(keys, i, j, key)
         if v > tie:
             return key, v
-    return _next_triangle(keys, i, j, key, tie)
+    return _next_triangle(keys, i, j, key, tie, minima)
 
 
 @_inlined
-def _next_triangle(keys, i, j, key, tie):
+def _next_triangle(keys, i, j, key, tie, minima):
     """The same, where (key, tie) is itself a triangle of {i, j}."""
     if keys[i, j] == key:
         k = _first_witness(keys, i, j, tie + 1, keys.shape[0])
         if k >= 0:
             return key, k
-    key = _least_above(keys, i, j, key)
+    if minima.size:
+        key = _least_of_blocks(keys, i, j, key, minima)
+    else:
+        key = _least_above(keys[i], keys[j], key)
     return key, _opposite(key, i, j)
 
 
@@ -473,19 +500,21 @@ def _cohomology(keys, upper, candidates, effort, stop):
     num_bars = _cohomology_into(
         bars, keys, upper.view(np.int32), candidates, _table(candidates.size),
         np.empty((64, 3), np.int64), np.empty(64, np.int64),
+        np.empty((64, (n + _WIDTH - 1) // _WIDTH if n >= _MANY else 0),
+                 np.int64),
         np.empty(2 * candidates.size + 64, np.int64),
         np.zeros(candidates.size + 1, np.int64), moves, stop)
     return num_bars >= 0, bars[:max(num_bars, 0)]
 
 
 @_jit
-def _cohomology_into(bars, keys, bits, candidates, table, heap, column, pool,
-                     starts, moves, stop):
+def _cohomology_into(bars, keys, bits, candidates, table, heap, column,
+                     minima, pool, starts, moves, stop):
     """Returns the number of bars, or -1 if it takes more moves."""
     bars, keys, bits = _borrowed(bars), _borrowed(keys), _borrowed(bits)
     heap, column = _borrowed(heap), _borrowed(column)
     pool, starts = _borrowed(pool), _borrowed(starts)
-    table = _borrowed(table)
+    table, minima = _borrowed(table), _borrowed(minima)
     columns, num_bars = 0, 0
     for place in range(candidates.size - 1, -1, -1):
         birth = candidates[place]
@@ -494,25 +523,27 @@ def _cohomology_into(bars, keys, bits, candidates, table, heap, column, pool,
         cap = _cap(bits, i, j)
         if cap < birth:  # lower == upper: it ends when it is born
             continue
-        # No other column has the cap, so that the pivot is at most the cap.
-        key, tie = _least_above(keys, i, j, birth), name
-        if key >= cap:
-            key = cap
-        else:
-            tie = _opposite(key, i, j)
-            owner = _owner(keys, bits, table, key, tie)
-            added = 0
-            if owner != _NOBODY:
-                _sift_up(heap, 0, key, tie, name)
-                key, tie, added, heap, column, moves = _reduce_column(
-                    keys, bits, table, pool, starts, cap, name, owner, heap,
-                    column, moves, stop)
-                if moves < 0 or stop[0]:
-                    return -1
-            if key != cap or tie != name:
-                _insert(table, key, tie, columns)
-                pool = _store(name, column[:added], pool, starts, columns)
-                columns += 1
+        key, tie, owner = _first_pivot(keys, bits, table, birth, cap)
+        column[0], size, heap_size = name, 1, 1
+        heap[0, 0], heap[0, 1], heap[0, 2] = key, tie, 0
+        _forget(minima, 0)
+        while owner != _NOBODY:
+            more = _num_edges(starts, owner)
+            while size + more > column.size:
+                column, minima = _grow(column), _grow(minima)
+            while heap_size + 2 * more > heap.shape[0]:
+                heap = _grow(heap)
+            key, tie, owner, size, heap_size, moves = _reduce_column(
+                keys, bits, table, pool, starts, cap, key, tie, owner, column,
+                size, minima, heap, heap_size, moves, stop)
+            if moves < 0 or stop[0]:
+                return -1
+        if key != cap or tie != name:
+            while starts[columns] + size > pool.size:
+                pool = _grow(pool)
+            _insert(table, key, tie, columns)
+            _store(column, size, pool, starts, columns)
+            columns += 1
         if key >> 32 > birth >> 32:
             bars[num_bars, 0], bars[num_bars, 1] = key, tie
             bars[num_bars, 2] = birth
@@ -541,65 +572,95 @@ def _cap(bits, i, j):
     return np.int64(bits[i, j] & _NO_SIGN) << 32
 
 
-@_jit
-def _reduce_column(keys, bits, table, pool, starts, cap, name, owner, heap,
-                   column, moves, stop):
-    """Adds columns until the pivot is nobody's.
+@_leaf
+def _first_pivot(keys, bits, table, birth, cap):
+    """The pivot of a candidate's coboundary, and whose it is.
 
-    The heap holds the next relation of each edge of the column; its top is
-    the pivot at first, which `owner` has. Returns the pivot and the edges
-    that were added, column[:added], with the two arrays, which may have grown,
-    and the moves that are left: no column comes of a negative number.
+    No other column has the cap, so that the pivot is at most the cap.
     """
-    key, tie = heap[0, 0], heap[0, 1]
-    size, added = 1, 0
-    while owner != _NOBODY and moves >= 0 and not stop[0]:
-        if owner == _OWN_EDGE:
-            begin, end = 0, 1
-        else:
-            begin, end = starts[owner], starts[owner + 1]
-        while added + end - begin > column.size:
-            column = _grow(column)
-        while size + 2 * (end - begin) > heap.shape[0]:
-            heap = _grow(heap)
-        moves -= end - begin
-        for place in range(begin, end):
-            edge = key & 0xFFFFFFFF if owner == _OWN_EDGE else pool[place]
-            column[added] = edge
-            added += 1
-            size = _add(keys, bits, edge, key, tie, cap, name, heap, size)
-        key, tie, size, moves = _next_pivot(keys, key, tie, cap, heap, size,
-                                            moves)
-        if key == NO_KEY:
-            return cap, name, added, heap, column, moves
-        owner = _owner(keys, bits, table, key, tie)
-    return key, tie, added, heap, column, moves
+    i, j = _ends(birth)
+    key = _least_above(keys[i], keys[j], birth)
+    if key >= cap:
+        return cap, birth & 0xFFFFFFFF, np.int64(_NOBODY)
+    tie = _opposite(key, i, j)
+    return key, tie, _owner(keys, bits, table, key, tie)
 
 
 @_inlined
-def _add(keys, bits, edge, key, tie, cap, name, heap, size):
-    """Adds an edge's relations between (key, tie) and the cap of `name`.
+def _num_edges(starts, owner):
+    return 1 if owner == _OWN_EDGE else starts[owner + 1] - starts[owner]
+
+
+@_inlined
+def _forget(minima, place):
+    """So that nothing is known of this edge of a column."""
+    if minima.shape[1]:
+        minima[place, 0] = 0
+
+
+@_leaf
+def _reduce_column(keys, bits, table, pool, starts, cap, key, tie, owner,
+                   column, size, minima, heap, heap_size, moves, stop):
+    """Adds columns until the pivot is nobody's, or there is no room for one.
+
+    Args:
+      key, tie, owner: the pivot, and whose column there is room for.
+      column: its edges are column[:size], the candidate first.
+      heap: the next relation of each edge, from the pivot on, and the edge's
+        place in the column.
+      moves: how many it may take.
+
+    Returns:
+      (key, tie, owner, size, heap_size, moves); no column comes of a negative
+      number of moves.
+    """
+    name = column[0]
+    while owner != _NOBODY and moves >= 0 and not stop[0]:
+        more = _num_edges(starts, owner)
+        if size + more > column.size or heap_size + 2 * more > heap.shape[0]:
+            break
+        moves -= more
+        for place in range(more):
+            column[size] = (key & 0xFFFFFFFF if owner == _OWN_EDGE
+                            else pool[starts[owner] + place])
+            _forget(minima, size)
+            heap_size = _add(keys, bits, column, size, key, tie, cap, minima,
+                             heap, heap_size)
+            size += 1
+        key, tie, heap_size, moves = _next_pivot(
+            keys, column, key, tie, cap, minima, heap, heap_size, moves)
+        if key == NO_KEY:
+            key, tie, owner = cap, name, np.int64(_NOBODY)
+        else:
+            owner = _owner(keys, bits, table, key, tie)
+    return key, tie, owner, size, heap_size, moves
+
+
+@_inlined
+def _add(keys, bits, column, place, key, tie, cap, minima, heap, size):
+    """Adds an edge's relations between (key, tie) and the cap of column[0].
 
     All that is below cancels, and so does (key, tie) itself.
     """
+    edge, name = column[place], column[0]
     i, j = _ends(edge)
-    next_key, next_tie = _first_triangle(keys, i, j, key, tie)
+    next_key, next_tie = _first_triangle(keys, i, j, key, tie, minima[place])
     if next_key < cap:
-        _sift_up(heap, size, next_key, next_tie, edge)
+        _sift_up(heap, size, next_key, next_tie, place)
         size += 1
     own = _cap(bits, i, j)
     if _before(key, tie, own, edge) and _before(own, edge, cap, name):
-        _sift_up(heap, size, own, edge, edge)
+        _sift_up(heap, size, own, edge, place)
         size += 1
     return size
 
 
 @_inlined
-def _next_pivot(keys, key, tie, cap, heap, size, moves):
+def _next_pivot(keys, column, key, tie, cap, minima, heap, size, moves):
     """The smallest relation above (key, tie) that is there an odd number of
     times, with the heap's size and the moves left. Its key is NO_KEY if there
     is none."""
-    size, times = _advance(keys, key, tie, cap, heap, size)
+    size, times = _advance(keys, column, key, tie, cap, minima, heap, size)
     moves -= times
     while size and moves >= 0:
         key, tie = heap[0, 0], heap[0, 1]
@@ -608,7 +669,8 @@ def _next_pivot(keys, key, tie, cap, heap, size, moves):
             once &= heap[child, 0] != key or heap[child, 1] != tie
         if once:  # the usual case; mostly nobody's, and no need to go on
             return key, tie, size, moves
-        size, times = _advance(keys, key, tie, cap, heap, size)
+        size, times = _advance(keys, column, key, tie, cap, minima, heap,
+                               size)
         moves -= times
         if times & 1:
             return key, tie, size, moves
@@ -616,7 +678,7 @@ def _next_pivot(keys, key, tie, cap, heap, size, moves):
 
 
 @_inlined
-def _advance(keys, key, tie, cap, heap, size):
+def _advance(keys, column, key, tie, cap, minima, heap, size):
     """Moves the edges whose next relation is (key, tie) on to the one after.
 
     Returns the heap's size and how many they were.
@@ -624,17 +686,18 @@ def _advance(keys, key, tie, cap, heap, size):
     times = 0
     while size and heap[0, 0] == key and heap[0, 1] == tie:
         times += 1
-        edge = heap[0, 2]
+        place = heap[0, 2]
         next_key, next_tie = np.int64(NO_KEY), np.int64(0)
         if key & 0xFFFFFFFF:  # a cap stands for itself alone
-            i, j = _ends(edge)
-            next_key, next_tie = _next_triangle(keys, i, j, key, tie)
+            i, j = _ends(column[place])
+            next_key, next_tie = _next_triangle(keys, i, j, key, tie,
+                                                minima[place])
         if next_key >= cap:
             size -= 1
             next_key, next_tie = heap[size, 0], heap[size, 1]
-            edge = heap[size, 2]
+            place = heap[size, 2]
         if size:
-            _sift_down(heap, size, next_key, next_tie, edge)
+            _sift_down(heap, size, next_key, next_tie, place)
     return size, times
 
 
@@ -644,7 +707,7 @@ def _before(key, tie, other_key, other_tie):
 
 
 @_inlined
-def _sift_up(heap, place, key, tie, edge):
+def _sift_up(heap, place, key, tie, member):
     while place > 0:
         parent = (place - 1) >> 1
         if not _before(key, tie, heap[parent, 0], heap[parent, 1]):
@@ -652,11 +715,11 @@ def _sift_up(heap, place, key, tie, edge):
         for part in range(3):
             heap[place, part] = heap[parent, part]
         place = parent
-    heap[place, 0], heap[place, 1], heap[place, 2] = key, tie, edge
+    heap[place, 0], heap[place, 1], heap[place, 2] = key, tie, member
 
 
 @_inlined
-def _sift_down(heap, size, key, tie, edge):
+def _sift_down(heap, size, key, tie, member):
     """Puts an entry in the place of the top."""
     place = 0
     while True:
@@ -671,7 +734,7 @@ def _sift_down(heap, size, key, tie, edge):
         for part in range(3):
             heap[place, part] = heap[child, part]
         place = child
-    heap[place, 0], heap[place, 1], heap[place, 2] = key, tie, edge
+    heap[place, 0], heap[place, 1], heap[place, 2] = key, tie, member
 
 
 @_jit
@@ -683,7 +746,7 @@ def _table(columns):
     return np.zeros((size, 3), np.int64)
 
 
-@_jit
+@_leaf
 def _find(table, key, tie):
     """The place of a relation, or the free one where it belongs."""
     mixed = (np.uint64(key) + (np.uint64(tie) << np.uint64(17))) \
@@ -696,13 +759,13 @@ def _find(table, key, tie):
     return place
 
 
-@_jit
+@_leaf
 def _insert(table, key, tie, column):
     place = _find(table, key, tie)
     table[place, 0], table[place, 1], table[place, 2] = key, tie, column
 
 
-@_jit
+@_leaf
 def _owner(keys, bits, table, key, tie):
     """Whose pivot a relation is: a column's, its own edge's or nobody's.
 
@@ -717,29 +780,24 @@ def _owner(keys, bits, table, key, tie):
     return table[place, 2] if table[place, 0] else np.int64(_NOBODY)
 
 
-@_jit
-def _store(name, added, pool, starts, columns):
-    """Keeps a column: its candidate and what was added an odd number of times.
-
-    Returns the pool of columns, which may have grown.
-    """
+@_leaf
+def _store(column, size, pool, starts, columns):
+    """Keeps a column: the edges that are there an odd number of times."""
     used = starts[columns]
-    while used + added.size + 1 > pool.size:
-        pool = _grow(pool)
-    pool[used] = name
-    used += 1
-    ordered = _sort(added)
-    begin = 0
-    while begin < ordered.size:
+    last = used + size
+    for place in range(size):
+        pool[used + place] = column[place]
+    _sort_part(pool, used, last)
+    begin = used
+    while begin < last:
         end = begin
-        while end < ordered.size and ordered[end] == ordered[begin]:
+        while end < last and pool[end] == pool[begin]:
             end += 1
         if (end - begin) & 1:
-            pool[used] = ordered[begin]
+            pool[used] = pool[begin]
             used += 1
         begin = end
     starts[columns + 1] = used
-    return pool
 
 
 class _Pivots(NamedTuple):
@@ -802,7 +860,7 @@ def _homology(lower, upper, keys, candidates, stop):
     return _bars_of(generators, deaths)
 
 
-@_jit
+@_leaf
 def _num_words(members):
     return (members + 63) // 64
 
@@ -819,7 +877,7 @@ def _open_candidates(candidates, bits):
     return kept[:size]
 
 
-@_jit
+@_leaf
 def _is_uncapped(candidates, bits):
     """Whether all candidates that can give a bar have one upper value.
 
@@ -848,7 +906,7 @@ def _bars_of(generators, deaths):
     return bars[:size]
 
 
-@_jit
+@_leaf
 def _enclosing_radius(bits):
     """(vertex, bits of its largest distance), where that is least."""
     center, radius = 0, np.int32(_NO_SIGN)
@@ -965,7 +1023,7 @@ def _is_connected(lower, upper, radius):
     return True
 
 
-@_jit
+@_leaf
 def _reach_in(upper, i, reach):
     """As `_reach`, of a matrix without keys."""
     n = reach.size
@@ -984,7 +1042,7 @@ def _reach_in(upper, i, reach):
                 break
 
 
-@_jit
+@_leaf
 def _is_spanned(lower, upper, keys, i, j, is_closed):
     """Whether the cap of {i, j} follows from those of {i, k} and {j, k}.
 
@@ -997,7 +1055,7 @@ def _is_spanned(lower, upper, keys, i, j, is_closed):
         end = min(begin + 4 * _BLOCK, row_i.size)
         within = np.int32(0)
         for k in range(begin, end):
-            within += np.int32(max(row_i[k], row_j[k]) <= value)
+            within = np.int32(within + (max(row_i[k], row_j[k]) <= value))
         if not within:
             continue
         for k in range(begin, end):
@@ -1097,7 +1155,7 @@ def _scattered(n):
     return label, vertex
 
 
-@_jit
+@_leaf
 def _has_common_divisor(a, b):
     while b:
         a, b = b, a % b
@@ -1195,7 +1253,7 @@ def _settle(codes, sums, relation, i, j, stop):
     return _Sums(rows, size, stack, pending)
 
 
-@_jit
+@_leaf
 def _num_terms(codes, i, j):
     i, j = min(i, j), max(i, j)
     if codes[i, j] < 0:
@@ -1203,7 +1261,7 @@ def _num_terms(codes, i, j):
     return codes[j, i] if codes[j, i] > 0 else np.int32(1)
 
 
-@_jit
+@_leaf
 def _add_edge(codes, sums, stack, relation, i, j):
     """Adds the generators of an edge to the relation."""
     stack[0] = _name(i, j)
@@ -1224,7 +1282,7 @@ def _add_edge(codes, sums, stack, relation, i, j):
             size += 2
 
 
-@_jit
+@_leaf
 def _name(i, j):
     return (min(i, j) << 16) | max(i, j)
 
@@ -1254,7 +1312,7 @@ def _relate_cap(cap, codes, sums, relation, pivots, stop):
     return _end_bar(relation, pivots, key, tie), sums
 
 
-@_jit
+@_leaf
 def _end_bar(relation, pivots, key, tie):
     """Reduces a relation and clears it. Returns how many bars it ends, 0 or 1.
 
@@ -1281,7 +1339,7 @@ def _end_bar(relation, pivots, key, tie):
     return 0
 
 
-@_jit
+@_leaf
 def _replace_dead(rows, dead, g):
     """Replaces what has died since by what it equals, in the pivot of g."""
     row = rows[g]
@@ -1295,13 +1353,13 @@ def _replace_dead(rows, dead, g):
         below = ~np.uint64(0)
 
 
-@_jit
+@_leaf
 def _add_row(row, rows, g):
     for w in range((g >> 6) + 1):
         row[w] ^= rows[g, w]
 
 
-@_jit
+@_leaf
 def _last_member(word, w):
     return (w << 6) + 63 - np.int64(_leading_zeros(word))
 
@@ -1320,22 +1378,12 @@ _leading_zeros = _zeros_of_word('ctlz')
 _trailing_zeros = _zeros_of_word('cttz')
 
 
-@_jit
+@_leaf
 def _first_member(words):
     w = 0
     while words[w] == 0:
         w += 1
     return (w << 6) + np.int64(_trailing_zeros(words[w]))
-
-
-@_jit
-def _sort_part(values, begin, end):
-    if end - begin <= 32:
-        _insertion_sort(values, begin, end)
-    else:
-        ordered = _sort(values[begin:end])
-        for place in range(ordered.size):
-            values[begin + place] = ordered[place]
 
 
 # Both ways end here.
@@ -1364,7 +1412,7 @@ def _write(bars, points, birth_edges, death_edges, capped, values):
             values[place, 0], values[place, 1] = _value(birth), _value(key)
 
 
-@_jit
+@_leaf
 def _value(key):
     return np.int32(key >> 32).view(np.float32)
 
@@ -1374,7 +1422,7 @@ def _sort(values):
     """Ascending. In its own words: NumPy's takes seconds to compile."""
     values, run = values.copy(), 16
     for begin in range(0, values.size, run):
-        _insertion_sort(values, begin, min(begin + run, values.size))
+        _sort_part(values, begin, min(begin + run, values.size))
     if values.size <= run:
         return values
     spare = np.empty_like(values)
@@ -1387,17 +1435,23 @@ def _sort(values):
     return values
 
 
-@_jit
-def _insertion_sort(values, begin, end):
-    for place in range(begin + 1, end):
-        value = values[place]
-        while place > begin and values[place - 1] > value:
-            values[place] = values[place - 1]
-            place -= 1
-        values[place] = value
+@_leaf
+def _sort_part(values, begin, end):
+    """Ascending, in its place: Shell's sort, for what is mostly short."""
+    gap = 1
+    while 9 * gap < end - begin:
+        gap = 3 * gap + 1
+    while gap:
+        for place in range(begin + gap, end):
+            value = values[place]
+            while place >= begin + gap and values[place - gap] > value:
+                values[place] = values[place - gap]
+                place -= gap
+            values[place] = value
+        gap //= 3
 
 
-@_jit
+@_leaf
 def _merge(values, merged, begin, middle, end):
     left, right = begin, middle
     for place in range(begin, end):
@@ -1430,9 +1484,8 @@ def engine(lower, upper, mask, items, n, first, last, effort, stop,
     could not end, as memory does not suffice.
     """
     _barcodes(
-        _read_only_view(_float32(lower, (items, n, n))),
-        _read_only_view(_float32(upper, (items, n, n))),
-        _read_only_view(_bool(mask, (items, n))), first, last, effort,
+        _float32(lower, (items, n, n)), _float32(upper, (items, n, n)),
+        _bool(mask, (items, n)), first, last, effort,
         _int32(stop, 1), _int32(birth_edges, (items, num_bars, 2)),
         _int32(death_edges, (items, num_bars, 2)),
         _bool(capped, (items, num_bars)),
@@ -1441,17 +1494,39 @@ def engine(lower, upper, mask, items, n, first, last, effort, stop,
 
 
 def call(lower, upper, mask, first, last, effort, stop, birth_edges,
-         death_edges, capped, values, counts):
-    """`engine` of these arrays."""
+         death_edges, capped, counts):
+    """`engine` of these arrays, without values."""
     items, n = mask.shape
     return _engine(
         lower.ctypes.data, upper.ctypes.data, mask.ctypes.data, items, n,
         first, last, effort, stop.ctypes.data, birth_edges.ctypes.data,
-        death_edges.ctypes.data, capped.ctypes.data, capped.shape[1],
-        values.ctypes.data, values.shape[1], counts.ctypes.data)
+        death_edges.ctypes.data, capped.ctypes.data, capped.shape[1], 0, 0,
+        counts.ctypes.data)
 
 
-@_jit
+def bars_of_pair(lower, upper, places, stop):
+    """(what `engine` returns, count, and the parts of host.Bars) of one pair.
+
+    Args: lower, upper: [n, n] float32. places: for so many bars at most.
+    """
+    n = lower.shape[0]
+    mask = np.ones(n, np.bool_)
+    edges = np.empty((2, places, 2), np.int32)
+    capped = np.empty(places, np.bool_)
+    values = np.empty((places, 2), np.float32)
+    counts = np.empty(1, np.int32)
+    done = _engine(
+        lower.ctypes.data, upper.ctypes.data, mask.ctypes.data, 1, n, 0, 1,
+        EFFORT, stop.ctypes.data, edges[0].ctypes.data, edges[1].ctypes.data,
+        capped.ctypes.data, places, values.ctypes.data, places,
+        counts.ctypes.data)
+    count = np.int64(counts[0])
+    size = max(0, min(count, places))
+    return (done, count, values[:size, 0], values[:size, 1],
+            edges[0, :size], edges[1, :size], capped[:size])
+
+
+@_leaf
 def _spanning_tree(dist, mask, edges, weights, reach, closed, parent):
     """A minimum spanning tree by Prim's algorithm, into `edges` and `weights`.
 
@@ -1489,7 +1564,7 @@ def _spanning_tree(dist, mask, edges, weights, reach, closed, parent):
         size += 1
 
 
-@_jit
+@_leaf
 def _insert_edge(edges, weights, size, i, j, weight):
     """Puts an edge where it belongs among the `size` before."""
     low, high = min(i, j), max(i, j)
@@ -1505,6 +1580,29 @@ def _insert_edge(edges, weights, size, i, j, weight):
     edges[place, 0], edges[place, 1] = low, high
 
 
+@_leaf
+def _upper_of_tree(dist, edges, upper):
+    """See `trees.tree_and_upper`. Returns the number of positive weights."""
+    n, largest, count = dist.shape[0], np.float32(0), 0
+    for i in range(n):
+        row = dist[i]
+        for j in range(n):
+            largest = max(largest, row[j])
+    above = max(largest, min(largest, np.float32(1e38)) * np.float32(2)
+                + np.float32(1))
+    for i in range(n):
+        row = upper[i]
+        for j in range(n):
+            row[j] = above
+        row[i] = 0
+    for place in range(edges.shape[0]):
+        i, j = edges[place, 0], edges[place, 1]
+        if i != j:  # in a place in use
+            upper[i, j], upper[j, i] = dist[i, j], dist[j, i]
+            count += dist[i, j] > 0
+    return count
+
+
 ENGINE_NAME = 'topdis_jax_engine'
 ENGINE_SIGNATURE = numba.int32(
     *[numba.intp] * 7, numba.float64, *[numba.intp] * 8)
@@ -1516,7 +1614,7 @@ _engine = numba.types.ExternalFunction(ENGINE_NAME, ENGINE_SIGNATURE)
 # xla/ffi/api/c_api.h in the folder that jax.ffi.include_dir() names. Places of
 # the fields that are needed, in bytes: of XLA_FFI_CallFrame,
 _EXTENSION, _API, _STAGE = 8, 16, 32
-_NUM_ARGS, _ARGS, _RESULTS = 56, 72, 112
+_NUM_ARGS, _ARGS, _NUM_RESULTS, _RESULTS = 56, 72, 96, 112
 # of XLA_FFI_Buffer,
 _DATA, _RANK, _SIZES = 24, 32, 40
 # of XLA_FFI_Metadata_Extension, of XLA_FFI_Metadata (the version, which the
@@ -1533,7 +1631,8 @@ def handle(frame):
     """XLA_FFI_Error* (XLA_FFI_CallFrame*): barcodes or trees of all items.
 
     Of two arguments, distances [..., n, n] float32 and a mask [..., n] bool,
-    the edges [..., n - 1, 2] int32 of spanning trees, see `_spanning_tree`.
+    the edges [..., n - 1, 2] int32 of spanning trees, see `_spanning_tree`,
+    and, if these are not all results, the others of `trees.tree_and_upper`.
     Else barcodes. Arguments: lower and upper of each pair, [..., n, n] float32,
     one mask [..., n] bool for all pairs, and [] int32, how many threads may
     work. Results: birth_edges, death_edges [pairs, ..., num_bars, 2] int32,
@@ -1606,11 +1705,17 @@ def _execute_trees(frame):
     mask = _bool(_word(_word(args + 8) + _DATA), (items, n))
     edges = _int32(_word(_word(results) + _DATA), (items, n - 1, 2))
     edges[:] = 0
+    is_all = _word(frame + _NUM_RESULTS) == 1
     weights, reach, closed = np.empty((3, n), np.float32)
     parent = np.empty(n, np.int32)
     for item in range(items):
         _spanning_tree(dist[item], mask[item], edges[item], weights, reach,
                        closed, parent)
+        if not is_all:
+            upper = _word(_word(results + 8) + _DATA) + 4 * item * n * n
+            count = _word(_word(results + 16) + _DATA) + 4 * item
+            _int32(count, 1)[0] = _upper_of_tree(
+                dist[item], edges[item], _float32(upper, (n, n)))
 
 
 @_jit
@@ -1728,12 +1833,3 @@ def _shape(buffer):
     for size in sizes[:-1]:
         product *= size
     return product, sizes[-1]
-
-
-@extending.intrinsic
-def _read_only_view(context, array):
-    """The same array, of the type that the engine is compiled for anyway."""
-    def generate(context, builder, signature, args):
-        return numba.core.imputils.impl_ret_borrowed(
-            context, builder, signature.return_type, args[0])
-    return array.copy(readonly=True)(array), generate

@@ -45,7 +45,8 @@ def lower_trees(ctx: mlir.LoweringRuleContext, dist: Any,
     """The same of spanning trees.
 
     Args:
-      ctx: of the rule; its result is [..., n - 1, 2] int32.
+      ctx: of the rule; its results are the edges alone, or all that
+        `trees.tree_and_upper` has.
       dist, mask: [..., n, n] float32 and [..., n] bool.
     """
     warm_up()
