@@ -18,7 +18,6 @@ those that do not follow from earlier ones. `kernels` has both.
 
 from collections.abc import Callable
 import concurrent.futures
-import functools
 import math
 import os
 import sys
@@ -102,15 +101,15 @@ def relative_h1(lower: ArrayLike, upper: ArrayLike) -> Bars:
     if received[0].shape != received[1].shape:
         raise ValueError('lower and upper must have one shape, received '
                          f'{received[0].shape} and {received[1].shape}')
-    pair = [_writable(np.ascontiguousarray(_float32(matrix)))
-            for matrix in received]
-    places = 16 * len(pair[0]) + 64  # seldom too few
-    count, *bars = _bars_of_pair(*pair, places)
+    first, second = (_writable(np.ascontiguousarray(_float32(matrix)))
+                     for matrix in received)
+    places = 16 * len(first) + 64  # seldom too few
+    count, *bars = _bars_of_pair(first, second, places)
     if count < 0:
         validity.explain(dict(zip(('lower', 'upper'), received)),
                          ordered=True)
     if count > places:
-        _, *bars = _bars_of_pair(*pair, count)
+        _, *bars = _bars_of_pair(first, second, count)
     return Bars(*bars)
 
 

@@ -29,7 +29,7 @@ the file of the function that it keeps, and in no other.
 
 import functools
 import os
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from llvmlite import ir
 import numba
@@ -73,8 +73,9 @@ _jit = numba.njit(nogil=True)
 _once = numba.njit(nogil=True, inline='always')
 # For what neither makes arrays nor returns any: without counts of references,
 # which cost more than a step of a search.
-_leaf = numba.njit(nogil=True, _nrt=False)
-_inlined = numba.njit(nogil=True, forceinline=True, _nrt=False)
+_WITHOUT_COUNTS: dict[str, Any] = {'nogil': True, '_nrt': False}
+_leaf = numba.njit(**_WITHOUT_COUNTS)
+_inlined = numba.njit(forceinline=True, **_WITHOUT_COUNTS)
 
 
 @_once
