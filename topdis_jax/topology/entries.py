@@ -26,8 +26,8 @@ def entries_at(matrix: jax.Array,
     flat = matrix.reshape(*matrix.shape[:-2], n * n)
     # One gather, and so one scatter in the backward pass.
     ends = edges[0] if len(edges) == 1 else jnp.concatenate(edges, axis=-2)
-    order = np.array([n, 1], np.int32)
-    places = ends[..., :1] * order + ends[..., 1:] * order[::-1]
+    order = np.array([n, 1], np.int32).reshape(*[1] * (ends.ndim - 1), 2)
+    places = ends[..., :1] * order + ends[..., 1:] * order[..., ::-1]
     both = jnp.take_along_axis(
         flat, places.reshape(*places.shape[:-2], -1), axis=-1)
     both = both.reshape(places.shape)
