@@ -64,3 +64,10 @@ def test_the_command(tmp_path, results):
     path.write_text(json.dumps(results))
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.stdout == variants.tables(results, 'none') + '\n', done.stderr
+
+
+def test_the_tables_of_the_docs_are_those_of_their_numbers():
+    folder = ROOT / 'docs' / 'results'
+    results = json.loads((folder / 'divergences/results.json').read_text())
+    page = (folder / 'divergences.md').read_text().splitlines()
+    assert set(variants.tables(results, 'none').splitlines()) <= set(page)
