@@ -1026,7 +1026,10 @@ def _is_connected(lower, upper, radius):
 
 @_leaf
 def _reach_in(upper, i, reach):
-    """As `_reach`, of a matrix without keys."""
+    """min over some neighbors k of i of max(upper[i, k], upper[k, j]), for j.
+
+    The neighbors are the nearest of each part of the vertices.
+    """
     n = reach.size
     row = upper[i]
     reach[:] = np.inf
