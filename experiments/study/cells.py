@@ -1,5 +1,7 @@
 """Tables in Markdown and what stands in their cells."""
 
+import math
+
 # Of these the smaller is the better.
 COSTS = ('reconstruction', 'minutes')
 
@@ -19,6 +21,14 @@ def interval(difference, decimals):
     """The ends of a difference's interval."""
     return (f'[{difference["low"]:+.{decimals}f}, '
             f'{difference["high"]:+.{decimals}f}]')
+
+
+def change(difference, decimals):
+    """A mean difference and, if it is not of a single value, its interval."""
+    text = f'{difference["mean"]:+.{decimals}f}'
+    if difference['low'] is None or math.isnan(difference['low']):
+        return text
+    return f'{text} {interval(difference, decimals)}'
 
 
 def p_value(value):

@@ -230,10 +230,7 @@ def _difference(name, family, kind):
     found = family['measures'].get(name, {}).get(kind)
     if found is None:
         return '-'
-    digits = cells.digits(name)
-    text = f'{found["mean"]:+.{digits}f}'
-    if found['low'] is not None:
-        text += ' ' + cells.interval(found, digits)
+    text = cells.change(found, cells.digits(name))
     text += f', {found["rises"]} of {len(family["seeds"])}'
     if found['low'] is not None:
         text += f', p {cells.p_value(found["sign_flip"])}'

@@ -125,11 +125,8 @@ def rows(summary):
 def _cell(name, row):
     if row is None:
         return '-'
-    decimals = cells.digits(name)
-    lines = [f'{row["mean"]:+.{decimals}f}']
-    if not math.isnan(row['low']):
-        lines[0] += ' ' + cells.interval(row, decimals)
-    lines.append(f'{row["rises"]} of {row["pairs"]}')
+    lines = [cells.change(row, cells.digits(name)),
+             f'{row["rises"]} of {row["pairs"]}']
     if not math.isnan(row['t_test']):
         lines.append('p ' + ', '.join(
             cells.p_value(row[test]) for test in ('t_test', 'sign_flip')))

@@ -32,17 +32,11 @@ def tables(results, reference):
       WorkFolderError: no finished variant is the reference of another.
     """
     rows, changes = [], {}
-    for data, variants in results['runs'].items():
-        floor = results['floors'].get(data)
-        for name in variants:
-            if name.endswith(f'_{reference}'):
-                start = name.removesuffix(reference)
-                for label, found in _compared(variants, start, reference,
-                                              floor).items():
-                    rows.append([start.rstrip('_'), label,
-                                 str(len(found['seeds'])), *_cells(found)])
-                    if label != reference:
-                        _add(changes.setdefault(label, {}), found)
+    for start, label, found in _compared(results, reference):
+        rows.append([start.rstrip('_'), label, str(len(found['seeds'])),
+                     *_cells(found)])
+        if label != reference:
+            _add(changes.setdefault(label, {}), found)
     if not changes:
         names = {name for group in results['runs'].values() for name in group}
         raise workfolder.WorkFolderError(
@@ -55,20 +49,31 @@ def tables(results, reference):
                            for label, found in changes.items()]))
 
 
-def _compared(variants, start, reference, floor):
-    """{label: see report_results.compare} of variants START + label.
+def _compared(results, reference):
+    """(START, label, see report_results.compare) of variants START + label.
 
     The reference comes first and has no differences. A variant without a
     finished pair is left out.
     """
-    base = variants[start + reference]['arms']['on']
-    found = {reference: report_results.compare({'on': base})}
-    for name, group in variants.items():
-        label = name.removeprefix(start)
-        if label not in (name, reference):
-            found[label] = report_results.compare(
-                {'off': base, 'on': group['arms']['on']}, floor)
-    return {label: value for label, value in found.items() if value['seeds']}
+    for data, variants in results['runs'].items():
+        runs = {name: group['arms'].get('on', {})
+                for name, group in variants.items()}
+        for base in runs:
+            if base.endswith(f'_{reference}'):
+                yield from _beside(runs, base.removesuffix(reference),
+                                   reference, results['floors'].get(data))
+
+
+def _beside(runs, start, reference, floor):
+    base = runs[start + reference]
+    arms = {reference: {'on': base}} | {
+        name.removeprefix(start): {'off': base, 'on': own}
+        for name, own in runs.items()
+        if name.startswith(start) and name != start + reference}
+    for label, pair in arms.items():
+        found = report_results.compare(pair, floor)
+        if found['seeds']:
+            yield start, label, found
 
 
 def _cells(found):
@@ -77,20 +82,14 @@ def _cells(found):
         text = f'{measure["on"]["mean"]:.{cells.digits(name)}f}'
         if 'difference' not in measure or name == 'minutes':
             return text
-        return text + ', ' + _change(measure['difference'], cells.digits(name))
+        return text + ', ' + cells.change(
+            measure['difference'], cells.digits(name))
 
     measures = found['measures']
     shown = [cell(name, measures[name]) if name in measures else '-'
              for name in SHOWN]
     price = measures.get('reconstruction', {}).get('above_floor')
-    return [*shown, f'{_change(price, 1)}%' if price else '-']
-
-
-def _change(difference, decimals):
-    if difference['low'] is None:  # of one pair
-        return f'{difference["mean"]:+.{decimals}f}'
-    return (f'{difference["mean"]:+.{decimals}f} '
-            f'{cells.interval(difference, decimals)}')
+    return [*shown, f'{cells.change(price, 1)}%' if price else '-']
 
 
 def _add(changes, found):
