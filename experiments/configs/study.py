@@ -83,6 +83,34 @@ def _arc(config):
     config.data = ('scenes_arc',)
 
 
+def _four(config):
+    """As many hues as on the arc, around the whole circle; plain."""
+    config.data = ('scenes_four',)
+    config.topdis = ('off',)
+    config.seeds = (10, 11)
+    config.variants = ()
+    for family, label, objective in _STRONG[:2]:
+        _add(config, family, label, objective=objective)
+
+
+def _scenes_plain(config):
+    """Plain models of scenes to choose from, on a seed of its own.
+
+    Strengths and lengths of the MLP, and the convolutional network.
+    """
+    config.data = ('scenes_small',)
+    config.topdis = ('off',)
+    config.seeds = (0,)
+    config.run.train.eval_every = 12_000
+    config.run.eval.scores = ('mig', 'dci_2000')
+    config.variants = ()
+    for beta in (2.0, 4.0, 8.0):
+        _add(config, 'beta_vae', f'beta_{beta:g}', objective={'beta': beta},
+             train={'steps': 96_000})
+    _add(config, 'beta_vae', 'beta_4_conv', objective={'beta': 4.0},
+         model={'network': 'conv'}, train={'steps': 24_000})
+
+
 def _scenes_weights(config):
     """The loss's weight on scenes, to choose from, on a seed of its own."""
     config.data = ('scenes_small',)
@@ -258,7 +286,8 @@ def _directions(config):
 
 
 PARTS = {'families': _families, 'strong': _strong, 'scenes': _scenes,
-         'arc': _arc, 'correlated': _correlated, 'selection': _selection,
+         'arc': _arc, 'four': _four, 'scenes_plain': _scenes_plain,
+         'correlated': _correlated, 'selection': _selection,
          'opponents': _opponents, 'prices': _prices, 'gentle': _gentle,
          'longer': _longer, 'scenes_weights': _scenes_weights,
          'divergences': _divergences, 'paper': _paper,

@@ -4,7 +4,8 @@
 
 For each run: how much the topology of decoded batches changes when one latent
 is shifted (RTD, the loss before its weight), beside what the latent knows of
-each factor.
+each factor. Prints MIG factor by factor: by what share of the factor's entropy
+the latent that knows most of it exceeds the next.
 """
 
 import os
@@ -17,9 +18,11 @@ import numpy as np
 from tqdm import tqdm
 
 from experiments import console, trained
+from experiments.study import cells
 from topdis_jax import losses, plots
 from topdis_jax.data import sources
 from topdis_jax.metrics import information
+from topdis_jax.metrics.mig import gaps
 from topdis_jax.training import steps
 
 _WORKDIRS = flags.DEFINE_list('workdirs', None, 'Folders of runs.')
@@ -40,9 +43,11 @@ class Latents(NamedTuple):
 def main():
     runs = load(_WORKDIRS.value)
     os.makedirs(os.path.dirname(os.path.abspath(_OUT.value)), exist_ok=True)
-    plot(_OUT.value, {
-        _title(name, run): (measure(run), run.dataset.factor_names)
-        for name, run in runs.items()})
+    names = {name: run.dataset.factor_names for name, run in runs.items()}
+    found = {name: measure(run) for name, run in runs.items()}
+    plot(_OUT.value, {_title(name, run): (found[name], names[name])
+                      for name, run in runs.items()})
+    print(gap_tables(found, names))
     print(_OUT.value)
 
 
@@ -102,6 +107,22 @@ def _title(name, run):
     weight = run.config.topdis.weight
     loss = f'TopDis, weight {weight:g}' if weight else 'without TopDis'
     return f'{name}: {run.config.model.family}, {loss}'
+
+
+def gap_tables(found, names):
+    """MIG factor by factor, in Markdown: a table for each set of factors.
+
+    Args:
+      found: {run: Latents}.
+      names: {run: names of the factors}.
+    """
+    tables = {}
+    for run, latents in found.items():
+        values = gaps(latents.known)
+        tables.setdefault(tuple(names[run]), []).append([
+            run, *(f'{value:.2f}' for value in (values.mean(), *values))])
+    return '\n'.join(cells.table(['run', 'MIG', *factors], rows)
+                     for factors, rows in tables.items())
 
 
 def plot(path, found):

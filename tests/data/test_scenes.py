@@ -47,6 +47,14 @@ def test_an_arc_is_a_part_of_the_circle():
                                       _image(SMALL, *factors))
 
 
+def test_four_hues_go_around_the_circle():
+    four = scenes.GRIDS['scenes_four']
+    assert four.shape == scenes.GRIDS['scenes_arc'].shape
+    # 0 and 180 degrees are hues of the finer circle too.
+    np.testing.assert_array_equal(_image(four, 0, 2, 0, 1, 2, 3),
+                                  _image(SMALL, 0, 3, 0, 1, 2, 3))
+
+
 @pytest.mark.parametrize('name', scenes.GRIDS)
 def test_every_factor_is_visible(name):
     grid = scenes.GRIDS[name]

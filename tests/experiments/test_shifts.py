@@ -43,6 +43,19 @@ def test_a_latent_that_nothing_hears_has_no_topology(run, monkeypatch):
     assert Image.open(path).width > 400
 
 
+def test_gaps_factor_by_factor():
+    known = np.array([[0.9, 0.1], [0.25, 0.3], [0.0, 0.05]])
+    found = {name: shifts.Latents(np.zeros(3), np.zeros(3), share * known)
+             for name, share in (('whole', 1), ('half', 0.5), ('other', 1))}
+    names = {'whole': ('hue', 'size'), 'half': ('hue', 'size'),
+             'other': ('x', 'y')}
+    first, second = shifts.gap_tables(found, names).split('\n\n')
+    assert first.splitlines() == [
+        '| run | MIG | hue | size |', '| --- | --- | --- | --- |',
+        '| whole | 0.42 | 0.65 | 0.20 |', '| half | 0.21 | 0.33 | 0.10 |']
+    assert second.splitlines()[0] == '| run | MIG | x | y |'
+
+
 def test_names_of_runs_are_what_tells_them_apart():
     assert trained.short_names(['/a/b/on/10', '/a/c/on/10']) == [
         'b/on/10', 'c/on/10']

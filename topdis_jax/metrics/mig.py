@@ -38,10 +38,14 @@ def mig(codes: ArrayLike, factors: ArrayLike, *, bins: int = 20) -> float:
     checks.check_factors_vary(factors, 'mig')
     binned = information.histogram_bins(codes, bins)
     table = information.mutual_information(binned, factors)
-    return gap(table, information.entropies(factors))
+    return float(np.mean(gaps(table) / information.entropies(factors)))
 
 
-def gap(information_table: np.ndarray, entropy: np.ndarray) -> float:
-    """MIG of a matrix of mutual information [d, k] and entropies [k]."""
-    second, first = np.sort(information_table, axis=0)[-2:]
-    return float(np.mean((first - second) / entropy))
+def gaps(table: np.ndarray) -> np.ndarray:
+    """By how much the best latent of each factor exceeds the next: [k].
+
+    Args:
+      table: [d, k], what latent i knows of factor j.
+    """
+    second, first = np.sort(table, axis=0)[-2:]
+    return first - second

@@ -61,7 +61,8 @@ class Grid(NamedTuple):
 # An arc has ends. A circle has none, so that no single latent can encode it.
 GRIDS = {'scenes': Grid(64, 10, 10, 8, 15),
          'scenes_small': Grid(32, 6, 6, 4, 9),
-         'scenes_arc': Grid(32, 4, 6, 4, 9)}
+         'scenes_arc': Grid(32, 4, 6, 4, 9),
+         'scenes_four': Grid(32, 4, 4, 4, 9)}
 
 
 def render(name: str, grid: Grid) -> Iterator[np.ndarray]:
