@@ -2,8 +2,8 @@
 
     python -m experiments.benchmarks.rtd --workdir=runs/bench_rtd
 
-Prints three tables, and writes them to results.json and the first of them as
-a log-log plot to times.png:
+Prints three tables, and writes them to results.json, row by row, and the first
+of them as a log-log plot to times.png:
   barcodes: milliseconds of one barcode (lower = min(x, y), upper = x) on one
     thread: this engine, redzed-tda and giotto-ph (the last two on the doubled
     matrix, if they are installed), medians of alternating rounds, with the
@@ -21,7 +21,6 @@ Timings of machines that do other work as well are worth little; on Linux,
 
 import functools
 import importlib.util
-import json
 import multiprocessing
 import pathlib
 import resource
@@ -33,6 +32,7 @@ from tqdm import tqdm
 from experiments.benchmarks.clouds import doubled, make_pair
 from experiments.benchmarks.timing import geometric_mean, medians
 from experiments.benchmarks.timing import plot_times, timed
+from topdis_jax import files
 from topdis_jax.topology.engines import host
 
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Where the results go.',
@@ -71,9 +71,9 @@ def programs():
 
 
 def time_barcodes():
-    """Rows of the first table."""
+    """Yields the rows of the first table."""
     host.warm_up()
-    rows, makers = [], programs()
+    makers = programs()
     clouds = [(dim, noise) for dim in _DIMENSIONS.value
               for noise in _NOISES.value]
     progress = tqdm(total=len(_SIZES.value) * len(clouds), desc='barcodes')
@@ -85,8 +85,8 @@ def time_barcodes():
                      for name, make in makers.items()}
             seconds = medians(calls, _ROUNDS.value)
             bars = len(calls[ENGINE]().births)
-            rows.append(dict(n=n, dimension=dim, noise=noise, bars=bars,
-                             seconds=seconds))
+            yield dict(n=n, dimension=dim, noise=noise, bars=bars,
+                       seconds=seconds)
             seconds_at_n.append(seconds)
             progress.update()
         # Twice as many points: up to eight times as long.
@@ -94,7 +94,6 @@ def time_barcodes():
                   if name == ENGINE or 8 * max(
                       s[name] for s in seconds_at_n) < _LIMIT.value}
     progress.close()
-    return rows
 
 
 def summarize(rows):
@@ -135,20 +134,20 @@ def memory_of(n):
 
 
 def measure_memory():
+    """Yields the rows of the second table; none where it cannot be told."""
+    if not pathlib.Path('/proc/self/statm').exists():
+        return
     context = multiprocessing.get_context('spawn')
-    rows = []
     for n in tqdm(_MEMORY_SIZES.value, desc='memory'):
         with context.Pool(1) as pool:
-            rows.append(pool.apply(memory_of, (n,)))
-    return rows
+            yield pool.apply(memory_of, (n,))
 
 
 def time_jitted():
-    """Rows of the third table."""
+    """Yields the rows of the third table."""
     import jax
     from topdis_jax import topology
 
-    rows = []
     functions = {}
     for engine, label in (('host', ''), ('xla', ', xla')):
         loss = functools.partial(topology.rtd, engine=engine)
@@ -164,8 +163,7 @@ def time_jitted():
             name: lambda f=function: jax.block_until_ready(f(*on_device))
             for name, function in functions.items()}
         calls['engine'] = lambda: host.barcode_entries(lower, upper, None, 50)
-        rows.append(dict(n=n, seconds=medians(calls, 4 * _ROUNDS.value)))
-    return rows
+        yield dict(n=n, seconds=medians(calls, 4 * _ROUNDS.value))
 
 
 def print_barcodes(rows):
@@ -207,12 +205,15 @@ def print_all(results):
 def main(_):
     workdir = pathlib.Path(_WORKDIR.value)
     workdir.mkdir(parents=True, exist_ok=True)
-    results = {'barcodes': time_barcodes()}
-    results['summary'] = summarize(results['barcodes'])
-    results['memory'] = measure_memory() if pathlib.Path(
-        '/proc/self/statm').exists() else []
-    results['jitted'] = time_jitted()
-    (workdir / 'results.json').write_text(json.dumps(results, indent=2))
+    results = {}
+    for name, rows in (('barcodes', time_barcodes()),
+                       ('memory', measure_memory()),
+                       ('jitted', time_jitted())):
+        results[name] = []
+        for row in rows:
+            results[name].append(row)
+            results['summary'] = summarize(results['barcodes'])
+            files.write_json(workdir / 'results.json', results)
     plot_times(results['barcodes'], workdir / 'times.png',
                ylabel='ms per barcode, one thread',
                title='One barcode of RTD: mean and range over the clouds')
