@@ -6,6 +6,7 @@ Four fake devices, which must be asked for before JAX first looks for one.
 import atexit
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,10 @@ if 'JAX_COMPILATION_CACHE_DIR' not in os.environ:
     os.environ.update(JAX_COMPILATION_CACHE_DIR=_cache,
                       JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS='0',
                       JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES='-1')
+# In the background of a script Ctrl-C is ignored, also by programs that are
+# started from there; tests send it to some.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.setdefault('MPLBACKEND', 'Agg')
 os.environ.setdefault('JAX_PLATFORMS', 'cpu')
 # No test asks the published addresses; here no one listens.
