@@ -123,6 +123,20 @@ def _check_same(earlier, now, cell):
             '\n' + '\n'.join(lines) + '\nGive another --out.')
 
 
+def read(path):
+    """What a report's results.json holds.
+
+    Raises:
+      WorkFolderError: it is not there, or cannot be read.
+    """
+    results = grid.read(*os.path.split(path))
+    if not results:
+        raise workfolder.WorkFolderError(
+            f'{path} is not there; give the results.json of a report '
+            '(experiments.study.report writes it)')
+    return results
+
+
 def describe(cell, workdir):
     """What is known of a cell that has no final scores."""
     last = grid.read(cell.folder(workdir), 'cell.json')

@@ -8,12 +8,10 @@ with their differences, and the differences over all families, where each pair
 of a family and seed counts as one value.
 """
 
-import os
-
 from absl import flags
 
 from experiments import console
-from experiments.study import cells, grid, paired, report_results, report_text
+from experiments.study import cells, paired, report_results, report_text
 from topdis_jax.training import workfolder
 
 SHOWN = 'mig', 'factor_vae', 'sap', 'dci_2000', 'reconstruction', 'minutes'
@@ -119,12 +117,7 @@ def main():
         'end of its name.')
 
     def start():
-        results = grid.read(*os.path.split(path.value))
-        if not results:
-            raise workfolder.WorkFolderError(
-                f'{path.value} is not there; give the results.json of a report '
-                '(experiments.study.report writes it)')
-        print(tables(results, reference.value))
+        print(tables(report_results.read(path.value), reference.value))
 
     console.start(start)
 
