@@ -73,8 +73,12 @@ def paired_dots(path, families):
                         ha='right', fontsize=9)
         axes.set_xlim(-0.5, len(families) - 0.5)
         axes.grid(axis='y', alpha=0.3)
-    _legend(figure, panels[0])
-    figure.suptitle('Each line is a seed; bars are means', fontsize=11)
+    arms = [arm for arm in grid.SWITCH if any(
+        arm in measure for family in families.values()
+        for measure in family['measures'].values())]
+    _legend(figure, panels[0], arms)
+    mark = 'line' if len(arms) > 1 else 'point'
+    figure.suptitle(f'Each {mark} is a seed; bars are means', fontsize=11)
     plots.save(figure, path)
 
 
@@ -127,14 +131,16 @@ def score_curves(path, families, runs):
         axes.set_title(key.replace('+', '\n+'), fontsize=10)
     for axes in panels[-1]:
         axes.set_xlabel('step', fontsize=9)
-    _legend(figure, panels[0, 0])
+    arms = [arm for arm in grid.SWITCH if any(
+        arm == other for _, other, _ in curves)]
+    _legend(figure, panels[0, 0], arms)
     plots.save(figure, path)
     return True
 
 
-def _legend(figure, axes):
-    handles = [axes.plot([], [], 'o', color=color, label=f'TopDis {arm}')[0]
-               for arm, color in _COLORS.items()]
+def _legend(figure, axes, arms):
+    handles = [axes.plot([], [], 'o', color=_COLORS[arm],
+                         label=f'TopDis {arm}')[0] for arm in arms]
     figure.legend(handles=handles, loc='outside lower center', ncols=2,
                   fontsize=9, frameon=False)
 

@@ -171,6 +171,20 @@ def _draw_curves(path, study_folder):
         path, {'beta_vae': family}, {'beta_vae': runs})
 
 
+@pytest.mark.parametrize('arms', [['on'], ['off', 'on']])
+def test_a_legend_names_what_there_is(arms, study_folder, monkeypatch):
+    family = report_results.collect(
+        study_folder)['data']['sprites_small']['beta_vae']
+    measures = {name: {arm: measure[arm] for arm in arms}
+                for name, measure in family['measures'].items()}
+    drawn = []
+    monkeypatch.setattr(report_pictures.plots, 'save',
+                        lambda figure, path: drawn.append(figure))
+    report_pictures.paired_dots('', {'a': family | {'measures': measures}})
+    assert [text.get_text() for text in drawn[0].legends[0].get_texts()] == [
+        f'TopDis {arm}' for arm in arms]
+
+
 def test_runs_of_an_earlier_report_stay_in_it(study_folder, tmp_path):
     out, other = tmp_path / 'out', tmp_path / 'other'
     before = report_results.write(study_folder, out)
