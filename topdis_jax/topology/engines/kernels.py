@@ -389,13 +389,17 @@ def _first_witness(keys, i, j, begin, end):
     """The first witness of {i, j} among begin .. end - 1, or -1."""
     key = keys[i, j]
     while begin < end:
-        stop = min(begin + 4 * _BLOCK, end)
+        stop = min(begin + 2 * _BLOCK, end)
         row_i, row_j = keys[i, begin:stop], keys[j, begin:stop]
-        first = np.int64(NO_KEY)
+        # Whether there is one comes first: the search for the least place is
+        # not made into vector operations everywhere.
+        found = np.int64(0)
         for k in range(row_i.size):
-            first = min(first, k if max(row_i[k], row_j[k]) < key else NO_KEY)
-        if first < NO_KEY:
-            return begin + first
+            found |= np.int64(max(row_i[k], row_j[k]) < key)
+        if found:
+            while max(keys[i, begin], keys[j, begin]) >= key:
+                begin += 1
+            return begin
         begin = stop
     return np.int64(-1)
 
