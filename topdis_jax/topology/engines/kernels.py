@@ -265,31 +265,44 @@ def _transposed(builder, rows):
 
 @_jit
 def _edge_keys(lower):
-    """(keys, nearest [n, _PARTS]): see `_keys_of_rows`."""
+    """(keys of all edges, nearest [_PARTS, n]: see `_nearest_of_parts`)."""
     n = lower.shape[0]
     keys = np.empty((n, n), np.int64)
-    nearest = np.empty((n, _PARTS), np.int32)
-    _keys_of_rows(lower.view(np.int32), keys, nearest)
+    nearest = np.empty((_PARTS, n), np.int32)
+    _keys_of_rows(lower.view(np.int32), keys)
+    _nearest_of_parts(lower, nearest, np.empty(n, np.float32))
     return keys, nearest
 
 
 @_leaf
-def _keys_of_rows(bits, keys, nearest):
-    """Keys of all edges; and the nearest neighbor of each vertex, in each
-    part of the vertices."""
-    n = bits.shape[0]
-    for i in range(n):
-        some = i + 1 if i + 1 < n else i - 1  # for parts that have none
-        for part in range(_PARTS):
-            least = np.int64(NO_KEY)
-            for j in range(part * n // _PARTS, (part + 1) * n // _PARTS):
-                name = (min(i, j) << 16) | max(i, j)
-                key = (np.int64(bits[i, j] & _NO_SIGN) << 32) | name
-                key = key if i != j else NO_KEY
-                keys[i, j] = key
-                least = min(least, key)
-            a, b = _ends(least)
-            nearest[i, part] = a + b - i if least < NO_KEY else some
+def _keys_of_rows(bits, keys):
+    for i in range(bits.shape[0]):
+        row, keys_i = bits[i], keys[i]
+        for j in range(row.size):
+            name = (min(i, j) << 16) | max(i, j)
+            keys_i[j] = (np.int64(row[j] & _NO_SIGN) << 32) | name
+        keys_i[i] = NO_KEY
+
+
+@_leaf
+def _nearest_of_parts(lower, nearest, least):
+    """The nearest neighbor of each vertex, in each part of the vertices.
+
+    Of all vertices at once: a row of the matrix is a column, too.
+    """
+    n = lower.shape[0]
+    for part in range(_PARTS):
+        found = nearest[part]
+        for i in range(n):
+            least[i] = np.inf
+            found[i] = i + 1 if i + 1 < n else i - 1  # for parts without any
+        for j in range(part * n // _PARTS, (part + 1) * n // _PARTS):
+            row, vertex = lower[j], np.int32(j)
+            least_j, found_j = least[j], found[j]
+            for i in range(n):
+                found[i] = vertex if row[i] < least[i] else found[i]
+                least[i] = min(row[i], least[i])
+            least[j], found[j] = least_j, found_j  # j itself is no neighbor
 
 
 @_inlined
@@ -352,8 +365,8 @@ def _open_edges(lower, uppers, i, nearest, begin, is_open):
         for j in range(row.size):
             is_open[j] |= row[j] < upper[j]
     for first in range(0, _PARTS, 4):  # as many rows in one pass
-        k, p = nearest[i, first], nearest[i, first + 1]
-        q, r = nearest[i, first + 2], nearest[i, first + 3]
+        k, p = nearest[first, i], nearest[first + 1, i]
+        q, r = nearest[first + 2, i], nearest[first + 3, i]
         row_k, row_p = lower[k, begin:], lower[p, begin:]
         row_q, row_r = lower[q, begin:], lower[r, begin:]
         at_k, at_p, at_q, at_r = (lower[i, k], lower[i, p], lower[i, q],
@@ -1427,20 +1440,33 @@ def _value(key):
 
 @_jit
 def _sort(values):
-    """Ascending. In its own words: NumPy's takes seconds to compile."""
-    values, run = values.copy(), 16
+    """Ascending; no two are equal. In its own words: NumPy's takes seconds to
+    compile."""
+    run, ordered = 2 * _BLOCK, np.empty_like(values)
     for begin in range(0, values.size, run):
-        _sort_part(values, begin, min(begin + run, values.size))
+        _sort_by_rank(values, ordered, begin, min(begin + run, values.size))
     if values.size <= run:
-        return values
+        return ordered
     spare = np.empty_like(values)
     while run < values.size:
         for begin in range(0, values.size, 2 * run):
-            _merge(values, spare, begin, min(begin + run, values.size),
+            _merge(ordered, spare, begin, min(begin + run, values.size),
                    min(begin + 2 * run, values.size))
-        values, spare = spare, values
+        ordered, spare = spare, ordered
         run *= 2
-    return values
+    return ordered
+
+
+@_leaf
+def _sort_by_rank(values, ordered, begin, end):
+    """How many are smaller is counted, without branches that could go either
+    way: of few values the quickest."""
+    part = values[begin:end]
+    for place in range(part.size):
+        value, rank = part[place], np.int64(0)
+        for other in range(part.size):
+            rank += np.int64(part[other] < value)
+        ordered[begin + rank] = value
 
 
 @_leaf
@@ -1461,14 +1487,19 @@ def _sort_part(values, begin, end):
 
 @_leaf
 def _merge(values, merged, begin, middle, end):
-    left, right = begin, middle
-    for place in range(begin, end):
-        if right == end or (left < middle and values[left] <= values[right]):
-            merged[place] = values[left]
-            left += 1
-        else:
-            merged[place] = values[right]
-            right += 1
+    """Two ascending runs become one. Which one is next is not a branch, as
+    that could go either way."""
+    left, right, place = begin, middle, begin
+    while left < middle and right < end:
+        is_left = np.int64(values[left] < values[right])
+        merged[place] = min(values[left], values[right])
+        left, right, place = left + is_left, right + 1 - is_left, place + 1
+    while left < middle:
+        merged[place] = values[left]
+        left, place = left + 1, place + 1
+    while right < end:
+        merged[place] = values[right]
+        right, place = right + 1, place + 1
 
 
 @_jit
