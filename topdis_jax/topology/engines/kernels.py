@@ -40,7 +40,7 @@ import numpy as np
 NO_KEY = np.iinfo(np.int64).max
 MAX_POINTS = 1 << 15
 _NO_SIGN = 0x7FFFFFFF  # -0 counts as 0
-_PARTS = 8  # of the vertices; a power of 2 divides quickly
+_PARTS = 8  # of the vertices; see `_open_edges`
 _BLOCK = 16
 _TILE = 8  # a power of 2
 # Of a block of vertices, from so many vertices on.
@@ -317,64 +317,67 @@ def _candidates(lower, uppers, keys, nearest):
     A witness of an edge is a vertex of which both edges to its ends are
     older. Ascending.
     """
-    n = lower.shape[0]
-    # In whole words of 8 bytes: of these most are 0, and soon passed.
-    is_open = np.zeros((n + 7) & ~7, np.bool_)
     return _sort(_candidates_of_rows(
-        lower, uppers, keys, nearest, np.empty(4 * n + 16, np.int64), is_open))
+        lower, uppers, keys, nearest,
+        np.empty(4 * lower.shape[0] + 16, np.int64)))
 
 
 @_jit
-def _candidates_of_rows(lower, uppers, keys, nearest, found, is_open):
+def _candidates_of_rows(lower, uppers, keys, nearest, found):
     found, n, size = _borrowed(found), lower.shape[0], 0
     for i in range(n - 1):
         if size + n > found.size:
             found = _grow(found)
-        # Where loops begin at a multiple of 16, the compiler does best.
-        begin = (i + 1) & ~15
-        _open_edges(lower, uppers, i, nearest, begin, is_open)
-        size = _append_candidates(lower, keys, i, is_open, found, size)
+        size = _append_candidates(lower, uppers, keys, i, nearest, found, size)
     return found[:size].copy()
 
 
 @_leaf
-def _append_candidates(lower, keys, i, is_open, found, size):
-    words = is_open.view(np.uint64)
-    for word in range((i + 1) >> 3, words.size):
-        if words[word]:
-            for j in range(max(i + 1, 8 * word), 8 * word + 8):
-                if is_open[j] and not _has_witness(lower, keys, i, j):
-                    found[size] = keys[i, j]
-                    size += 1
+def _append_candidates(lower, uppers, keys, i, nearest, found, size):
+    n = lower.shape[0]
+    for begin in range((i + 1) & ~63, n, 64):
+        edges = _open_edges(lower, uppers, i, nearest, begin,
+                            min(begin + 64, n))
+        edges &= ~np.uint64(0) << np.uint64(max(0, i + 1 - begin))
+        while edges:
+            j = begin + np.int64(_trailing_zeros(edges))
+            edges &= edges - _ONE
+            if not _has_witness(lower, keys, i, j):
+                found[size] = keys[i, j]
+                size += 1
     return size
 
 
 @_leaf
-def _open_edges(lower, uppers, i, nearest, begin, is_open):
-    """Which edges {i, j}, j from `begin` on, may be candidates.
+def _open_edges(lower, uppers, i, nearest, begin, end):
+    """Which edges {i, j}, begin <= j < end, may be candidates: a bit of each.
 
     An edge {i, j} has a witness if it is longer than both {i, k} and {j, k},
     for some k. A few near neighbors k of i, the nearest of each part of the
     vertices, are enough for most edges that have one.
+
+    All in one loop that writes nothing: else most of the time goes into
+    checks that arrays do not overlap.
     """
-    row = lower[i, begin:]
-    is_open = is_open[begin:begin + row.size]
-    is_open[:] = False
+    a, b, c, d = nearest[0, i], nearest[1, i], nearest[2, i], nearest[3, i]
+    e, f, g, h = nearest[4, i], nearest[5, i], nearest[6, i], nearest[7, i]
+    to_a, to_b, to_c, to_d = lower[i, a], lower[i, b], lower[i, c], lower[i, d]
+    to_e, to_f, to_g, to_h = lower[i, e], lower[i, f], lower[i, g], lower[i, h]
+    row_a, row_b = lower[a, begin:end], lower[b, begin:end]
+    row_c, row_d = lower[c, begin:end], lower[d, begin:end]
+    row_e, row_f = lower[e, begin:end], lower[f, begin:end]
+    row_g, row_h = lower[g, begin:end], lower[h, begin:end]
+    row, found = lower[i, begin:end], np.uint64(0)
     for item in range(uppers.shape[0]):
-        upper = uppers[item, i, begin:]
+        upper = uppers[item, i, begin:end]
         for j in range(row.size):
-            is_open[j] |= row[j] < upper[j]
-    for first in range(0, _PARTS, 4):  # as many rows in one pass
-        k, p = nearest[first, i], nearest[first + 1, i]
-        q, r = nearest[first + 2, i], nearest[first + 3, i]
-        row_k, row_p = lower[k, begin:], lower[p, begin:]
-        row_q, row_r = lower[q, begin:], lower[r, begin:]
-        at_k, at_p, at_q, at_r = (lower[i, k], lower[i, p], lower[i, q],
-                                  lower[i, r])
-        for j in range(row.size):
-            is_open[j] &= row[j] <= min(
-                min(max(at_k, row_k[j]), max(at_p, row_p[j])),
-                min(max(at_q, row_q[j]), max(at_r, row_r[j])))
+            first = min(min(max(to_a, row_a[j]), max(to_b, row_b[j])),
+                        min(max(to_c, row_c[j]), max(to_d, row_d[j])))
+            second = min(min(max(to_e, row_e[j]), max(to_f, row_f[j])),
+                         min(max(to_g, row_g[j]), max(to_h, row_h[j])))
+            is_open = (row[j] <= min(first, second)) & (row[j] < upper[j])
+            found |= _ONE << np.uint64(j) if is_open else np.uint64(0)
+    return found
 
 
 @_leaf
