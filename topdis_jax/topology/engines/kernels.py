@@ -1002,10 +1002,22 @@ def _needed_caps_of_rows(lower, upper, keys, radius, is_needed, caps, reach):
     for i in range(n - 1):
         if size + n > caps.size:
             caps = _grow(caps)
-        _reach_in(upper, i, reach)
-        for j in range(i + 1, n):
-            if upper[i, j] > reach[j] or bits[i, j] > last:
-                continue
+        _reach_in(upper, i, last, reach)
+        size = _append_needed_caps(lower, upper, keys, radius, i, last, reach,
+                                   is_needed, caps, size)
+    return caps[:size].copy()
+
+
+@_leaf
+def _append_needed_caps(lower, upper, keys, radius, i, last, reach, is_needed,
+                        caps, size):
+    n, bits = upper.shape[0], upper.view(np.int32)
+    for begin in range((i + 1) & ~63, n, 64):
+        edges = _short_edges(upper[i], last, reach, begin, min(begin + 64, n))
+        edges &= ~np.uint64(0) << np.uint64(max(0, i + 1 - begin))
+        while edges:
+            j = begin + np.int64(_trailing_zeros(edges))
+            edges &= edges - _ONE
             cap = _cap(bits, i, j)
             is_closed = cap < keys[i, j]
             if _is_spanned(lower, upper, keys, i, j, is_closed):
@@ -1016,7 +1028,19 @@ def _needed_caps_of_rows(lower, upper, keys, radius, is_needed, caps, reach):
             cap |= keys[i, j] & 0xFFFFFFFF
             caps[size] = cap | _LATE if is_closed else cap
             size += 1
-    return caps[:size].copy()
+    return size
+
+
+@_inlined
+def _short_edges(row, last, reach, begin, end):
+    """Which of the edges are neither longer than the reach nor than `last`
+    (by their bits): a bit of each."""
+    lengths, limits = row[begin:end], reach[begin:end]
+    bits, found = lengths.view(np.int32), np.uint64(0)
+    for j in range(lengths.size):
+        is_short = (lengths[j] <= limits[j]) & (bits[j] <= last)
+        found |= _ONE << np.uint64(j) if is_short else np.uint64(0)
+    return found
 
 
 @_jit
@@ -1027,32 +1051,56 @@ def _is_connected(lower, upper, radius):
     """
     n = lower.shape[0]
     queue = np.zeros(n, np.int64)
-    reached = np.zeros(n, np.bool_)
-    reached[0] = True
+    left = np.zeros(_num_words(n), np.uint64)
+    for j in range(1, n):
+        left[j >> 6] |= _ONE << np.uint64(j & 63)
     size = 1
     for place in range(n):
         if place == size:
             return False
         if size == n:
             break
-        row, other = lower[queue[place]], upper[queue[place]]
-        for j in range(n):
-            if row[j] == other[j] and row[j] <= radius and not reached[j]:
-                reached[j] = True
-                queue[size] = j
-                size += 1
+        size = _reach_equal(lower[queue[place]], upper[queue[place]], radius,
+                            left, queue, size)
     return True
 
 
 @_leaf
-def _reach_in(upper, i, reach):
+def _reach_equal(row, other, radius, left, queue, size):
+    """Moves vertices that equal entries within the radius lead to from those
+    that are left to the queue. Returns its size."""
+    for word in range(left.size):
+        begin, end = 64 * word, min(64 * (word + 1), row.size)
+        entries, others = row[begin:end], other[begin:end]
+        found = np.uint64(0)
+        for j in range(entries.size):
+            leads = (entries[j] == others[j]) & (entries[j] <= radius)
+            found |= _ONE << np.uint64(j) if leads else np.uint64(0)
+        found &= left[word]
+        left[word] ^= found
+        while found:
+            queue[size] = begin + np.int64(_trailing_zeros(found))
+            found &= found - _ONE
+            size += 1
+    return size
+
+
+@_leaf
+def _reach_in(upper, i, last, reach):
     """min over some neighbors k of i of max(upper[i, k], upper[k, j]), for j.
 
-    The neighbors are the nearest of each part of the vertices.
+    The neighbors are the nearest of each part of the vertices. Infinite where
+    no more edges of i than parts are within `last`: the reach would take
+    longer than it saves.
     """
     n = reach.size
     row = upper[i]
     reach[:] = np.inf
+    bits, within = row.view(np.int32), np.int32(0)
+    for j in range(n):
+        within = np.int32(within + (bits[j] <= last))
+    if within <= _PARTS:
+        return
     for part in range(_PARTS):
         begin, end = part * n // _PARTS, (part + 1) * n // _PARTS
         near = np.float32(np.inf)
