@@ -1491,38 +1491,41 @@ def _value(key):
 
 @_jit
 def _sort(values):
-    """Ascending; no two are equal. In its own words: NumPy's takes seconds to
-    compile."""
-    run, ordered = 2 * _BLOCK, np.empty_like(values)
+    """Ascending. In its own words: NumPy's takes seconds to compile."""
+    values, run = values.copy(), _BLOCK
     for begin in range(0, values.size, run):
-        _sort_by_rank(values, ordered, begin, min(begin + run, values.size))
+        _sort_part(values, begin, min(begin + run, values.size))
     if values.size <= run:
-        return ordered
+        return values
     spare = np.empty_like(values)
     while run < values.size:
         for begin in range(0, values.size, 2 * run):
-            _merge(ordered, spare, begin, min(begin + run, values.size),
+            _merge(values, spare, begin, min(begin + run, values.size),
                    min(begin + 2 * run, values.size))
-        ordered, spare = spare, ordered
+        values, spare = spare, values
         run *= 2
-    return ordered
-
-
-@_leaf
-def _sort_by_rank(values, ordered, begin, end):
-    """How many are smaller is counted, without branches that could go either
-    way: of few values the quickest."""
-    part = values[begin:end]
-    for place in range(part.size):
-        value, rank = part[place], np.int64(0)
-        for other in range(part.size):
-            rank += np.int64(part[other] < value)
-        ordered[begin + rank] = value
+    return values
 
 
 @_leaf
 def _sort_part(values, begin, end):
-    """Ascending, in its place: Shell's sort, for what is mostly short."""
+    """Ascending, in its place, for what is mostly short: by insertion, where
+    what comes first is no branch, as that could go either way."""
+    if end - begin > 2 * _BLOCK:
+        _sort_long_part(values, begin, end)
+        return
+    for last in range(begin + 1, end):
+        value = values[last]
+        for place in range(begin, last):
+            other = values[place]
+            values[place] = min(other, value)
+            value = max(other, value)
+        values[last] = value
+
+
+@_leaf
+def _sort_long_part(values, begin, end):
+    """Shell's sort."""
     gap = 1
     while 9 * gap < end - begin:
         gap = 3 * gap + 1
