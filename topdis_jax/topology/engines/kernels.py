@@ -1128,7 +1128,7 @@ def _is_spanned(lower, upper, keys, i, j, is_closed):
         within = np.int32(0)
         for k in range(begin, end):
             within = np.int32(within + (max(row_i[k], row_j[k]) <= value))
-        if not within:
+        if within == (begin <= i < end) + (begin <= j < end):  # the ends alone
             continue
         for k in range(begin, end):
             if k == i or k == j or max(row_i[k], row_j[k]) > value:
@@ -1170,7 +1170,7 @@ def _relations_in_order(keys, bits, edges, ends, caps, is_needed, codes,
     alive, born, cap = pivots.rows.shape[0], 0, 0
     begin = 0
     for end in ends:
-        _sort_part(edges, begin, end)
+        _sort_bucket(edges, begin, end)
         for place in range(begin, end):
             key = edges[place]
             i, j = _ends(key)
@@ -1207,6 +1207,17 @@ def _relations_in_order(keys, bits, edges, ends, caps, is_needed, codes,
                                   stop)
         alive -= ended
         cap += 1
+
+
+@_jit
+def _sort_bucket(edges, begin, end):
+    """Where many distances are alike, there are many edges in a bucket."""
+    if end - begin <= 2 * _BLOCK:
+        _sort_part(edges, begin, end)
+        return
+    ordered = _sort(edges[begin:end])
+    for place in range(ordered.size):
+        edges[begin + place] = ordered[place]
 
 
 @_jit
