@@ -407,15 +407,13 @@ def _first_witness(keys, i, j, begin, end):
     while begin < end:
         stop = min(begin + 2 * _BLOCK, end)
         row_i, row_j = keys[i, begin:stop], keys[j, begin:stop]
-        # Whether there is one comes first: the search for the least place is
-        # not made into vector operations everywhere.
-        found = np.int64(0)
+        # A bit of each, as the compiler makes vector operations of that.
+        found = np.uint64(0)
         for k in range(row_i.size):
-            found |= np.int64(max(row_i[k], row_j[k]) < key)
+            is_older = max(row_i[k], row_j[k]) < key
+            found |= _ONE << np.uint64(k) if is_older else np.uint64(0)
         if found:
-            while max(keys[i, begin], keys[j, begin]) >= key:
-                begin += 1
-            return begin
+            return begin + np.int64(_trailing_zeros(found))
         begin = stop
     return np.int64(-1)
 
