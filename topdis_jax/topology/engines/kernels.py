@@ -1169,42 +1169,63 @@ def _relations_in_order(keys, bits, edges, ends, caps, is_needed, codes,
     begin = 0
     for end in ends:
         _sort_bucket(edges, begin, end)
-        for place in range(begin, end):
-            key = edges[place]
-            i, j = _ends(key)
-            while alive and cap < caps.size and caps[cap] >> 32 <= key >> 32:
+        while begin < end:
+            if not alive or stop[0]:
+                return
+            due = caps[cap] >> 32 << 32 if cap < caps.size else NO_KEY
+            if edges[begin] >= due:
                 ended, sums = _relate_cap(caps[cap], codes, sums, relation,
                                           pivots, stop)
                 alive -= ended
                 cap += 1
-            if not alive or stop[0]:
-                return
-            li, lj = label[i], label[j]
-            found = _components(older, li, lj, left, todo, witnesses)
-            first = 1
-            if _cap(bits, i, j) < key:
-                codes[i, j] = _ZERO
-                needed = is_needed[i, j >> 6] >> np.uint64(j & 63) & _ONE
-                first = 0 if found > 1 or needed else found
-            elif found == 0:
-                codes[i, j] = -2 - born
-                born += 1
-            else:
-                codes[i, j] = vertex[witnesses[0]]
-            for k in witnesses[first:found]:
-                ended, sums = _relate_triangle(key, vertex[k], codes, sums,
-                                               relation, pivots, stop)
+                continue
+            begin, born, first, found = _pass_edges(
+                keys, bits, edges, begin, end, due, is_needed, codes, older,
+                left, todo, witnesses, label, vertex, born, stop)
+            for more in range(first, found):
+                ended, sums = _relate_triangle(
+                    edges[begin - 1], vertex[witnesses[more]], codes, sums,
+                    relation, pivots, stop)
                 alive -= ended
-            if not alive:
-                return
-            older[li, lj >> 6] |= _ONE << np.uint64(lj & 63)
-            older[lj, li >> 6] |= _ONE << np.uint64(li & 63)
-        begin = end
     while alive and cap < caps.size:
         ended, sums = _relate_cap(caps[cap], codes, sums, relation, pivots,
                                   stop)
         alive -= ended
         cap += 1
+
+
+@_leaf
+def _pass_edges(keys, bits, edges, place, end, due, is_needed, codes, older,
+                left, todo, witnesses, label, vertex, born, stop):
+    """Goes on from an edge until there are triangles to relate, or to `due`.
+
+    Most edges have none: apart from what relates them, as that has arrays that
+    may be replaced, and to count who holds these costs time for every edge.
+
+    Returns (the place of the next edge, born, first, found): to be related are
+    the triangles of the edge before with witnesses[first:found].
+    """
+    while place < end and edges[place] < due and not stop[0]:
+        key = edges[place]
+        i, j = _ends(key)
+        li, lj = label[i], label[j]
+        found = _components(older, li, lj, left, todo, witnesses)
+        first = 1
+        if _cap(bits, i, j) < key:
+            codes[i, j] = _ZERO
+            needed = is_needed[i, j >> 6] >> np.uint64(j & 63) & _ONE
+            first = 0 if found > 1 or needed else found
+        elif found == 0:
+            codes[i, j] = -2 - born
+            born += 1
+        else:
+            codes[i, j] = vertex[witnesses[0]]
+        older[li, lj >> 6] |= _ONE << np.uint64(lj & 63)
+        older[lj, li >> 6] |= _ONE << np.uint64(li & 63)
+        place += 1
+        if first < found:
+            return place, born, first, found
+    return place, born, 0, 0
 
 
 @_jit
