@@ -40,7 +40,7 @@ import numpy as np
 NO_KEY = np.iinfo(np.int64).max
 MAX_POINTS = 1 << 15
 _NO_SIGN = 0x7FFFFFFF  # -0 counts as 0
-_PARTS = 8  # of the vertices; a power of 2 divides quickly
+_PARTS = 8  # of the vertices; see `_open_edges`
 _BLOCK = 16
 _TILE = 8  # a power of 2
 # Of a block of vertices, from so many vertices on.
@@ -265,31 +265,44 @@ def _transposed(builder, rows):
 
 @_jit
 def _edge_keys(lower):
-    """(keys, nearest [n, _PARTS]): see `_keys_of_rows`."""
+    """(keys of all edges, nearest [_PARTS, n]: see `_nearest_of_parts`)."""
     n = lower.shape[0]
     keys = np.empty((n, n), np.int64)
-    nearest = np.empty((n, _PARTS), np.int32)
-    _keys_of_rows(lower.view(np.int32), keys, nearest)
+    nearest = np.empty((_PARTS, n), np.int32)
+    _keys_of_rows(lower.view(np.int32), keys)
+    _nearest_of_parts(lower, nearest, np.empty(n, np.float32))
     return keys, nearest
 
 
 @_leaf
-def _keys_of_rows(bits, keys, nearest):
-    """Keys of all edges; and the nearest neighbor of each vertex, in each
-    part of the vertices."""
-    n = bits.shape[0]
-    for i in range(n):
-        some = i + 1 if i + 1 < n else i - 1  # for parts that have none
-        for part in range(_PARTS):
-            least = np.int64(NO_KEY)
-            for j in range(part * n // _PARTS, (part + 1) * n // _PARTS):
-                name = (min(i, j) << 16) | max(i, j)
-                key = (np.int64(bits[i, j] & _NO_SIGN) << 32) | name
-                key = key if i != j else NO_KEY
-                keys[i, j] = key
-                least = min(least, key)
-            a, b = _ends(least)
-            nearest[i, part] = a + b - i if least < NO_KEY else some
+def _keys_of_rows(bits, keys):
+    for i in range(bits.shape[0]):
+        row, keys_i = bits[i], keys[i]
+        for j in range(row.size):
+            name = (min(i, j) << 16) | max(i, j)
+            keys_i[j] = (np.int64(row[j] & _NO_SIGN) << 32) | name
+        keys_i[i] = NO_KEY
+
+
+@_leaf
+def _nearest_of_parts(lower, nearest, least):
+    """The nearest neighbor of each vertex, in each part of the vertices.
+
+    Of all vertices at once: a row of the matrix is a column, too.
+    """
+    n = lower.shape[0]
+    for part in range(_PARTS):
+        found = nearest[part]
+        for i in range(n):
+            least[i] = np.inf
+            found[i] = i + 1 if i + 1 < n else i - 1  # for parts without any
+        for j in range(part * n // _PARTS, (part + 1) * n // _PARTS):
+            row, vertex = lower[j], np.int32(j)
+            least_j, found_j = least[j], found[j]
+            for i in range(n):
+                found[i] = vertex if row[i] < least[i] else found[i]
+                least[i] = min(row[i], least[i])
+            least[j], found[j] = least_j, found_j  # j itself is no neighbor
 
 
 @_inlined
@@ -304,64 +317,67 @@ def _candidates(lower, uppers, keys, nearest):
     A witness of an edge is a vertex of which both edges to its ends are
     older. Ascending.
     """
-    n = lower.shape[0]
-    # In whole words of 8 bytes: of these most are 0, and soon passed.
-    is_open = np.zeros((n + 7) & ~7, np.bool_)
     return _sort(_candidates_of_rows(
-        lower, uppers, keys, nearest, np.empty(4 * n + 16, np.int64), is_open))
+        lower, uppers, keys, nearest,
+        np.empty(4 * lower.shape[0] + 16, np.int64)))
 
 
 @_jit
-def _candidates_of_rows(lower, uppers, keys, nearest, found, is_open):
+def _candidates_of_rows(lower, uppers, keys, nearest, found):
     found, n, size = _borrowed(found), lower.shape[0], 0
     for i in range(n - 1):
         if size + n > found.size:
             found = _grow(found)
-        # Where loops begin at a multiple of 16, the compiler does best.
-        begin = (i + 1) & ~15
-        _open_edges(lower, uppers, i, nearest, begin, is_open)
-        size = _append_candidates(lower, keys, i, is_open, found, size)
+        size = _append_candidates(lower, uppers, keys, i, nearest, found, size)
     return found[:size].copy()
 
 
 @_leaf
-def _append_candidates(lower, keys, i, is_open, found, size):
-    words = is_open.view(np.uint64)
-    for word in range((i + 1) >> 3, words.size):
-        if words[word]:
-            for j in range(max(i + 1, 8 * word), 8 * word + 8):
-                if is_open[j] and not _has_witness(lower, keys, i, j):
-                    found[size] = keys[i, j]
-                    size += 1
+def _append_candidates(lower, uppers, keys, i, nearest, found, size):
+    n = lower.shape[0]
+    for begin in range((i + 1) & ~63, n, 64):
+        edges = _open_edges(lower, uppers, i, nearest, begin,
+                            min(begin + 64, n))
+        edges &= ~np.uint64(0) << np.uint64(max(0, i + 1 - begin))
+        while edges:
+            j = begin + np.int64(_trailing_zeros(edges))
+            edges &= edges - _ONE
+            if not _has_witness(lower, keys, i, j):
+                found[size] = keys[i, j]
+                size += 1
     return size
 
 
 @_leaf
-def _open_edges(lower, uppers, i, nearest, begin, is_open):
-    """Which edges {i, j}, j from `begin` on, may be candidates.
+def _open_edges(lower, uppers, i, nearest, begin, end):
+    """Which edges {i, j}, begin <= j < end, may be candidates: a bit of each.
 
     An edge {i, j} has a witness if it is longer than both {i, k} and {j, k},
     for some k. A few near neighbors k of i, the nearest of each part of the
     vertices, are enough for most edges that have one.
+
+    All in one loop that writes nothing: else most of the time goes into
+    checks that arrays do not overlap.
     """
-    row = lower[i, begin:]
-    is_open = is_open[begin:begin + row.size]
-    is_open[:] = False
+    a, b, c, d = nearest[0, i], nearest[1, i], nearest[2, i], nearest[3, i]
+    e, f, g, h = nearest[4, i], nearest[5, i], nearest[6, i], nearest[7, i]
+    to_a, to_b, to_c, to_d = lower[i, a], lower[i, b], lower[i, c], lower[i, d]
+    to_e, to_f, to_g, to_h = lower[i, e], lower[i, f], lower[i, g], lower[i, h]
+    row_a, row_b = lower[a, begin:end], lower[b, begin:end]
+    row_c, row_d = lower[c, begin:end], lower[d, begin:end]
+    row_e, row_f = lower[e, begin:end], lower[f, begin:end]
+    row_g, row_h = lower[g, begin:end], lower[h, begin:end]
+    row, found = lower[i, begin:end], np.uint64(0)
     for item in range(uppers.shape[0]):
-        upper = uppers[item, i, begin:]
+        upper = uppers[item, i, begin:end]
         for j in range(row.size):
-            is_open[j] |= row[j] < upper[j]
-    for first in range(0, _PARTS, 4):  # as many rows in one pass
-        k, p = nearest[i, first], nearest[i, first + 1]
-        q, r = nearest[i, first + 2], nearest[i, first + 3]
-        row_k, row_p = lower[k, begin:], lower[p, begin:]
-        row_q, row_r = lower[q, begin:], lower[r, begin:]
-        at_k, at_p, at_q, at_r = (lower[i, k], lower[i, p], lower[i, q],
-                                  lower[i, r])
-        for j in range(row.size):
-            is_open[j] &= row[j] <= min(
-                min(max(at_k, row_k[j]), max(at_p, row_p[j])),
-                min(max(at_q, row_q[j]), max(at_r, row_r[j])))
+            first = min(min(max(to_a, row_a[j]), max(to_b, row_b[j])),
+                        min(max(to_c, row_c[j]), max(to_d, row_d[j])))
+            second = min(min(max(to_e, row_e[j]), max(to_f, row_f[j])),
+                         min(max(to_g, row_g[j]), max(to_h, row_h[j])))
+            is_open = (row[j] <= min(first, second)) & (row[j] < upper[j])
+            found |= _ONE << np.uint64(j) if is_open else np.uint64(0)
+    return found
 
 
 @_leaf
@@ -389,13 +405,15 @@ def _first_witness(keys, i, j, begin, end):
     """The first witness of {i, j} among begin .. end - 1, or -1."""
     key = keys[i, j]
     while begin < end:
-        stop = min(begin + 4 * _BLOCK, end)
+        stop = min(begin + 2 * _BLOCK, end)
         row_i, row_j = keys[i, begin:stop], keys[j, begin:stop]
-        first = np.int64(NO_KEY)
+        # A bit of each, as the compiler makes vector operations of that.
+        found = np.uint64(0)
         for k in range(row_i.size):
-            first = min(first, k if max(row_i[k], row_j[k]) < key else NO_KEY)
-        if first < NO_KEY:
-            return begin + first
+            is_older = max(row_i[k], row_j[k]) < key
+            found |= _ONE << np.uint64(k) if is_older else np.uint64(0)
+        if found:
+            return begin + np.int64(_trailing_zeros(found))
         begin = stop
     return np.int64(-1)
 
@@ -982,10 +1000,22 @@ def _needed_caps_of_rows(lower, upper, keys, radius, is_needed, caps, reach):
     for i in range(n - 1):
         if size + n > caps.size:
             caps = _grow(caps)
-        _reach_in(upper, i, reach)
-        for j in range(i + 1, n):
-            if upper[i, j] > reach[j] or bits[i, j] > last:
-                continue
+        _reach_in(upper, i, last, reach)
+        size = _append_needed_caps(lower, upper, keys, radius, i, last, reach,
+                                   is_needed, caps, size)
+    return caps[:size].copy()
+
+
+@_leaf
+def _append_needed_caps(lower, upper, keys, radius, i, last, reach, is_needed,
+                        caps, size):
+    n, bits = upper.shape[0], upper.view(np.int32)
+    for begin in range((i + 1) & ~63, n, 64):
+        edges = _short_edges(upper[i], last, reach, begin, min(begin + 64, n))
+        edges &= ~np.uint64(0) << np.uint64(max(0, i + 1 - begin))
+        while edges:
+            j = begin + np.int64(_trailing_zeros(edges))
+            edges &= edges - _ONE
             cap = _cap(bits, i, j)
             is_closed = cap < keys[i, j]
             if _is_spanned(lower, upper, keys, i, j, is_closed):
@@ -996,7 +1026,19 @@ def _needed_caps_of_rows(lower, upper, keys, radius, is_needed, caps, reach):
             cap |= keys[i, j] & 0xFFFFFFFF
             caps[size] = cap | _LATE if is_closed else cap
             size += 1
-    return caps[:size].copy()
+    return size
+
+
+@_inlined
+def _short_edges(row, last, reach, begin, end):
+    """Which of the edges are neither longer than the reach nor than `last`
+    (by their bits): a bit of each."""
+    lengths, limits = row[begin:end], reach[begin:end]
+    bits, found = lengths.view(np.int32), np.uint64(0)
+    for j in range(lengths.size):
+        is_short = (lengths[j] <= limits[j]) & (bits[j] <= last)
+        found |= _ONE << np.uint64(j) if is_short else np.uint64(0)
+    return found
 
 
 @_jit
@@ -1007,32 +1049,56 @@ def _is_connected(lower, upper, radius):
     """
     n = lower.shape[0]
     queue = np.zeros(n, np.int64)
-    reached = np.zeros(n, np.bool_)
-    reached[0] = True
+    left = np.zeros(_num_words(n), np.uint64)
+    for j in range(1, n):
+        left[j >> 6] |= _ONE << np.uint64(j & 63)
     size = 1
     for place in range(n):
         if place == size:
             return False
         if size == n:
             break
-        row, other = lower[queue[place]], upper[queue[place]]
-        for j in range(n):
-            if row[j] == other[j] and row[j] <= radius and not reached[j]:
-                reached[j] = True
-                queue[size] = j
-                size += 1
+        size = _reach_equal(lower[queue[place]], upper[queue[place]], radius,
+                            left, queue, size)
     return True
 
 
 @_leaf
-def _reach_in(upper, i, reach):
+def _reach_equal(row, other, radius, left, queue, size):
+    """Moves vertices that equal entries within the radius lead to from those
+    that are left to the queue. Returns its size."""
+    for word in range(left.size):
+        begin, end = 64 * word, min(64 * (word + 1), row.size)
+        entries, others = row[begin:end], other[begin:end]
+        found = np.uint64(0)
+        for j in range(entries.size):
+            leads = (entries[j] == others[j]) & (entries[j] <= radius)
+            found |= _ONE << np.uint64(j) if leads else np.uint64(0)
+        found &= left[word]
+        left[word] ^= found
+        while found:
+            queue[size] = begin + np.int64(_trailing_zeros(found))
+            found &= found - _ONE
+            size += 1
+    return size
+
+
+@_leaf
+def _reach_in(upper, i, last, reach):
     """min over some neighbors k of i of max(upper[i, k], upper[k, j]), for j.
 
-    The neighbors are the nearest of each part of the vertices.
+    The neighbors are the nearest of each part of the vertices. Infinite where
+    no more edges of i than parts are within `last`: the reach would take
+    longer than it saves.
     """
     n = reach.size
     row = upper[i]
     reach[:] = np.inf
+    bits, within = row.view(np.int32), np.int32(0)
+    for j in range(n):
+        within = np.int32(within + (bits[j] <= last))
+    if within <= _PARTS:
+        return
     for part in range(_PARTS):
         begin, end = part * n // _PARTS, (part + 1) * n // _PARTS
         near = np.float32(np.inf)
@@ -1060,7 +1126,7 @@ def _is_spanned(lower, upper, keys, i, j, is_closed):
         within = np.int32(0)
         for k in range(begin, end):
             within = np.int32(within + (max(row_i[k], row_j[k]) <= value))
-        if not within:
+        if within == (begin <= i < end) + (begin <= j < end):  # the ends alone
             continue
         for k in range(begin, end):
             if k == i or k == j or max(row_i[k], row_j[k]) > value:
@@ -1102,43 +1168,75 @@ def _relations_in_order(keys, bits, edges, ends, caps, is_needed, codes,
     alive, born, cap = pivots.rows.shape[0], 0, 0
     begin = 0
     for end in ends:
-        _sort_part(edges, begin, end)
-        for place in range(begin, end):
-            key = edges[place]
-            i, j = _ends(key)
-            while alive and cap < caps.size and caps[cap] >> 32 <= key >> 32:
+        _sort_bucket(edges, begin, end)
+        while begin < end:
+            if not alive or stop[0]:
+                return
+            due = caps[cap] >> 32 << 32 if cap < caps.size else NO_KEY
+            if edges[begin] >= due:
                 ended, sums = _relate_cap(caps[cap], codes, sums, relation,
                                           pivots, stop)
                 alive -= ended
                 cap += 1
-            if not alive or stop[0]:
-                return
-            li, lj = label[i], label[j]
-            found = _components(older, li, lj, left, todo, witnesses)
-            first = 1
-            if _cap(bits, i, j) < key:
-                codes[i, j] = _ZERO
-                needed = is_needed[i, j >> 6] >> np.uint64(j & 63) & _ONE
-                first = 0 if found > 1 or needed else found
-            elif found == 0:
-                codes[i, j] = -2 - born
-                born += 1
-            else:
-                codes[i, j] = vertex[witnesses[0]]
-            for k in witnesses[first:found]:
-                ended, sums = _relate_triangle(key, vertex[k], codes, sums,
-                                               relation, pivots, stop)
+                continue
+            begin, born, first, found = _pass_edges(
+                keys, bits, edges, begin, end, due, is_needed, codes, older,
+                left, todo, witnesses, label, vertex, born, stop)
+            for more in range(first, found):
+                ended, sums = _relate_triangle(
+                    edges[begin - 1], vertex[witnesses[more]], codes, sums,
+                    relation, pivots, stop)
                 alive -= ended
-            if not alive:
-                return
-            older[li, lj >> 6] |= _ONE << np.uint64(lj & 63)
-            older[lj, li >> 6] |= _ONE << np.uint64(li & 63)
-        begin = end
     while alive and cap < caps.size:
         ended, sums = _relate_cap(caps[cap], codes, sums, relation, pivots,
                                   stop)
         alive -= ended
         cap += 1
+
+
+@_leaf
+def _pass_edges(keys, bits, edges, place, end, due, is_needed, codes, older,
+                left, todo, witnesses, label, vertex, born, stop):
+    """Goes on from an edge until there are triangles to relate, or to `due`.
+
+    Most edges have none: apart from what relates them, as that has arrays that
+    may be replaced, and to count who holds these costs time for every edge.
+
+    Returns (the place of the next edge, born, first, found): to be related are
+    the triangles of the edge before with witnesses[first:found].
+    """
+    while place < end and edges[place] < due and not stop[0]:
+        key = edges[place]
+        i, j = _ends(key)
+        li, lj = label[i], label[j]
+        found = _components(older, li, lj, left, todo, witnesses)
+        first = 1
+        if _cap(bits, i, j) < key:
+            codes[i, j] = _ZERO
+            needed = is_needed[i, j >> 6] >> np.uint64(j & 63) & _ONE
+            first = 0 if found > 1 or needed else found
+        elif found == 0:
+            codes[i, j] = -2 - born
+            born += 1
+        else:
+            codes[i, j] = vertex[witnesses[0]]
+        older[li, lj >> 6] |= _ONE << np.uint64(lj & 63)
+        older[lj, li >> 6] |= _ONE << np.uint64(li & 63)
+        place += 1
+        if first < found:
+            return place, born, first, found
+    return place, born, 0, 0
+
+
+@_jit
+def _sort_bucket(edges, begin, end):
+    """Where many distances are alike, there are many edges in a bucket."""
+    if end - begin <= 2 * _BLOCK:
+        _sort_part(edges, begin, end)
+        return
+    ordered = _sort(edges[begin:end])
+    for place in range(ordered.size):
+        edges[begin + place] = ordered[place]
 
 
 @_jit
@@ -1424,7 +1522,7 @@ def _value(key):
 @_jit
 def _sort(values):
     """Ascending. In its own words: NumPy's takes seconds to compile."""
-    values, run = values.copy(), 16
+    values, run = values.copy(), _BLOCK
     for begin in range(0, values.size, run):
         _sort_part(values, begin, min(begin + run, values.size))
     if values.size <= run:
@@ -1441,7 +1539,23 @@ def _sort(values):
 
 @_leaf
 def _sort_part(values, begin, end):
-    """Ascending, in its place: Shell's sort, for what is mostly short."""
+    """Ascending, in its place, for what is mostly short: by insertion, where
+    what comes first is no branch, as that could go either way."""
+    if end - begin > 2 * _BLOCK:
+        _sort_long_part(values, begin, end)
+        return
+    for last in range(begin + 1, end):
+        value = values[last]
+        for place in range(begin, last):
+            other = values[place]
+            values[place] = min(other, value)
+            value = max(other, value)
+        values[last] = value
+
+
+@_leaf
+def _sort_long_part(values, begin, end):
+    """Shell's sort."""
     gap = 1
     while 9 * gap < end - begin:
         gap = 3 * gap + 1
@@ -1457,14 +1571,19 @@ def _sort_part(values, begin, end):
 
 @_leaf
 def _merge(values, merged, begin, middle, end):
-    left, right = begin, middle
-    for place in range(begin, end):
-        if right == end or (left < middle and values[left] <= values[right]):
-            merged[place] = values[left]
-            left += 1
-        else:
-            merged[place] = values[right]
-            right += 1
+    """Two ascending runs become one. Which one is next is not a branch, as
+    that could go either way."""
+    left, right, place = begin, middle, begin
+    while left < middle and right < end:
+        is_left = np.int64(values[left] < values[right])
+        merged[place] = min(values[left], values[right])
+        left, right, place = left + is_left, right + 1 - is_left, place + 1
+    while left < middle:
+        merged[place] = values[left]
+        left, place = left + 1, place + 1
+    while right < end:
+        merged[place] = values[right]
+        right, place = right + 1, place + 1
 
 
 @_jit
