@@ -98,20 +98,17 @@ def relative_h1(lower: ArrayLike, upper: ArrayLike) -> Bars:
       ValueError: wrong shapes or types, or a value that is not valid; names
         the first bad entry.
     """
-    first, second = lower, upper
-    if not (_is_ready(lower) and _is_ready(upper)
-            and len(lower) == len(upper)):
-        lower, upper = real_matrix('lower', lower), real_matrix('upper', upper)
-        if lower.shape != upper.shape:
-            raise ValueError('lower and upper must have one shape, received '
-                             f'{lower.shape} and {upper.shape}')
-        first, second = (_writable(np.ascontiguousarray(_float32(matrix)))
-                         for matrix in (lower, upper))
+    first: Any = lower
+    second: Any = upper
+    if not (_is_ready(first) and _is_ready(second)
+            and len(first) == len(second)):
+        first, second = _made_ready(lower, upper)
     places = 16 * len(first) + 64  # seldom too few
     found = _bars_of_pair(first, second, places)
     count = found[1]
     if count < 0:
-        validity.explain({'lower': lower, 'upper': upper}, ordered=True)
+        validity.explain({'lower': np.asarray(lower),
+                          'upper': np.asarray(upper)}, ordered=True)
     if count > places:
         found = _bars_of_pair(first, second, count)
     return Bars(*found[2:])
@@ -126,6 +123,15 @@ def _is_ready(matrix):
     return (type(matrix) is np.ndarray and matrix.dtype is _FLOAT32
             and matrix.ndim == 2 and len(matrix) == matrix.shape[1]
             and matrix.flags.carray)
+
+
+def _made_ready(lower, upper):
+    received = real_matrix('lower', lower), real_matrix('upper', upper)
+    if received[0].shape != received[1].shape:
+        raise ValueError('lower and upper must have one shape, received '
+                         f'{received[0].shape} and {received[1].shape}')
+    return [_writable(np.ascontiguousarray(_float32(matrix)))
+            for matrix in received]
 
 
 def _writable(array):
