@@ -15,7 +15,6 @@ each row as it comes and writes all to families.json.
 """
 
 import itertools
-import json
 import math
 import pathlib
 import time
@@ -26,6 +25,7 @@ from tqdm import tqdm
 
 from experiments.benchmarks import clouds, timing
 from experiments.benchmarks.rtd import ENGINE, programs
+from topdis_jax import files
 from topdis_jax.topology.engines import host, kernels
 
 FLAGS = flags.FLAGS
@@ -114,7 +114,7 @@ def main(_):
         rows.append(dict(n=n, shape=shape, second=second, seconds=time_pair(
             x, y, names, FLAGS.rounds, FLAGS.limit, apart)))
         tqdm.write(line(rows[-1], names))
-        (folder / 'families.json').write_text(json.dumps(rows, indent=1))
+        files.write_json(folder / 'families.json', rows)
     summarize(rows, names[1:])
     print(f'Written to {folder}/families.json')
 

@@ -27,7 +27,6 @@ import collections
 import functools
 import importlib.util
 import itertools
-import json
 import os
 import pathlib
 import resource
@@ -37,6 +36,7 @@ import numpy as np
 from tqdm import tqdm
 
 from experiments.benchmarks import clouds, timing
+from topdis_jax import files
 
 FLAGS = flags.FLAGS
 OURS, PLAIN, ENGINE = 'topdis_jax', 'without jit', 'engine'
@@ -265,7 +265,7 @@ def main(_):
         rows.append(dict(n=n, family=family, dimension=dimension,
                          seconds={name: seconds[name] for name in names}))
         tqdm.write(line(rows[-1], names))
-        (folder / 'rips.json').write_text(json.dumps(rows, indent=1) + '\n')
+        files.write_json(folder / 'rips.json', rows)
     apart.end()
     print('\nTimes, and how many times as long others take: mean (least)\n')
     print(table(rows, names))

@@ -85,12 +85,11 @@ def _arc(config):
 
 def _four(config):
     """As many hues as on the arc, around the whole circle; plain."""
+    _strong(config)
+    config.variants = config.variants[:2]
     config.data = ('scenes_four',)
     config.topdis = ('off',)
     config.seeds = (10, 11)
-    config.variants = ()
-    for family, label, objective in _STRONG[:2]:
-        _add(config, family, label, objective=objective)
 
 
 def _scenes_plain(config):
