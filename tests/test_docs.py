@@ -12,6 +12,7 @@ import subprocess
 import sys
 import textwrap
 
+import jax
 import pytest
 
 from tests.helpers.places import ROOT
@@ -43,26 +44,36 @@ PACKAGES = ('topdis_jax.topology', 'topdis_jax.losses',
             'topdis_jax.plots')
 
 
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    """A function of an example: what it prints, in a folder of its own.
+
+    Skips one of a program that is not there. In this process, as most of the
+    time of a new one would go into its imports; with JAX as users have it.
+    """
+    monkeypatch.chdir(tmp_path)
+
+    def printed(code):
+        for program in OPTIONAL:
+            if re.search(rf'^(import|from) {program}\b', code, re.MULTILINE):
+                pytest.importorskip(program, reason=f'needs {program}')
+        if 'data.load' in code:  # leaves nothing in the user's cache
+            monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+        capsys.readouterr()
+        with jax.numpy_rank_promotion('allow'):
+            exec(code, {'__name__': '__main__'})
+        out = capsys.readouterr().out
+        assert out, 'an example prints something'
+        return out
+
+    return printed
+
+
 @pytest.mark.parametrize('code', [
     pytest.param(code, id=f'{page}: {heading}')
     for page, heading, code in EXAMPLES])
-def test_an_example_runs_as_printed(code, tmp_path):
-    _run(code, tmp_path)
-
-
-def _run(code, tmp_path):
-    """What an example prints; skips one of a program that is not there."""
-    for program in OPTIONAL:
-        if re.search(rf'^(import|from) {program}\b', code, re.MULTILINE):
-            pytest.importorskip(program, reason=f'needs {program}')
-    env = os.environ | {'PYTHONPATH': str(ROOT)}
-    if 'data.load' in code:  # leaves nothing in the user's cache
-        env['XDG_CACHE_HOME'] = str(tmp_path)
-    done = subprocess.run([sys.executable, '-c', code], capture_output=True,
-                          text=True, cwd=tmp_path, env=env)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout, 'an example prints something'
-    return done.stdout
+def test_an_example_runs_as_printed(code, run):
+    run(code)
 
 
 COMING_FROM = [code for page, _, code in EXAMPLES if page == 'coming_from.md']
@@ -70,8 +81,8 @@ COMING_FROM = [code for page, _, code in EXAMPLES if page == 'coming_from.md']
 
 @pytest.mark.parametrize('theirs,ours', list(zip(COMING_FROM[::2],
                                                  COMING_FROM[1::2])))
-def test_our_call_prints_what_the_other_program_does(theirs, ours, tmp_path):
-    assert _run(theirs, tmp_path) == _run(ours, tmp_path)
+def test_our_call_prints_what_the_other_program_does(theirs, ours, run):
+    assert run(theirs) == run(ours)
 
 
 def test_no_example_is_left_out():
