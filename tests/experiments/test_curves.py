@@ -1,13 +1,11 @@
 """Scores of a study's runs on their way."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 
 from experiments.study import curves
-from tests.helpers.places import ROOT
+from tests.helpers import commands
 from topdis_jax.training import workfolder
 
 
@@ -47,7 +45,6 @@ def test_steps_are_picked(results):
 def test_the_command(results, tmp_path):
     path = tmp_path / 'results.json'
     path.write_text(json.dumps(results))
-    done = subprocess.run(
-        [sys.executable, '-m', 'experiments.study.curves', '--steps=10',
-         f'--results={path}'], cwd=ROOT, capture_output=True, text=True)
+    done = commands.run('experiments.study.curves', '--steps=10',
+                        f'--results={path}')
     assert done.stdout == curves.table(results, [10]) + '\n', done.stderr

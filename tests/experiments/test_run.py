@@ -12,7 +12,8 @@ import pytest
 
 from experiments import run
 from experiments.configs import base, mpi3d
-from tests.helpers import file_server, published_cases as cases, quick
+from tests.helpers import commands, file_server, published_cases as cases
+from tests.helpers import quick
 from tests.helpers.places import ROOT
 from topdis_jax.data import sources
 from topdis_jax.training import families, workfolder
@@ -33,14 +34,12 @@ def images():
     sources.load('sprites_small')
 
 
-def _command(*args, program='run'):
-    return [sys.executable, '-m', f'experiments.{program}', *args]
+def _command(*args):
+    return [sys.executable, '-m', 'experiments.run', *args]
 
 
 def _run(*args, program='run', devices=1):
-    return subprocess.run(
-        _command(*args, program=program), capture_output=True, text=True,
-        env=quick.environment(devices), cwd=ROOT, timeout=300)
+    return commands.run(f'experiments.{program}', *args, devices=devices)
 
 
 def _refused(tmp_path, *args, **options):

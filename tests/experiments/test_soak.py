@@ -1,14 +1,11 @@
 """The script of random kills, on a program that only counts."""
 
 import random
-import subprocess
-import sys
 
 import pytest
 
 from experiments.checks import soak
-
-from tests.helpers.places import ROOT
+from tests.helpers import commands
 
 
 @pytest.fixture
@@ -43,8 +40,5 @@ def test_a_run_that_fails_is_told(tmp_path, program):
 
 
 def test_usage():
-    done = subprocess.run(
-        [sys.executable, '-m', 'experiments.checks.soak', '--kills=0'],
-        capture_output=True, text=True,
-        cwd=ROOT)
+    done = commands.run('experiments.checks.soak', '--kills=0')
     assert done.returncode != 0 and 'kills' in done.stdout + done.stderr

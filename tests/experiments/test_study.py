@@ -13,7 +13,7 @@ import pytest
 
 from experiments.study import grid, runner
 from experiments.configs import base, study
-from tests.helpers import study_cases as cases
+from tests.helpers import commands, study_cases as cases
 from tests.helpers.places import ROOT
 from topdis_jax.data.errors import DataError
 from topdis_jax.data.factors import FactorDataset
@@ -285,9 +285,7 @@ def test_the_last_words_of_a_log(tmp_path, log, words):
     (['--config=experiments/configs/study.py:halves'], 'sensitivity'),
     (['--config=experiments/configs/sprites.py'], 'study.py')])
 def test_a_bad_key_gets_one_message(tmp_path, args, word):
-    done = subprocess.run(
-        [sys.executable, '-m', 'experiments.study', *args,
-         f'--workdir={tmp_path}/s'], capture_output=True, text=True, cwd=ROOT)
+    done = commands.run('experiments.study', *args, f'--workdir={tmp_path}/s')
     assert done.returncode != 0 and 'Traceback' not in done.stderr
     assert word in done.stdout + done.stderr
     assert not os.path.exists(tmp_path / 's')

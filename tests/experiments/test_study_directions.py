@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ from scipy import stats
 from experiments import directions
 from experiments.study import directions as study
 from experiments.study import directions_results, grid, runner
-from tests.helpers import study_cases as cases
+from tests.helpers import commands, study_cases as cases
 from tests.helpers.places import ROOT
 from topdis_jax.data.factors import FactorDataset
 
@@ -203,10 +202,10 @@ def test_the_table_of_the_docs_is_that_of_its_numbers():
 
 
 def test_a_bad_flag_gets_one_message(tmp_path):
-    done = subprocess.run(
-        [sys.executable, '-m', 'experiments.study.directions',
-         '--config=experiments/configs/study.py:directions', '--rotations=1',
-         f'--workdir={tmp_path}/s'], capture_output=True, text=True, cwd=ROOT)
+    done = commands.run(
+        'experiments.study.directions', '--rotations=1',
+        '--config=experiments/configs/study.py:directions',
+        f'--workdir={tmp_path}/s')
     assert done.returncode != 0 and 'Traceback' not in done.stderr
     assert 'rotations' in done.stdout + done.stderr
     assert not os.path.exists(tmp_path / 's')

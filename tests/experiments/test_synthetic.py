@@ -1,13 +1,11 @@
 """Clusters and rings, against what the published notebooks print."""
 
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 
 from experiments import synthetic
+from tests.helpers import commands
 
 
 @pytest.fixture(scope='module')
@@ -56,10 +54,8 @@ def test_rings_have_so_many_radii():
 
 
 def test_the_command(tmp_path):
-    done = subprocess.run(
-        [sys.executable, '-m', 'experiments.synthetic',
-         f'--workdir={tmp_path}', '--seeds=1'], capture_output=True,
-        text=True, env=os.environ | {'PYTHONPATH': os.getcwd()})
+    done = commands.run('experiments.synthetic', f'--workdir={tmp_path}',
+                        '--seeds=1')
     assert done.returncode == 0, done.stderr
     assert done.stdout.count('| RTD |') == 2
     assert {path.name for path in tmp_path.iterdir()} == {

@@ -1,12 +1,11 @@
 """Settings of a study beside one of them."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 
 from experiments.study import variants
+from tests.helpers import commands
 from tests.helpers.places import ROOT
 from topdis_jax.training import workfolder
 
@@ -57,12 +56,12 @@ def test_a_reference_that_is_not_there(results):
 
 def test_the_command(tmp_path, results):
     path = tmp_path / 'results.json'
-    command = [sys.executable, '-m', 'experiments.study.variants',
-               f'--results={path}', '--reference=none']
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    command = ['experiments.study.variants', f'--results={path}',
+               '--reference=none']
+    done = commands.run(*command)
     assert done.returncode == 1 and 'is not there' in done.stderr
     path.write_text(json.dumps(results))
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    done = commands.run(*command)
     assert done.stdout == variants.tables(results, 'none') + '\n', done.stderr
 
 

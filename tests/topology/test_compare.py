@@ -1,12 +1,11 @@
 """Divergences of point clouds: subsets, repeats, messages."""
 
 import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 
+from tests.helpers import commands
 from topdis_jax import topology
 from topdis_jax.losses import divergences
 from topdis_jax.topology.comparison import NAMES
@@ -79,10 +78,7 @@ def test_messages(change, message):
 
 
 def _run(*arguments, cwd):
-    return subprocess.run(
-        [sys.executable, '-m', 'experiments.compare', *arguments], cwd=cwd,
-        env={**os.environ, 'PYTHONPATH': os.getcwd()}, capture_output=True,
-        text=True)
+    return commands.run('experiments.compare', *arguments, cwd=cwd)
 
 
 def test_the_command(tmp_path):
