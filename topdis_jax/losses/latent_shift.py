@@ -1,5 +1,7 @@
 """Shift of a batch along one latent, measured on the scale of its quantiles."""
 
+import functools
+
 import jax
 from jax import lax
 import jax.numpy as jnp
@@ -65,6 +67,12 @@ def latent_shift(
     z, codes = jnp.asarray(z), as_float32(z=z)
     check_key(rng)
     weights, shift, margin = _checked(z, weights, shift, margin)
+    return _shifted(z, codes, rng, weights, shift, margin, axis_name)
+
+
+@functools.partial(jax.jit, static_argnums=6)
+def _shifted(z, codes, rng, weights, shift, margin, axis_name):
+    """Compiled as a whole, and not step by step outside of jit."""
     rng_dimension, rng_sign = jax.random.split(rng)
     dimension = _draw_dimension(rng_dimension, weights, z.shape[1])
     # The types are given, so that double precision draws the same.

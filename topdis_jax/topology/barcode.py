@@ -312,6 +312,7 @@ def as_pair(first: ArrayLike, second: ArrayLike,
     return pair
 
 
+@jax.jit
 def flushed(matrix: jax.Array) -> jax.Array:
     """The matrix with 0 in place of denormal numbers.
 

@@ -4,6 +4,8 @@ Source: RTD-Lite, AISTATS 2025, and SRTD and NTS, arXiv:2606.06342. They need
 no barcode engine, and O(n^2) operations.
 """
 
+import functools
+
 import jax
 from jax import lax
 import jax.numpy as jnp
@@ -60,6 +62,12 @@ def rtd_lite_or_nan(dist_x: jax.Array, dist_y: jax.Array, mask: jax.Array, *,
     if form not in LITE_FORMS:
         raise ValueError(
             f'form must be one of {LITE_FORMS}, received {form!r}')
+    return _difference(dist_x, dist_y, mask, form)
+
+
+@functools.partial(jax.jit, static_argnums=3)
+def _difference(dist_x, dist_y, mask, form):
+    """Compiled as a whole, and not step by step outside of jit."""
     dist_x, dist_y, valid = _kept(dist_x, dist_y, mask)
     low, high = jnp.minimum(dist_x, dist_y), jnp.maximum(dist_x, dist_y)
     if form == 'both':
@@ -91,7 +99,11 @@ def rtd_lite_barcode(dist_x: ArrayLike, dist_y: ArrayLike, *,
       ValueError: wrong shapes, or distances that are not valid and not
         traced. TypeError: not floating.
     """
-    dist_x, dist_y, mask = divergences.checked(dist_x, dist_y, mask)
+    return _bars(*divergences.checked(dist_x, dist_y, mask))
+
+
+@jax.jit
+def _bars(dist_x, dist_y, mask):
     dist_x, dist_y, valid = _kept(dist_x, dist_y, mask)
     low = jnp.minimum(dist_x, dist_y)
     born_at = spanning_tree(low, mask=mask)
