@@ -36,9 +36,9 @@ def test_each_is_fetched_converted_and_trained_on(tmp_path, no_data, name,
     monkeypatch.setattr(run.plots, 'plot_run', lambda *args, **options: None)
     archives.shrink(monkeypatch)
     config = _config(name)
-    config.train.steps, config.train.batch_size = 20, 8
-    config.train.log_every, config.train.eval_every = 10, 0
-    config.topdis.weight, config.topdis.delay = weight, 10
+    config.train.steps, config.train.batch_size = 12, 8
+    config.train.log_every, config.train.eval_every = 6, 0
+    config.topdis.weight, config.topdis.delay = weight, 6
     config.eval.batch_size = 16
     config.eval.scores = ()  # the small grids have factors of one value
     with file_server.serving(**archives.contents(name)) as server:
@@ -48,5 +48,5 @@ def test_each_is_fetched_converted_and_trained_on(tmp_path, no_data, name,
     assert len(server.requests) == files
     rows = workfolder.read_rows(tmp_path / 'run' / 'metrics.jsonl')
     losses = {row['step']: row['loss'] for row in rows if 'loss' in row}
-    assert losses[20] < losses[10] and np.isfinite(scores['reconstruction'])
+    assert losses[12] < losses[6] and np.isfinite(scores['reconstruction'])
     assert any('topdis' in row for row in rows) == (weight > 0)

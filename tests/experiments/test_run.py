@@ -119,15 +119,15 @@ def test_every_data_set_can_be_trained_on(tmp_path, monkeypatch, name):
     config.data.name, config.data.source = name, 'auto'
     config.model.network = 'mlp'
     config.model.hidden = config.model.decoder_hidden = (8,)
-    config.topdis.weight, config.train.steps = 0.0, 20
-    config.train.batch_size, config.train.log_every = 16, 10
+    config.topdis.weight, config.train.steps = 0.0, 4
+    config.train.batch_size, config.train.log_every = 16, 2
     config.train.eval_every = 0
     config.eval.scores = ('mig',)
     if name == 'scenes_small':
         config.data.correlation = (('scale', 'wall_hue', 0.2),)
     scores = run.run(config, str(tmp_path / 'run'))
     rows = workfolder.read_rows(tmp_path / 'run' / 'metrics.jsonl')
-    assert [row['step'] for row in rows if 'loss' in row] == [10, 20]
+    assert [row['step'] for row in rows if 'loss' in row] == [2, 4]
     assert np.isfinite(scores['reconstruction'])
     assert (tmp_path / 'run' / 'correlation.png').exists() == (
         name == 'scenes_small')
@@ -142,9 +142,9 @@ def test_data_is_fetched_converted_and_trained_on(tmp_path, no_data,
     config = mpi3d.get_config()
     config.model.network = 'mlp'
     config.model.hidden = config.model.decoder_hidden = (8,)
-    config.train.steps, config.train.batch_size = 20, 16
-    config.train.log_every, config.train.eval_every = 10, 0
-    config.topdis.delay = 10
+    config.train.steps, config.train.batch_size = 6, 16
+    config.train.log_every, config.train.eval_every = 3, 0
+    config.topdis.delay = 3
     config.eval.scores = ('mig',)
     file = cases.write(config.data.name, tmp_path / 'www')
     with file_server.serving(**{file.name: file.read_bytes()}) as server:
@@ -152,7 +152,7 @@ def test_data_is_fetched_converted_and_trained_on(tmp_path, no_data,
         run.run(config, str(tmp_path / 'run'))
     assert server.requests == [(f'/{file.name}', None)]
     rows = workfolder.read_rows(tmp_path / 'run' / 'metrics.jsonl')
-    assert [row['step'] for row in rows if 'loss' in row] == [10, 20]
+    assert [row['step'] for row in rows if 'loss' in row] == [3, 6]
     assert 'topdis' in rows[1]
 
 

@@ -1,6 +1,4 @@
-"""One training step: terms, devices, orthogonalization, purity."""
-
-import math
+"""One training step: terms, orthogonalization, purity."""
 
 import chex
 import jax
@@ -9,7 +7,6 @@ import optax
 import pytest
 
 from tests.helpers import training_cases as cases
-from topdis_jax.topology.engines import native
 from topdis_jax.training import families
 
 
@@ -68,50 +65,6 @@ def test_a_family_with_topdis_orthogonalized(family):
     assert rows[-1]['reconstruction'] < rows[0]['reconstruction']
     assert all(row['conflict_after'] >= -1e-3 * abs(row['conflict_before'])
                for row in rows)
-
-
-@pytest.mark.parametrize('family,changes', [
-    ('vae', {'topdis__fresh': True}), ('vae', {'topdis__orthogonalize': True}),
-    ('beta_vae', {'topdis__orthogonalize': True, 'model__hidden': (128,),
-                  'model__decoder_hidden': (128, 128)}),
-    ('beta_vae', {'published': True, 'topdis__orthogonalize': True}),
-    ('factor_vae', {}), ('beta_tcvae', {}), ('dava', {})], ids=str)
-def test_spread_over_devices_equals_one_device(family, changes):
-    config = cases.config(family, **changes)
-    shape = cases.SHAPES.get(family, cases.SHAPE)
-    state, step = cases.make(config)
-    one, metrics = jax.jit(step)(state, cases.batch(image_shape=shape))
-    state, step = cases.make(config, axis_name='batch')
-    many, each = jax.pmap(step, axis_name='batch', in_axes=(None, 0))(
-        state, cases.batch(devices=4, image_shape=shape))
-    for name, value in metrics.items():
-        np.testing.assert_allclose(each[name], [value] * 4, rtol=2e-3,
-                                   atol=1e-3)
-    # Adam's first step has the size of the rate, whatever the gradient.
-    chex.assert_trees_all_close(
-        jax.tree.map(lambda x: np.asarray(x)[3], many.params), one.params,
-        atol=0.02 * config.train.learning_rate, rtol=1e-4)
-
-
-@pytest.mark.parametrize('devices', [1, 2, 4])
-@pytest.mark.parametrize('orthogonalize', [False, True])
-def test_four_barcodes_a_step_on_any_number_of_devices(
-        monkeypatch, devices, orthogonalize):
-    call, received = native.lower, []
-
-    def counting(ctx, operands):
-        received.append(math.prod(ctx.avals_out[-1].shape))
-        return call(ctx, operands)
-
-    monkeypatch.setattr(native, 'lower', counting)
-    state, step = cases.make(cases.config(
-        topdis__engine='host', topdis__orthogonalize=orthogonalize),
-        axis_name='batch')
-    step = jax.pmap(step, axis_name='batch', in_axes=(None, 0),
-                    devices=jax.devices()[:devices])
-    text = step.lower(state, cases.batch(devices=devices)).compile().as_text()
-    assert text.count('custom_call_target="topdis_jax_barcodes"') == 1
-    assert set(received) == {4 // devices}
 
 
 def test_topdis_gradient_reaches_the_parameters():
