@@ -55,9 +55,11 @@ _OWN_EDGE = -2
 # the number of edges: as much as `_homology` takes, on most inputs.
 EFFORT = 0.75
 # ... where no bar is capped, as in absolute homology: there columns stay short,
-# or else `_homology` is so much faster that every move before it is a loss. Of
-# few points more of them stay short.
-_ABSOLUTE_EFFORT, _ABSOLUTE_EFFORT_OF_FEW, _FEW = 0.1, 0.25, 128
+# or else `_homology` is so much faster that every move before it is a loss. One
+# column tells: where it takes more than _COLUMN_EFFORT, all together will. Of
+# few points, what `_homology` takes is again a fair limit.
+_ABSOLUTE_EFFORT, _COLUMN_EFFORT, _ABSOLUTE_EFFORT_OF_FEW, _FEW = (
+    0.1, 0.05, 0.5, 128)
 # Words of all pivots of `_homology`; more of them do not fit in memory.
 _MAX_WORDS = 1 << 27
 _ONE = np.uint64(1)
@@ -146,13 +148,14 @@ def _barcodes_of_one_lower(lower, uppers, points, effort, stop, birth_edges,
     for item in range(uppers.shape[0]):
         counts[item] = -1
         if valid[item]:
-            share = effort
+            share, of_column = effort, effort
             if _is_uncapped(candidates, uppers[item].view(np.int32)):
                 few = keys.shape[0] <= _FEW
                 share = min(effort, _ABSOLUTE_EFFORT_OF_FEW if few
                             else _ABSOLUTE_EFFORT)
+                of_column = share if few else min(effort, _COLUMN_EFFORT)
             found, bars = _cohomology(keys, uppers[item], candidates, share,
-                                      stop)
+                                      of_column, stop)
             if not found:
                 bars = _homology(lower, uppers[item], keys, candidates, stop)
             if stop[0]:
@@ -504,7 +507,7 @@ def _same_youngest(keys, i, j, key):
 
 
 @_once
-def _cohomology(keys, upper, candidates, effort, stop):
+def _cohomology(keys, upper, candidates, effort, column_effort, stop):
     """(whether they were found, bars of one pair).
 
     Bars are [b, 3]: the relation that ends it (key, tie) and its birth's key.
@@ -514,22 +517,27 @@ def _cohomology(keys, upper, candidates, effort, stop):
     bars = np.empty((candidates.size, 3), np.int64)
     n = keys.shape[0]
     moves = np.int64(effort * (n * (n - 1) // 2))
+    most = np.int64(column_effort * (n * (n - 1) // 2))
     if _num_words(candidates.size) * candidates.size > _MAX_WORDS:
-        moves = np.int64(NO_KEY)  # no other way
+        moves = most = np.int64(NO_KEY)  # no other way
     num_bars = _cohomology_into(
         bars, keys, upper.view(np.int32), candidates, _table(candidates.size),
         np.empty((64, 3), np.int64), np.empty(64, np.int64),
         np.empty((64, (n + _WIDTH - 1) // _WIDTH if n >= _MANY else 0),
                  np.int64),
         np.empty(2 * candidates.size + 64, np.int64),
-        np.zeros(candidates.size + 1, np.int64), moves, stop)
+        np.zeros(candidates.size + 1, np.int64), moves, most, stop)
     return num_bars >= 0, bars[:max(num_bars, 0)]
 
 
 @_jit
 def _cohomology_into(bars, keys, bits, candidates, table, heap, column,
-                     minima, pool, starts, moves, stop):
-    """Returns the number of bars, or -1 if it takes more moves."""
+                     minima, pool, starts, moves, most, stop):
+    """Returns the number of bars, or -1 if it takes more moves.
+
+    Args:
+      moves, most: how many all columns may take, and a single one.
+    """
     bars, keys, bits = _borrowed(bars), _borrowed(keys), _borrowed(bits)
     heap, column = _borrowed(heap), _borrowed(column)
     pool, starts = _borrowed(pool), _borrowed(starts)
@@ -546,17 +554,19 @@ def _cohomology_into(bars, keys, bits, candidates, table, heap, column,
         column[0], size, heap_size = name, 1, 1
         heap[0, 0], heap[0, 1], heap[0, 2] = key, tie, 0
         _forget(minima, 0)
+        allowed = left = min(moves, most)
         while owner != _NOBODY:
             more = _num_edges(starts, owner)
             while size + more > column.size:
                 column, minima = _grow(column), _grow(minima)
             while heap_size + 2 * more > heap.shape[0]:
                 heap = _grow(heap)
-            key, tie, owner, size, heap_size, moves = _reduce_column(
+            key, tie, owner, size, heap_size, left = _reduce_column(
                 keys, bits, table, pool, starts, cap, key, tie, owner, column,
-                size, minima, heap, heap_size, moves, stop)
-            if moves < 0 or stop[0]:
+                size, minima, heap, heap_size, left, stop)
+            if left < 0 or stop[0]:
                 return -1
+        moves -= allowed - left
         if key != cap or tie != name:
             while starts[columns] + size > pool.size:
                 pool = _grow(pool)
@@ -859,6 +869,7 @@ def _homology(lower, upper, keys, candidates, stop):
     generators = _open_candidates(candidates, bits)
     center, radius = _enclosing_radius(lower.view(np.int32))
     edges, ends = _edges_within(lower.view(np.int32), keys, radius)
+    is_closed = _closed_edges(lower.view(np.int32), bits)
     caps, is_needed = _needed_caps(lower, upper, keys, radius)
     size, words = generators.size, _num_words(generators.size)
     deaths = np.full((size, 2), np.int64(-1))
@@ -873,8 +884,8 @@ def _homology(lower, upper, keys, candidates, stop):
                  np.empty(2 * _LONG_SUM + 16, np.int64),
                  np.empty(64, np.int64))
     sets = np.zeros((n + 2, _num_words(n)), np.uint64)
-    _relations_in_order(keys, bits, edges, ends, caps, is_needed, codes,
-                        pivots, sums, np.zeros(words, np.uint64), sets,
+    _relations_in_order(edges, ends, caps, is_closed, is_needed, codes, pivots,
+                        sums, np.zeros(words, np.uint64), sets,
                         np.empty(n, np.int64), _scattered(n), stop)
     return _bars_of(generators, deaths)
 
@@ -966,6 +977,34 @@ def _edges_within(bits, keys, radius):
                 edges[ends[b]] = keys[i, j]
                 ends[b] += 1
     return edges, ends
+
+
+@_jit
+def _closed_edges(lower, upper):
+    """[n, words] uint64, bit j of row i: whether {i, j} is zero from its birth.
+
+    Edges come in the order of their values, in which each look into the matrix
+    would miss the cache; these sets are small.
+
+    Args: lower, upper: [n, n] int32, bits of the values.
+    """
+    n = lower.shape[0]
+    found = np.empty((n, _num_words(n)), np.uint64)
+    _closed_edges_of_rows(lower, upper, found)
+    return found
+
+
+@_leaf
+def _closed_edges_of_rows(lower, upper, found):
+    for i in range(found.shape[0]):
+        for word in range(found.shape[1]):
+            begin, end = 64 * word, min(64 * (word + 1), lower.shape[0])
+            entries, others = lower[i, begin:end], upper[i, begin:end]
+            equal = np.uint64(0)
+            for j in range(entries.size):
+                is_equal = (entries[j] ^ others[j]) & np.int32(_NO_SIGN) == 0
+                equal |= _ONE << np.uint64(j) if is_equal else np.uint64(0)
+            found[i, word] = equal
 
 
 @_jit
@@ -1142,9 +1181,8 @@ def _is_spanned(lower, upper, keys, i, j, is_closed):
 
 
 @_jit
-def _relations_in_order(keys, bits, edges, ends, caps, is_needed, codes,
-                        pivots, sums, relation, sets, witnesses, labels,
-                        stop):
+def _relations_in_order(edges, ends, caps, is_closed, is_needed, codes, pivots,
+                        sums, relation, sets, witnesses, labels, stop):
     """Writes the relation (key, tie) that ends each generator's bar.
 
     Args, besides what the first ones are elsewhere:
@@ -1154,8 +1192,8 @@ def _relations_in_order(keys, bits, edges, ends, caps, is_needed, codes,
       witnesses: room for n.
       labels: see `_scattered`.
     """
-    keys, bits, edges = _borrowed(keys), _borrowed(bits), _borrowed(edges)
-    caps, is_needed = _borrowed(caps), _borrowed(is_needed)
+    edges, caps = _borrowed(edges), _borrowed(caps)
+    is_closed, is_needed = _borrowed(is_closed), _borrowed(is_needed)
     codes, relation = _borrowed(codes), _borrowed(relation)
     pivots = _Pivots(_borrowed(pivots.rows), _borrowed(pivots.dead),
                      _borrowed(pivots.deaths))
@@ -1163,7 +1201,7 @@ def _relations_in_order(keys, bits, edges, ends, caps, is_needed, codes,
                  _borrowed(sums.pending))
     sets, witnesses = _borrowed(sets), _borrowed(witnesses)
     label, vertex = _borrowed(labels[0]), _borrowed(labels[1])
-    n = keys.shape[0]
+    n = codes.shape[0]
     older, left, todo = sets[:n], sets[n], sets[n + 1]
     alive, born, cap = pivots.rows.shape[0], 0, 0
     begin = 0
@@ -1180,7 +1218,7 @@ def _relations_in_order(keys, bits, edges, ends, caps, is_needed, codes,
                 cap += 1
                 continue
             begin, born, first, found = _pass_edges(
-                keys, bits, edges, begin, end, due, is_needed, codes, older,
+                edges, begin, end, due, is_closed, is_needed, codes, older,
                 left, todo, witnesses, label, vertex, born, stop)
             for more in range(first, found):
                 ended, sums = _relate_triangle(
@@ -1195,7 +1233,7 @@ def _relations_in_order(keys, bits, edges, ends, caps, is_needed, codes,
 
 
 @_leaf
-def _pass_edges(keys, bits, edges, place, end, due, is_needed, codes, older,
+def _pass_edges(edges, place, end, due, is_closed, is_needed, codes, older,
                 left, todo, witnesses, label, vertex, born, stop):
     """Goes on from an edge until there are triangles to relate, or to `due`.
 
@@ -1211,7 +1249,7 @@ def _pass_edges(keys, bits, edges, place, end, due, is_needed, codes, older,
         li, lj = label[i], label[j]
         found = _components(older, li, lj, left, todo, witnesses)
         first = 1
-        if _cap(bits, i, j) < key:
+        if is_closed[i, j >> 6] >> np.uint64(j & 63) & _ONE:
             codes[i, j] = _ZERO
             needed = is_needed[i, j >> 6] >> np.uint64(j & 63) & _ONE
             first = 0 if found > 1 or needed else found
