@@ -29,6 +29,7 @@ the file of the function that it keeps, and in no other.
 
 import functools
 import os
+import sys
 from typing import Any, NamedTuple
 
 from llvmlite import ir
@@ -46,6 +47,8 @@ _TILE = 8  # a power of 2
 # Of a block of vertices, from so many vertices on.
 _WIDTH, _MANY = 32, 192
 _INT32 = ir.IntType(32)
+_HAS_LARGE_PAGES = sys.platform == 'linux'
+_LARGE_PAGE, _USE_LARGE_PAGES = 1 << 21, 14  # bytes; MADV_HUGEPAGE
 
 # Whose column has a relation as its pivot, if no reduced one has.
 _NOBODY = -1
@@ -78,6 +81,8 @@ _once = numba.njit(nogil=True, inline='always')
 _WITHOUT_COUNTS: dict[str, Any] = {'nogil': True, '_nrt': False}
 _leaf = numba.njit(**_WITHOUT_COUNTS)
 _inlined = numba.njit(forceinline=True, **_WITHOUT_COUNTS)
+_advise = numba.types.ExternalFunction(
+    'madvise', numba.int32(numba.intp, numba.intp, numba.int32))
 
 
 @_once
@@ -271,10 +276,25 @@ def _edge_keys(lower):
     """(keys of all edges, nearest [_PARTS, n]: see `_nearest_of_parts`)."""
     n = lower.shape[0]
     keys = np.empty((n, n), np.int64)
+    _on_large_pages(keys)
     nearest = np.empty((_PARTS, n), np.int32)
     _keys_of_rows(lower.view(np.int32), keys)
     _nearest_of_parts(lower, nearest, np.empty(n, np.float32))
     return keys, nearest
+
+
+@_leaf
+def _on_large_pages(array):
+    """Asks for large pages under an array to which nothing is written yet.
+
+    Else the first touch of each 4 KiB takes longer than what is done with
+    them, most of all on virtual machines. NumPy does so with its own arrays.
+    """
+    if _HAS_LARGE_PAGES:
+        begin = (array.ctypes.data + _LARGE_PAGE - 1) & -_LARGE_PAGE
+        end = (array.ctypes.data + array.nbytes) & -_LARGE_PAGE
+        if end > begin:
+            _advise(begin, end - begin, _USE_LARGE_PAGES)
 
 
 @_leaf
@@ -877,7 +897,9 @@ def _homology(lower, upper, keys, candidates, stop):
                      np.zeros(words, np.uint64), deaths)
     # Longer edges than the radius have the center as a witness, and as an
     # edge to every other one: they need no place in the order.
-    codes = np.zeros((n, n), np.int32)
+    codes = np.empty((n, n), np.int32)
+    _on_large_pages(codes)
+    codes[:] = 0
     for i in range(n - 1):
         codes[i, i + 1:] = center
     sums = _Sums(np.empty((16, words), np.uint64), 0,
@@ -970,6 +992,7 @@ def _edges_within(bits, keys, radius):
     for b in range(buckets):
         ends[b + 1] += ends[b]
     edges = np.empty(ends[buckets], np.int64)
+    _on_large_pages(edges)
     for i in range(n - 1):
         for j in range(i + 1, n):
             if lengths[i, j] <= limit:
