@@ -105,11 +105,15 @@ SAME = {  # these give the type that they are given
 }
 
 
+def _compiled(call, dtype):
+    return jax.tree.leaves(jax.jit(lambda: call(dtype))())
+
+
 @pytest.mark.parametrize('dtype', SHORT)
 @pytest.mark.parametrize('name', FLOAT32)
 def test_short_types_give_float32_and_its_value(name, dtype):
-    long = jax.tree.leaves(FLOAT32[name](jnp.float32))
-    short = jax.tree.leaves(FLOAT32[name](dtype))
+    long = _compiled(FLOAT32[name], jnp.float32)
+    short = _compiled(FLOAT32[name], dtype)
     for got, want in zip(short, long, strict=True):
         assert got.dtype == want.dtype == jnp.float32
         # The arguments are the same numbers: no digit may be lost.
