@@ -1,6 +1,5 @@
 """Clusters and rings, against what the published notebooks print."""
 
-
 import numpy as np
 import pytest
 

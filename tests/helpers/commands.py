@@ -2,7 +2,8 @@
 
 `python -m experiments.NAME` takes seconds to import what most commands need.
 Here one process imports it, and each command is a fork of that process: it has
-a command line, a folder, an environment, output and an exit status of its own.
+a command line, a folder, output, an exit status and the test's environment, but
+for what is read by an import.
 """
 
 import atexit
@@ -31,7 +32,7 @@ def run(module, *args, devices=1, cwd=ROOT):
         paths = [os.path.join(folder, name) for name in ('out', 'err')]
         server.stdin.write(json.dumps(dict(
             module=module, args=args, cwd=str(cwd), paths=paths,
-            flags=quick.flags(devices))) + '\n')
+            environment=quick.environment(devices))) + '\n')
         server.stdin.flush()
         status = int(server.stdout.readline())
         printed = []
@@ -66,13 +67,14 @@ def _serve():
     sys.exit()
 
 
-def _become(module, args, cwd, paths, flags):
+def _become(module, args, cwd, paths, environment):
     for number, path in enumerate([os.devnull, *paths]):
         file = os.open(path, os.O_RDWR | os.O_CREAT)
         os.dup2(file, number)
         os.close(file)
     os.chdir(cwd)
-    os.environ['XLA_FLAGS'] = flags  # which XLA reads when it first computes
+    os.environ.clear()
+    os.environ.update(environment)  # XLA reads its flags when it first computes
     sys.argv[1:] = args
     runpy.run_module(module, run_name='__main__', alter_sys=True)
 

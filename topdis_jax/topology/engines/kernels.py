@@ -59,10 +59,10 @@ _OWN_EDGE = -2
 EFFORT = 0.75
 # ... where no bar is capped, as in absolute homology: there columns stay short,
 # or else `_homology` is so much faster that every move before it is a loss. One
-# column tells: where it takes more than _COLUMN_EFFORT, all together will. Of
-# few points, what `_homology` takes is again a fair limit.
-_ABSOLUTE_EFFORT, _COLUMN_EFFORT, _ABSOLUTE_EFFORT_OF_FEW, _FEW = (
-    0.1, 0.05, 0.5, 128)
+# column tells: where it takes more than _COLUMN_EFFORT, all together will.
+_ABSOLUTE_EFFORT, _COLUMN_EFFORT = 0.1, 0.05
+# Of few points, what `_homology` takes is again a fair limit.
+_ABSOLUTE_EFFORT_OF_FEW, _FEW = 0.5, 128
 # Words of all pivots of `_homology`; more of them do not fit in memory.
 _MAX_WORDS = 1 << 27
 _ONE = np.uint64(1)
@@ -153,12 +153,8 @@ def _barcodes_of_one_lower(lower, uppers, points, effort, stop, birth_edges,
     for item in range(uppers.shape[0]):
         counts[item] = -1
         if valid[item]:
-            share, of_column = effort, effort
-            if _is_uncapped(candidates, uppers[item].view(np.int32)):
-                few = keys.shape[0] <= _FEW
-                share = min(effort, _ABSOLUTE_EFFORT_OF_FEW if few
-                            else _ABSOLUTE_EFFORT)
-                of_column = share if few else min(effort, _COLUMN_EFFORT)
+            share, of_column = _efforts(
+                effort, candidates, uppers[item].view(np.int32))
             found, bars = _cohomology(keys, uppers[item], candidates, share,
                                       of_column, stop)
             if not found:
@@ -927,6 +923,17 @@ def _open_candidates(candidates, bits):
             kept[size] = key
             size += 1
     return kept[:size]
+
+
+@_leaf
+def _efforts(effort, candidates, bits):
+    """What all columns of `_cohomology` may take, and what a single one."""
+    if not _is_uncapped(candidates, bits):
+        return effort, effort
+    if bits.shape[0] <= _FEW:
+        share = min(effort, _ABSOLUTE_EFFORT_OF_FEW)
+        return share, share
+    return min(effort, _ABSOLUTE_EFFORT), min(effort, _COLUMN_EFFORT)
 
 
 @_leaf
