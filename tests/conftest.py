@@ -20,7 +20,7 @@ if 'JAX_COMPILATION_CACHE_DIR' not in os.environ:
     _cache = tempfile.mkdtemp(prefix='compiled_')
     atexit.register(shutil.rmtree, _cache, ignore_errors=True)
     os.environ.update(JAX_COMPILATION_CACHE_DIR=_cache,
-                      JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS='0',
+                      JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS='0.1',
                       JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES='-1')
 # In the background of a script Ctrl-C is ignored, also by programs that are
 # started from there; tests send it to some.

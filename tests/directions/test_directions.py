@@ -1,5 +1,6 @@
 """Directions of a generator whose factors are known."""
 
+import functools
 import sys
 
 import jax
@@ -112,10 +113,14 @@ def _problem(**changes):
         divergence='rtd', share=0.3, reach=3.0, batch_size=32) | changes)
 
 
+def _measured(problem, axis, key):
+    return jax.jit(functools.partial(shifts.measure, problem))(axis, key)
+
+
 def test_a_shift_changes_images_by_the_share():
     axis, key = jnp.array([0.6, 0.8]), jax.random.key(0)
     problem = _problem()
-    measured = shifts.measure(problem, axis, key)
+    measured = _measured(problem, axis, key)
     # Anew, from the definition; the key decides the batch and the way.
     key_codes, key_way = jax.random.split(key)
     z = problem.sample(key_codes, 32)
@@ -130,8 +135,8 @@ def test_a_shift_changes_images_by_the_share():
 
 
 def test_a_shift_ends_at_the_reach():
-    measured = shifts.measure(_problem(reach=0.2), jnp.array([0.6, 0.8]),
-                              jax.random.key(0))
+    measured = _measured(_problem(reach=0.2), jnp.array([0.6, 0.8]),
+                         jax.random.key(0))
     np.testing.assert_allclose(measured.shift, 0.2, rtol=1e-5)
     assert measured.change < 0.3
 
@@ -139,12 +144,13 @@ def test_a_shift_ends_at_the_reach():
 def test_the_gradient_sees_that_the_shift_depends_on_the_axis():
     problem = _problem()
 
+    @jax.jit
     def of(angle):
         axis = jnp.stack([jnp.cos(angle), jnp.sin(angle)])
         measured = shifts.measure(problem, axis, jax.random.key(1))
         return jnp.stack([measured.shift, measured.change])
 
-    slopes = jax.jacfwd(of)(0.7)
+    slopes = jax.jit(jax.jacfwd(of))(0.7)
     near = (of(0.71) - of(0.69)) / 0.02
     np.testing.assert_allclose(slopes[0], near[0], rtol=0.05)
     np.testing.assert_allclose(slopes[1], 0, atol=0.01)  # it is the share

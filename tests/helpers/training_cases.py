@@ -1,5 +1,6 @@
 """A small run, for the tests of training."""
 
+import jax
 import numpy as np
 
 from experiments.configs import base
@@ -63,5 +64,17 @@ def make(config, *, topdis=True, axis_name=None, optimizer=None):
     optimizer = optimizer or states.make_optimizer(config)
     step = steps.make_step(config, model, objective, optimizer, topdis=topdis,
                            axis_name=axis_name)
-    state = states.create_state(config, model, objective)
+    state = _initial(config, model, objective)
     return state._replace(opt_state=optimizer.init(state.params)), step
+
+
+_known = {}
+
+
+def _initial(config, model, objective):
+    """The first state, made once for all that differ in these parts alone."""
+    key = str([(name, part) for name, part in config.items()
+               if name not in ('topdis', 'eval', 'data')])
+    if key not in _known:
+        _known[key] = states.create_state(config, model, objective)
+    return jax.tree.map(lambda x: x, _known[key])

@@ -62,7 +62,11 @@ def minimax_paths(dist: ArrayLike, *,
       ValueError: wrong shapes. TypeError: not floating.
     """
     dist = validity.as_distances('dist', dist)
-    mask = validity.as_mask(mask, dist)
+    return _minimax_paths(dist, validity.as_mask(mask, dist))
+
+
+@jax.jit
+def _minimax_paths(dist, mask):
     edges, longest = tree_paths(dist, mask)
     n, kept = dist.shape[-1], validity.pairs_of(mask)
     if n < 2:

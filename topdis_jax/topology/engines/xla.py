@@ -170,7 +170,7 @@ def _until_done(step, state, at_once):
     do, they wait for the host. A step of an item that has nothing to do must
     leave it as it is.
     """
-    step = jax.vmap(step)
+    step = jax.jit(jax.vmap(step))  # traced once, not for each of the steps
 
     def several(*state):
         for _ in range(at_once):
