@@ -110,6 +110,20 @@ def _scenes_plain(config):
          model={'network': 'conv'}, train={'steps': 24_000})
 
 
+def _scenes_long(config):
+    """What rule 10 of the selection chose there, and the loss beside it."""
+    config.data = ('scenes_small',)
+    config.seeds = (20, 21, 22, 23, 24)
+    config.variants = ()
+    for family, beta in (('beta_vae', 4.0), ('beta_tcvae', 6.0)):
+        _add(config, family, f'beta_{beta:g}_long', objective={'beta': beta})
+    config.run.topdis.weight = 20.0
+    config.run.topdis.delay = 16_000
+    config.run.train.steps = 96_000
+    config.run.train.eval_every = 24_000
+    config.run.eval.scores = ('mig', 'factor_vae', 'sap', 'dci_2000')
+
+
 def _scenes_weights(config):
     """The loss's weight on scenes, to choose from, on a seed of its own."""
     config.data = ('scenes_small',)
@@ -286,9 +300,10 @@ def _directions(config):
 
 PARTS = {'families': _families, 'strong': _strong, 'scenes': _scenes,
          'arc': _arc, 'four': _four, 'scenes_plain': _scenes_plain,
-         'correlated': _correlated, 'selection': _selection,
-         'opponents': _opponents, 'prices': _prices, 'gentle': _gentle,
-         'longer': _longer, 'scenes_weights': _scenes_weights,
+         'scenes_long': _scenes_long, 'correlated': _correlated,
+         'selection': _selection, 'opponents': _opponents, 'prices': _prices,
+         'gentle': _gentle, 'longer': _longer,
+         'scenes_weights': _scenes_weights,
          'divergences': _divergences, 'paper': _paper,
          'sensitivity': _sensitivity, 'directions': _directions}
 
