@@ -4,6 +4,7 @@ import hashlib
 import os
 import socket
 import time
+import urllib.error
 
 import numpy as np
 import pytest
@@ -101,6 +102,19 @@ def test_no_answer_is_told_in_time(monkeypatch, tmp_path, part):
             transfers.fetch(f'http://localhost:{port}/file',
                             str(tmp_path / 'file'))
     assert time.monotonic() - start < 2
+
+
+@pytest.mark.parametrize('error', [
+    TimeoutError('timed out'), urllib.error.URLError(TimeoutError())])
+def test_a_limit_of_the_connection_itself_is_told_alike(monkeypatch, tmp_path,
+                                                        error):
+    def connect(*args):
+        raise error
+
+    monkeypatch.setattr(socket, 'create_connection', connect)
+    with pytest.raises(transfers.TransferError,
+                       match='cannot be reached .no answer within 2 seconds'):
+        transfers.fetch('http://localhost:9/file', str(tmp_path / 'file'))
 
 
 def test_a_proxy_is_connected_in_place_of_the_host(server, tmp_path,

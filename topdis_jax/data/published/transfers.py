@@ -148,7 +148,8 @@ def _one_line(text):
 def _within(seconds, function: Callable[[], Any]) -> Any:
     """What a function returns, or TimeoutError.
 
-    The search for a host's address knows no limit of its own.
+    The search for a host's address knows no limit of its own. Where a
+    connection has the same limit, either may come first.
     """
     results: list[Any] = []
 
@@ -161,9 +162,9 @@ def _within(seconds, function: Callable[[], Any]) -> Any:
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     thread.join(seconds)
-    if not results:
-        raise TimeoutError(f'no answer within {seconds:g} seconds')
-    result, error = results[0]
+    result, error = results[0] if results else (None, TimeoutError())
+    if isinstance(getattr(error, 'reason', error), TimeoutError):
+        raise TimeoutError(f'no answer within {seconds:g} seconds') from error
     if error is not None:
         raise error
     return result
