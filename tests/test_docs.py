@@ -129,7 +129,7 @@ def test_the_tutorial_runs(tmp_path):
 
 def test_the_autoencoders_train(tmp_path):
     command = [sys.executable, str(DOCS / 'autoencoder.py'), '--seeds=0',
-               '--steps=100', f'--out={tmp_path}']
+               '--steps=20', f'--out={tmp_path}']
     done = subprocess.run(command, capture_output=True, text=True,
                           env=os.environ | {'PYTHONPATH': str(ROOT)})
     assert done.returncode == 0, done.stderr
