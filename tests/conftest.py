@@ -42,8 +42,8 @@ def pytest_configure(config):
     """Has the engine compiled before there are workers, for all of them."""
     if getattr(config.option, 'numprocesses', None):
         subprocess.run([sys.executable, '-c', (
-            'from topdis_jax.topology.engines import host, native; '
-            'host.warm_up(); native.warm_up()')], check=False)
+            'from topdis_jax.topology.engines import native; '
+            'native.warm_up()')], check=False)
 
 
 @pytest.fixture

@@ -111,7 +111,7 @@ def test_printed_code_is_that_of_the_script(page):
 
 
 def test_the_tutorial_runs(tmp_path):
-    # With one stage of boosting: what DCI takes, it takes for each of them.
+    # What DCI takes, it takes for each stage of boosting: here there is one.
     code = ('import runpy; from topdis_jax.metrics import boosting; '
             'boosting.STAGES = 1; '
             f'runpy.run_path({str(DOCS / "tutorial.py")!r}, '

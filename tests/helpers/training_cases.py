@@ -56,6 +56,9 @@ def blobs():
         factor_names=('row', 'column', 'level'), factor_sizes=(4, 4, 4))
 
 
+_known = {}  # first states
+
+
 def make(config, *, topdis=True, axis_name=None, optimizer=None):
     """(state, step function) of a configuration."""
     model = states.make_model(
@@ -66,9 +69,6 @@ def make(config, *, topdis=True, axis_name=None, optimizer=None):
                            axis_name=axis_name)
     state = _initial(config, model, objective)
     return state._replace(opt_state=optimizer.init(state.params)), step
-
-
-_known = {}
 
 
 def _initial(config, model, objective):

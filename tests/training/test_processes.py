@@ -31,10 +31,10 @@ def _start(folder, devices, family, *flags):
         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
-def _start_two(folder, devices, *flags):
+def _start_two(folder, devices, family, *flags):
     coordinator = f'--coordinator={fake_devices.free_address()}'
-    return [_start(folder, devices, *flags, coordinator, '--processes=2',
-                   f'--process={index}') for index in range(2)]
+    return [_start(folder, devices, family, coordinator, '--processes=2',
+                   f'--process={index}', *flags) for index in range(2)]
 
 
 def _finish(process):
@@ -70,20 +70,22 @@ def test_a_folder_in_use_ends_both(tmp_path):
 
 
 def _wait_until(condition, processes):
+    deadline = time.monotonic() + 300
     while not condition():
+        assert time.monotonic() < deadline
         assert all(process.poll() is None for process in processes)
         time.sleep(0.1)
 
 
 def test_one_that_is_stopped_or_killed(tmp_path):
-    flags = ('vae', '--config.train.steps=1000000', '--config.topdis.weight=0',
+    flags = ('--config.train.steps=1000000', '--config.topdis.weight=0',
              '--config.train.eval_every=0', '--config.train.log_every=7')
 
     def logged():
         return workfolder.read_rows(tmp_path / 'metrics.jsonl')
 
     # SIGTERM to one: both save the step they agree on.
-    processes = _start_two(tmp_path, 1, *flags)
+    processes = _start_two(tmp_path, 1, 'vae', *flags)
     _wait_until(logged, processes)
     processes[1].send_signal(signal.SIGTERM)
     for process in processes:
@@ -94,7 +96,7 @@ def test_one_that_is_stopped_or_killed(tmp_path):
     assert os.listdir(tmp_path / 'checkpoints/latest') == [str(step)]
 
     # SIGKILL to one: the other ends within seconds, not minutes.
-    processes = _start_two(tmp_path, 1, *flags)
+    processes = _start_two(tmp_path, 1, 'vae', *flags)
     rows = len(logged())
     _wait_until(lambda: len(logged()) > rows, processes)
     processes[1].kill()

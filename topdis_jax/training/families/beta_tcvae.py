@@ -24,6 +24,7 @@ LABELS = {
 
 
 def build(config: Any, dataset_size: int, axis_name: AxisName) -> Objective:
+    """The objective of beta-TCVAE; see `Family`."""
     options = config.objective
 
     def loss(forward, carry, step, rng):
@@ -37,6 +38,7 @@ def build(config: Any, dataset_size: int, axis_name: AxisName) -> Objective:
 
 
 def check(config: Any) -> None:
+    """Refuses batches that an estimator cannot use; see `Family`."""
     if config.objective.tc_estimator == 'stratified':
         require(config, 'train.batch_size', "be at least 2 for "
                 "config.objective.tc_estimator 'stratified'",

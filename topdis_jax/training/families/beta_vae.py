@@ -15,6 +15,7 @@ KEYS = {
 
 
 def build(config: Any, dataset_size: int, axis_name: AxisName) -> Objective:
+    """The objective of a beta-VAE; see `Family`."""
     del dataset_size, axis_name
     beta = config.objective.beta
 

@@ -28,6 +28,7 @@ LABELS = {
 
 
 def build(config: Any, dataset_size: int, axis_name: AxisName) -> Objective:
+    """The objective of ControlVAE; see `Family`."""
     del dataset_size
     options = config.objective
     # The release counts the step that it is in: its set point rises one step
@@ -47,6 +48,7 @@ def build(config: Any, dataset_size: int, axis_name: AxisName) -> Objective:
 
 
 def warnings(config: Any) -> list[str]:
+    """Tells of a controller that would freeze; see `Family`."""
     options = config.objective
     start = min(options.kl_start, options.kl_stop)
     most = control.largest_start(options.proportional, options.integral)

@@ -174,6 +174,7 @@ def _with_decoder_of(before, after):
 
 
 def build(config: Any, dataset_size: int, axis_name: AxisName) -> Objective:
+    """The objective of DAVA; see `Family`."""
     del dataset_size
     parts = _Dava(config.objective, axis_name, config.get('published', False))
     return Objective(parts.loss, parts.init, parts.update,

@@ -31,6 +31,7 @@ LABELS = {
 
 
 def build(config: Any, dataset_size: int, axis_name: AxisName) -> Objective:
+    """The objective of FactorVAE; see `Family`."""
     del dataset_size
     options = config.objective
     discriminator = models.LatentDiscriminator(

@@ -9,6 +9,7 @@ from topdis_jax.training.families.family import Release
 
 
 def build(config: Any, dataset_size: int, axis_name: AxisName) -> Objective:
+    """The objective of a VAE; see `Family`."""
     del config, dataset_size, axis_name
 
     def loss(forward, carry, step, rng):
