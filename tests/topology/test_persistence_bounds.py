@@ -12,7 +12,7 @@ from experiments.benchmarks import clouds
 from tests.topology.test_persistence import (
     KINDS, assert_same, distances, general_bars, random_pair, sorted_bars)
 from tests.helpers import reference_persistence as reference
-from topdis_jax.topology.engines import host
+from topdis_jax.topology.engines import host, kernels
 
 COHOMOLOGY, HOMOLOGY = 1e6, 0.0  # efforts: without a limit, and none
 
@@ -52,7 +52,7 @@ def test_both_ways_give_the_same_entries():
                     entries_by(HOMOLOGY, lower, upper))
 
 
-@pytest.mark.parametrize('effort', [0.01, 0.1, 0.3])
+@pytest.mark.parametrize('effort', [0.04, 0.4, 1.2])
 def test_where_one_way_ends_and_the_other_takes_over(effort):
     rng = np.random.default_rng(1)
     for _ in range(50):
@@ -71,6 +71,20 @@ def test_families_on_which_columns_grow(case):
     np.testing.assert_allclose(
         sorted_bars(host.relative_h1(lower, upper)),
         general_bars(expected), rtol=1e-6)
+
+
+# Of so many points, the second way looks for a witness only when asked.
+@pytest.mark.parametrize('case', [
+    ('duplicates', 'independent', 'min x-y'),
+    ('one-hot', 'permuted', 'max y-x'),
+    ('integer', 'independent', 'max x-y'),
+    ('clusters', 'noise 0.1', 'min x-y'),
+    ('cube', 'noise 0.1', 'min x-y'),
+    ('sphere in 50', 'noise 0.1', 'max x-y')], ids=str)
+def test_both_ways_with_many_points(case):
+    lower, upper = family(*case, kernels._MANY_CODES + 16)
+    assert_same(entries_by(COHOMOLOGY, lower, upper, 1000),
+                entries_by(HOMOLOGY, lower, upper, 1000))
 
 
 @pytest.mark.parametrize('case, n', SLOW, ids=str)
@@ -123,7 +137,7 @@ def test_many_generators():
 _INTERRUPTED = """
 import sys
 import numpy as np
-from topdis_jax.topology.engines import host
+from topdis_jax.topology.engines import host, kernels
 rng = np.random.default_rng(0)
 x, y = (np.triu(rng.random((3000, 3000), np.float32), 1) for _ in range(2))
 x, y = x + x.T, y + y.T

@@ -43,6 +43,7 @@ MAX_POINTS = 1 << 15
 _NO_SIGN = 0x7FFFFFFF  # -0 counts as 0
 _PARTS = 8  # of the vertices; see `_open_edges`
 _BLOCK = 16
+_IN_BUCKET = 8
 _TILE = 8  # a power of 2
 # Of a block of vertices, from so many vertices on.
 _WIDTH, _MANY = 32, 192
@@ -54,20 +55,22 @@ _LARGE_PAGE, _USE_LARGE_PAGES = 1 << 21, 14  # bytes; MADV_HUGEPAGE
 _NOBODY = -1
 _OWN_EDGE = -2
 
-# What `_cohomology` may do, in moves of an edge to its next triangle, times
-# the number of edges: as much as `_homology` takes, on most inputs.
-EFFORT = 0.75
+# What `_cohomology` may do, in moves of an edge to its next triangle: all
+# columns together, and a single one, as one that takes long tells that many
+# will. In shares of the number of edges, but at least so many moves.
+EFFORT = 1.0  # times these
+_SHARES, _LEAST_MOVES = (0.25, 0.06), (400, 250)
 # ... where no bar is capped, as in absolute homology: there columns stay short,
-# or else `_homology` is so much faster that every move before it is a loss. One
-# column tells: where it takes more than _COLUMN_EFFORT, all together will.
-_ABSOLUTE_EFFORT, _COLUMN_EFFORT = 0.1, 0.05
-# Of few points, what `_homology` takes is again a fair limit.
-_ABSOLUTE_EFFORT_OF_FEW, _FEW = 0.5, 128
+# or else `_homology` is so much faster that every move before it is a loss.
+_ABSOLUTE_SHARES, _LEAST_ABSOLUTE_MOVES = (0.1, 0.05), (0, 1000)
+_ABSOLUTE_SHARE_OF_FEW, _FEW = 0.5, 160
 # Words of all pivots of `_homology`; more of them do not fit in memory.
 _MAX_WORDS = 1 << 27
 _ONE = np.uint64(1)
 # Codes of edges that are not the sum of two others. Generator g is -2 - g.
 _ZERO = -1
+# So many points, and their codes no longer fit in a core's cache.
+_MANY_CODES = 1024
 # A sum that visits more edges is kept as a row of its own.
 _LONG_SUM = 128
 _LATE = 1 << 31  # comes after caps of equal value; no name has this bit
@@ -95,7 +98,7 @@ def _barcodes(lower, upper, mask, first, last, effort, stop, birth_edges,
 
     Args:
       lower, upper: [items, n, n] float32. mask: [items, n] bool.
-      effort: EFFORT, or another share of it; 0 for `_homology` alone.
+      effort: EFFORT, or another multiple; 0 for `_homology` alone.
       stop: [1] int32; soon after it is not 0 any more, this returns, with
         counts of -1.
       birth_edges, death_edges: [items, num_bars, 2] int32, zero.
@@ -153,10 +156,10 @@ def _barcodes_of_one_lower(lower, uppers, points, effort, stop, birth_edges,
     for item in range(uppers.shape[0]):
         counts[item] = -1
         if valid[item]:
-            share, of_column = _efforts(
+            moves, most = _moves(
                 effort, candidates, uppers[item].view(np.int32))
-            found, bars = _cohomology(keys, uppers[item], candidates, share,
-                                      of_column, stop)
+            found, bars = _cohomology(keys, uppers[item], candidates, moves,
+                                      most, stop)
             if not found:
                 bars = _homology(lower, uppers[item], keys, candidates, stop)
             if stop[0]:
@@ -523,7 +526,7 @@ def _same_youngest(keys, i, j, key):
 
 
 @_once
-def _cohomology(keys, upper, candidates, effort, column_effort, stop):
+def _cohomology(keys, upper, candidates, moves, most, stop):
     """(whether they were found, bars of one pair).
 
     Bars are [b, 3]: the relation that ends it (key, tie) and its birth's key.
@@ -532,8 +535,6 @@ def _cohomology(keys, upper, candidates, effort, column_effort, stop):
     """
     bars = np.empty((candidates.size, 3), np.int64)
     n = keys.shape[0]
-    moves = np.int64(effort * (n * (n - 1) // 2))
-    most = np.int64(column_effort * (n * (n - 1) // 2))
     if _num_words(candidates.size) * candidates.size > _MAX_WORDS:
         moves = most = np.int64(NO_KEY)  # no other way
     num_bars = _cohomology_into(
@@ -864,7 +865,8 @@ class _Pivots(NamedTuple):
 # their order. `codes[i, j]`, i < j, says what an edge is: _ZERO, -2 - g for
 # generator g, else the witness. `codes[j, i]` is then 0, as most sums are never
 # asked for; once one is (`_settle`), the number of edges that adding it up
-# visits, or -1 - r if the sum is row r of `sums`.
+# visits, or -1 - r if the sum is row r of `sums`. Of more than _MANY_CODES
+# points, even the witness is left out until then: `codes[i, j]` is n.
 
 
 @_once
@@ -897,14 +899,17 @@ def _homology(lower, upper, keys, candidates, stop):
     _on_large_pages(codes)
     codes[:] = 0
     for i in range(n - 1):
-        codes[i, i + 1:] = center
+        codes[i, i + 1:] = center if n <= _MANY_CODES else n
     sums = _Sums(np.empty((16, words), np.uint64), 0,
                  np.empty(2 * _LONG_SUM + 16, np.int64),
                  np.empty(64, np.int64))
-    sets = np.zeros((n + 2, _num_words(n)), np.uint64)
+    label, vertex = _scattered(n)
+    birth = _Birth(keys, _neighbors_of_none(n), label, vertex, center,
+                   np.int64(radius))
     _relations_in_order(edges, ends, caps, is_closed, is_needed, codes, pivots,
-                        sums, np.zeros(words, np.uint64), sets,
-                        np.empty(n, np.int64), _scattered(n), stop)
+                        sums, np.zeros(words, np.uint64), birth,
+                        np.empty((2, _num_words(n)), np.uint64),
+                        np.empty(n, np.int64), stop)
     return _bars_of(generators, deaths)
 
 
@@ -926,14 +931,17 @@ def _open_candidates(candidates, bits):
 
 
 @_leaf
-def _efforts(effort, candidates, bits):
-    """What all columns of `_cohomology` may take, and what a single one."""
-    if not _is_uncapped(candidates, bits):
-        return effort, effort
-    if bits.shape[0] <= _FEW:
-        share = min(effort, _ABSOLUTE_EFFORT_OF_FEW)
-        return share, share
-    return min(effort, _ABSOLUTE_EFFORT), min(effort, _COLUMN_EFFORT)
+def _moves(effort, candidates, bits):
+    """How many all columns of `_cohomology` may take, and a single one."""
+    n = bits.shape[0]
+    edges = n * (n - 1) // 2
+    (share, share_of_one), (least, least_of_one) = _SHARES, _LEAST_MOVES
+    if _is_uncapped(candidates, bits):
+        share, share_of_one = _ABSOLUTE_SHARES
+        share = _ABSOLUTE_SHARE_OF_FEW if n <= _FEW else share
+        least, least_of_one = _LEAST_ABSOLUTE_MOVES
+    return (np.int64(effort * max(share * edges, least)),
+            np.int64(effort * max(share_of_one * edges, least_of_one)))
 
 
 @_leaf
@@ -987,15 +995,15 @@ def _edges_within(bits, keys, radius):
     sorted itself: the last ones are seldom needed.
     """
     n = bits.shape[0]
-    buckets = max(1, n * (n - 1) // 16)
     lengths = bits.view(np.float32)
     limit = np.array([radius]).view(np.float32)[0]
-    scale = np.float64(buckets - 1) / limit if limit > 0 else 0.0
+    scale = np.float64(n - 1) / limit if limit > 0 else 0.0
+    parts, buckets = _parts_in_buckets(lengths, limit, scale)
     ends = np.zeros(buckets + 1, np.int64)
     for i in range(n - 1):
         for j in range(i + 1, n):
             if lengths[i, j] <= limit:
-                ends[np.int64(lengths[i, j] * scale) + 1] += 1
+                ends[_bucket(parts, lengths[i, j] * scale) + 1] += 1
     for b in range(buckets):
         ends[b + 1] += ends[b]
     edges = np.empty(ends[buckets], np.int64)
@@ -1003,10 +1011,46 @@ def _edges_within(bits, keys, radius):
     for i in range(n - 1):
         for j in range(i + 1, n):
             if lengths[i, j] <= limit:
-                b = np.int64(lengths[i, j] * scale)
+                b = _bucket(parts, lengths[i, j] * scale)
                 edges[ends[b]] = keys[i, j]
                 ends[b] += 1
     return edges, ends
+
+
+@_jit
+def _parts_in_buckets(lengths, limit, scale):
+    """(parts, number of buckets) for about _IN_BUCKET edges in each.
+
+    Lengths up to the limit, times scale, are in n parts of length 1. Of how
+    many edges a part has, a sample of about 64 rows gives an idea: distances
+    in many dimensions are much alike.
+
+    Returns:
+      parts: [n, 2] float64, the first bucket of each part and how many it has.
+    """
+    n = lengths.shape[0]
+    parts, step = np.zeros((n, 2)), 1 + n // 64
+    for i in range(0, n, step):
+        for j in range(n):
+            if lengths[i, j] <= limit:
+                # Rows have each edge twice.
+                parts[np.int64(lengths[i, j] * scale), 1] += (
+                    step / (2 * _IN_BUCKET))
+    buckets = 0.0
+    for part in range(n):
+        parts[part, 0], parts[part, 1] = buckets, 1 + np.floor(parts[part, 1])
+        buckets += parts[part, 1]
+    return parts, np.int64(buckets) + 1
+
+
+@_inlined
+def _bucket(parts, place):
+    """The bucket of a length times scale; never lower for a greater one, as
+    sums are rounded in one direction or to the next part's first bucket."""
+    part = np.int64(place)
+    first, size = parts[part, 0], parts[part, 1]
+    # Without a sign, an index is not tried as one from the end.
+    return np.uint64(np.int64(first + (place - part) * size))
 
 
 @_jit
@@ -1212,15 +1256,13 @@ def _is_spanned(lower, upper, keys, i, j, is_closed):
 
 @_jit
 def _relations_in_order(edges, ends, caps, is_closed, is_needed, codes, pivots,
-                        sums, relation, sets, witnesses, labels, stop):
+                        sums, relation, birth, sets, witnesses, stop):
     """Writes the relation (key, tie) that ends each generator's bar.
 
     Args, besides what the first ones are elsewhere:
       relation: [words] uint64, zero.
-      sets: [n + 2, words of n bits] uint64, zero: the older edges of each
-        vertex, as sets of labels, and two sets to work with.
+      sets: [2, words of n bits] uint64, to work with.
       witnesses: room for n.
-      labels: see `_scattered`.
     """
     edges, caps = _borrowed(edges), _borrowed(caps)
     is_closed, is_needed = _borrowed(is_closed), _borrowed(is_needed)
@@ -1229,10 +1271,11 @@ def _relations_in_order(edges, ends, caps, is_closed, is_needed, codes, pivots,
                      _borrowed(pivots.deaths))
     sums = _Sums(_borrowed(sums.rows), sums.size, _borrowed(sums.stack),
                  _borrowed(sums.pending))
+    birth = _Birth(_borrowed(birth.keys), _borrowed(birth.older),
+                   _borrowed(birth.label), _borrowed(birth.vertex),
+                   birth.center, birth.radius)
     sets, witnesses = _borrowed(sets), _borrowed(witnesses)
-    label, vertex = _borrowed(labels[0]), _borrowed(labels[1])
-    n = codes.shape[0]
-    older, left, todo = sets[:n], sets[n], sets[n + 1]
+    left, todo = sets[0], sets[1]
     alive, born, cap = pivots.rows.shape[0], 0, 0
     begin = 0
     for end in ends:
@@ -1243,28 +1286,28 @@ def _relations_in_order(edges, ends, caps, is_closed, is_needed, codes, pivots,
             due = caps[cap] >> 32 << 32 if cap < caps.size else NO_KEY
             if edges[begin] >= due:
                 ended, sums = _relate_cap(caps[cap], codes, sums, relation,
-                                          pivots, stop)
+                                          pivots, birth, stop)
                 alive -= ended
                 cap += 1
                 continue
             begin, born, first, found = _pass_edges(
-                edges, begin, end, due, is_closed, is_needed, codes, older,
-                left, todo, witnesses, label, vertex, born, stop)
+                edges, begin, end, due, is_closed, is_needed, codes, birth,
+                left, todo, witnesses, born, stop)
             for more in range(first, found):
                 ended, sums = _relate_triangle(
-                    edges[begin - 1], vertex[witnesses[more]], codes, sums,
-                    relation, pivots, stop)
+                    edges[begin - 1], birth.vertex[witnesses[more]], codes,
+                    sums, relation, pivots, birth, stop)
                 alive -= ended
     while alive and cap < caps.size:
         ended, sums = _relate_cap(caps[cap], codes, sums, relation, pivots,
-                                  stop)
+                                  birth, stop)
         alive -= ended
         cap += 1
 
 
 @_leaf
-def _pass_edges(edges, place, end, due, is_closed, is_needed, codes, older,
-                left, todo, witnesses, label, vertex, born, stop):
+def _pass_edges(edges, place, end, due, is_closed, is_needed, codes, birth,
+                left, todo, witnesses, born, stop):
     """Goes on from an edge until there are triangles to relate, or to `due`.
 
     Most edges have none: apart from what relates them, as that has arrays that
@@ -1273,6 +1316,8 @@ def _pass_edges(edges, place, end, due, is_closed, is_needed, codes, older,
     Returns (the place of the next edge, born, first, found): to be related are
     the triangles of the edge before with witnesses[first:found].
     """
+    older, label, vertex = birth.older, birth.label, birth.vertex
+    writes_all = codes.shape[0] <= _MANY_CODES
     while place < end and edges[place] < due and not stop[0]:
         key = edges[place]
         i, j = _ends(key)
@@ -1286,7 +1331,7 @@ def _pass_edges(edges, place, end, due, is_closed, is_needed, codes, older,
         elif found == 0:
             codes[i, j] = -2 - born
             born += 1
-        else:
+        elif writes_all:
             codes[i, j] = vertex[witnesses[0]]
         older[li, lj >> 6] |= _ONE << np.uint64(lj & 63)
         older[lj, li >> 6] |= _ONE << np.uint64(li & 63)
@@ -1336,38 +1381,105 @@ def _has_common_divisor(a, b):
 def _components(older, i, j, left, todo, witnesses):
     """The components of the witnesses of {i, j}, joined by older edges.
 
-    Vertices are given by their labels. Writes one witness of each component.
-    Returns how many they are.
+    Vertices are given by their labels, and are neighbors of themselves in
+    `older`. Writes one witness of each component. Returns how many they are.
     """
-    words = left.size
     ends_i, ends_j = older[i], older[j]
-    some = np.uint64(0)
-    for w in range(words):
+    w = 0
+    while w < left.size and not ends_i[w] & ends_j[w]:
+        w += 1
+    if w == left.size:
+        return 0
+    k = (w << 6) + np.int64(_trailing_zeros(ends_i[w] & ends_j[w]))
+    witnesses[0] = k
+    # Most often it is a neighbor of all others: without writing anything.
+    ends_k, some = older[k], np.uint64(0)
+    for w in range(left.size):
+        some |= ends_i[w] & ends_j[w] & ~ends_k[w]
+    if not some:
+        return 1
+    for w in range(left.size):
         left[w] = ends_i[w] & ends_j[w]
-        some |= left[w]
-    found = 0
-    while some:
-        k = _first_member(left)
-        left[k >> 6] &= left[k >> 6] - _ONE
-        witnesses[found] = k
-        found += 1
-        todo[:] = 0
-        more = _ONE
-        while True:
-            ends_k = older[k]
-            some, more = np.uint64(0), np.uint64(0)
-            for w in range(words):
-                reached = left[w] & ends_k[w]
-                todo[w] |= reached
-                more |= todo[w]
-                left[w] &= ~reached
-                some |= left[w]
-            # Most often all is reached after a few steps.
-            if not (some and more):
-                break
+        todo[w] = 0
+    left[k >> 6] &= left[k >> 6] - _ONE
+    some, more = _reach_from(older[k], left, todo)
+    found = 1
+    while some:  # most often all is reached after a few steps
+        if more:
             k = _first_member(todo)
             todo[k >> 6] &= todo[k >> 6] - _ONE
+        else:
+            k = _first_member(left)
+            left[k >> 6] &= left[k >> 6] - _ONE
+            witnesses[found] = k
+            found += 1
+        some, more = _reach_from(older[k], left, todo)
     return found
+
+
+@_inlined
+def _reach_from(neighbors, left, todo):
+    """Moves neighbors from one set to the other. Returns what is in any word
+    of the first, and of the second."""
+    some, more = np.uint64(0), np.uint64(0)
+    for w in range(left.size):
+        reached = left[w] & neighbors[w]
+        todo[w] |= reached
+        more |= todo[w]
+        left[w] &= ~reached
+        some |= left[w]
+    return some, more
+
+
+class _Birth(NamedTuple):
+    """What tells the witness of an edge that was born.
+
+    Attributes:
+      keys: [n, n] int64, as everywhere.
+      older: [n, words of n bits] uint64, the neighbors of each vertex by the
+        edges that were born, and itself, as sets of labels.
+      label, vertex: see `_scattered`.
+      center, radius: see `_enclosing_radius`.
+    """
+    keys: np.ndarray
+    older: np.ndarray
+    label: np.ndarray
+    vertex: np.ndarray
+    center: int
+    radius: int
+
+
+@_jit
+def _neighbors_of_none(n):
+    """`older` of a `_Birth` before the first edge."""
+    older = np.zeros((n, _num_words(n)), np.uint64)
+    for k in range(n):
+        older[k, k >> 6] = _ONE << np.uint64(k & 63)
+    return older
+
+
+@_leaf
+def _witness(codes, birth, i, j):
+    """The witness of an edge, i < j, that is the sum of two; written as its
+    code. The one that `_components` found first, when it was born."""
+    key, k = birth.keys[i, j], birth.center
+    if key >> 32 <= birth.radius:
+        k = _first_older(birth.keys, birth.older[birth.label[i]],
+                         birth.older[birth.label[j]], birth.vertex, i, j)
+    codes[i, j] = k
+    return np.int64(k)
+
+
+@_leaf
+def _first_older(keys, ends_i, ends_j, vertex, i, j):
+    for w in range(ends_i.size):
+        both = ends_i[w] & ends_j[w]
+        while both:
+            k = vertex[(w << 6) + np.int64(_trailing_zeros(both))]
+            if max(keys[i, k], keys[j, k]) < keys[i, j]:
+                return k
+            both &= both - _ONE
+    return np.int64(-1)  # does not occur
 
 
 class _Sums(NamedTuple):
@@ -1384,24 +1496,30 @@ class _Sums(NamedTuple):
     pending: np.ndarray
 
 
+@_inlined
+def _is_settled(codes, i, j):
+    return codes[min(i, j), max(i, j)] < 0 or codes[max(i, j), min(i, j)] != 0
+
+
 @_jit
-def _settle(codes, sums, relation, i, j, stop):
+def _settle(codes, sums, relation, birth, i, j, stop):
     """Settles an edge, after those that it is the sum of. Returns the sums."""
     rows, size, stack, pending = sums
     pending[0] = _name(i, j)
     waiting = 1
     while waiting and not stop[0]:
         i, j = _ends(pending[waiting - 1])
-        k = np.int64(codes[i, j])
-        if k < 0 or codes[j, i]:
+        if _is_settled(codes, i, j):
             waiting -= 1
             continue
+        k = np.int64(codes[i, j])
+        if k == codes.shape[0]:
+            k = _witness(codes, birth, i, j)
         if waiting + 2 > pending.size:
             pending = _grow(pending)
         before = waiting
         for end in (i, j):
-            a, b = min(end, k), max(end, k)
-            if codes[a, b] >= 0 and not codes[b, a]:
+            if not _is_settled(codes, end, k):
                 pending[waiting] = _name(end, k)
                 waiting += 1
         if waiting > before:
@@ -1458,10 +1576,11 @@ def _name(i, j):
 
 
 @_jit
-def _relate_triangle(key, k, codes, sums, relation, pivots, stop):
+def _relate_triangle(key, k, codes, sums, relation, pivots, birth, stop):
     i, j = _ends(key)
     for a, b in ((i, j), (i, k), (j, k)):
-        sums = _settle(codes, sums, relation, a, b, stop)
+        if not _is_settled(codes, a, b):
+            sums = _settle(codes, sums, relation, birth, a, b, stop)
     if stop[0]:  # sums that are not settled have no bound
         return 0, sums
     for a, b in ((i, j), (i, k), (j, k)):
@@ -1470,9 +1589,10 @@ def _relate_triangle(key, k, codes, sums, relation, pivots, stop):
 
 
 @_jit
-def _relate_cap(cap, codes, sums, relation, pivots, stop):
+def _relate_cap(cap, codes, sums, relation, pivots, birth, stop):
     i, j = _ends(cap & ~np.int64(_LATE))
-    sums = _settle(codes, sums, relation, i, j, stop)
+    if not _is_settled(codes, i, j):
+        sums = _settle(codes, sums, relation, birth, i, j, stop)
     if stop[0]:
         return 0, sums
     _add_edge(codes, sums.rows, sums.stack, relation, i, j)
