@@ -55,14 +55,15 @@ _LARGE_PAGE, _USE_LARGE_PAGES = 1 << 21, 14  # bytes; MADV_HUGEPAGE
 _NOBODY = -1
 _OWN_EDGE = -2
 
-# What `_cohomology` may do, in moves of an edge to its next triangle: all
-# columns together, and a single one, as one that takes long tells that many
-# will. In shares of the number of edges, but at least so many moves.
+# What `_cohomology` may do, in moves of an edge to its next triangle, as shares
+# of the number of edges: all columns at first; what is added to that by the
+# cube of the share of them that is done, as what is nearly done may take more;
+# and a single one. At least so many moves of all, and of a single one.
 EFFORT = 1.0  # times these
-_SHARES, _LEAST_MOVES = (0.25, 0.06), (400, 250)
+_SHARES, _LEAST_MOVES = (0.1, 1.0, 0.35), (300, 250)
 # ... where no bar is capped, as in absolute homology: there columns stay short,
 # or else `_homology` is so much faster that every move before it is a loss.
-_ABSOLUTE_SHARES, _LEAST_ABSOLUTE_MOVES = (0.1, 0.05), (0, 1000)
+_ABSOLUTE_SHARES, _LEAST_ABSOLUTE_MOVES = (0.1, 0.0, 0.05), (0, 1000)
 _ABSOLUTE_SHARE_OF_FEW, _FEW = 0.5, 160
 # Words of all pivots of `_homology`; more of them do not fit in memory.
 _MAX_WORDS = 1 << 27
@@ -156,10 +157,10 @@ def _barcodes_of_one_lower(lower, uppers, points, effort, stop, birth_edges,
     for item in range(uppers.shape[0]):
         counts[item] = -1
         if valid[item]:
-            moves, most = _moves(
+            moves, growth, most = _moves(
                 effort, candidates, uppers[item].view(np.int32))
             found, bars = _cohomology(keys, uppers[item], candidates, moves,
-                                      most, stop)
+                                      growth, most, stop)
             if not found:
                 bars = _homology(lower, uppers[item], keys, candidates, stop)
             if stop[0]:
@@ -526,7 +527,7 @@ def _same_youngest(keys, i, j, key):
 
 
 @_once
-def _cohomology(keys, upper, candidates, moves, most, stop):
+def _cohomology(keys, upper, candidates, moves, growth, most, stop):
     """(whether they were found, bars of one pair).
 
     Bars are [b, 3]: the relation that ends it (key, tie) and its birth's key.
@@ -536,30 +537,30 @@ def _cohomology(keys, upper, candidates, moves, most, stop):
     bars = np.empty((candidates.size, 3), np.int64)
     n = keys.shape[0]
     if _num_words(candidates.size) * candidates.size > _MAX_WORDS:
-        moves = most = np.int64(NO_KEY)  # no other way
+        moves = most = np.int64(NO_KEY >> 1)  # no other way
     num_bars = _cohomology_into(
         bars, keys, upper.view(np.int32), candidates, _table(candidates.size),
         np.empty((64, 3), np.int64), np.empty(64, np.int64),
         np.empty((64, (n + _WIDTH - 1) // _WIDTH if n >= _MANY else 0),
                  np.int64),
         np.empty(2 * candidates.size + 64, np.int64),
-        np.zeros(candidates.size + 1, np.int64), moves, most, stop)
+        np.zeros(candidates.size + 1, np.int64), moves, growth, most, stop)
     return num_bars >= 0, bars[:max(num_bars, 0)]
 
 
 @_jit
 def _cohomology_into(bars, keys, bits, candidates, table, heap, column,
-                     minima, pool, starts, moves, most, stop):
+                     minima, pool, starts, moves, growth, most, stop):
     """Returns the number of bars, or -1 if it takes more moves.
 
     Args:
-      moves, most: how many all columns may take, and a single one.
+      moves, growth, most: see `_moves`.
     """
     bars, keys, bits = _borrowed(bars), _borrowed(keys), _borrowed(bits)
     heap, column = _borrowed(heap), _borrowed(column)
     pool, starts = _borrowed(pool), _borrowed(starts)
     table, minima = _borrowed(table), _borrowed(minima)
-    columns, num_bars = 0, 0
+    columns, num_bars, spent = 0, 0, 0
     for place in range(candidates.size - 1, -1, -1):
         birth = candidates[place]
         i, j = _ends(birth)
@@ -571,7 +572,8 @@ def _cohomology_into(bars, keys, bits, candidates, table, heap, column,
         column[0], size, heap_size = name, 1, 1
         heap[0, 0], heap[0, 1], heap[0, 2] = key, tie, 0
         _forget(minima, 0)
-        allowed = left = min(moves, most)
+        done = (candidates.size - 1 - place) / candidates.size
+        allowed = left = min(moves + np.int64(growth * done**3) - spent, most)
         while owner != _NOBODY:
             more = _num_edges(starts, owner)
             while size + more > column.size:
@@ -583,7 +585,7 @@ def _cohomology_into(bars, keys, bits, candidates, table, heap, column,
                 size, minima, heap, heap_size, left, stop)
             if left < 0 or stop[0]:
                 return -1
-        moves -= allowed - left
+        spent += allowed - left
         if key != cap or tie != name:
             while starts[columns] + size > pool.size:
                 pool = _grow(pool)
@@ -932,16 +934,18 @@ def _open_candidates(candidates, bits):
 
 @_leaf
 def _moves(effort, candidates, bits):
-    """How many all columns of `_cohomology` may take, and a single one."""
+    """(moves, growth, most): how many all columns of `_cohomology` may take,
+    what is added to that by the cube of the share of columns done, and how
+    many a single one may take."""
     n = bits.shape[0]
-    edges = n * (n - 1) // 2
-    (share, share_of_one), (least, least_of_one) = _SHARES, _LEAST_MOVES
+    edges = effort * (n * (n - 1) // 2)
+    (share, growth, most), (least, least_of_one) = _SHARES, _LEAST_MOVES
     if _is_uncapped(candidates, bits):
-        share, share_of_one = _ABSOLUTE_SHARES
+        share, growth, most = _ABSOLUTE_SHARES
         share = _ABSOLUTE_SHARE_OF_FEW if n <= _FEW else share
         least, least_of_one = _LEAST_ABSOLUTE_MOVES
-    return (np.int64(effort * max(share * edges, least)),
-            np.int64(effort * max(share_of_one * edges, least_of_one)))
+    return (np.int64(max(share * edges, effort * least)), growth * edges,
+            np.int64(max(most * edges, effort * least_of_one)))
 
 
 @_leaf
