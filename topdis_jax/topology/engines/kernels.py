@@ -60,7 +60,7 @@ _OWN_EDGE = -2
 # cube of the share of them that is done, as what is nearly done may take more;
 # and a single one. At least so many moves of all, and of a single one.
 EFFORT = 1.0  # times these
-_SHARES, _LEAST_MOVES = (0.1, 1.0, 0.35), (300, 250)
+_SHARES, _LEAST_MOVES = (0.1, 1.0, 0.35), (700, 700)
 # ... where no bar is capped, as in absolute homology: there columns stay short,
 # or else `_homology` is so much faster that every move before it is a loss.
 _ABSOLUTE_SHARES, _LEAST_ABSOLUTE_MOVES = (0.1, 0.0, 0.05), (0, 1000)
