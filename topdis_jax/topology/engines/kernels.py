@@ -63,8 +63,8 @@ EFFORT = 1.0  # times these
 _SHARES, _LEAST_MOVES = (0.1, 1.0, 0.35), (700, 700)
 # ... where no bar is capped, as in absolute homology: there columns stay short,
 # or else `_homology` is so much faster that every move before it is a loss.
-_ABSOLUTE_SHARES, _LEAST_ABSOLUTE_MOVES = (0.1, 0.0, 0.05), (0, 1000)
-_ABSOLUTE_SHARE_OF_FEW, _FEW = 0.5, 160
+_ABSOLUTE_SHARES, _LEAST_ABSOLUTE_MOVES = (0.1, 0.0, 0.05), (1000, 1000)
+_ABSOLUTE_GROWTH_OF_FEW, _FEW = 0.5, 160
 # Words of all pivots of `_homology`; more of them do not fit in memory.
 _MAX_WORDS = 1 << 27
 _ONE = np.uint64(1)
@@ -942,7 +942,7 @@ def _moves(effort, candidates, bits):
     (share, growth, most), (least, least_of_one) = _SHARES, _LEAST_MOVES
     if _is_uncapped(candidates, bits):
         share, growth, most = _ABSOLUTE_SHARES
-        share = _ABSOLUTE_SHARE_OF_FEW if n <= _FEW else share
+        growth = _ABSOLUTE_GROWTH_OF_FEW if n <= _FEW else growth
         least, least_of_one = _LEAST_ABSOLUTE_MOVES
     return (np.int64(max(share * edges, effort * least)), growth * edges,
             np.int64(max(most * edges, effort * least_of_one)))
