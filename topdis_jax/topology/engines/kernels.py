@@ -64,7 +64,7 @@ _SHARES, _LEAST_MOVES = (0.1, 1.0, 0.35), (700, 700)
 # ... where no bar is capped, as in absolute homology: there columns stay short,
 # or else `_homology` is so much faster that every move before it is a loss.
 _ABSOLUTE_SHARES, _LEAST_ABSOLUTE_MOVES = (0.1, 0.0, 0.05), (1000, 1000)
-_ABSOLUTE_GROWTH_OF_FEW, _FEW = 0.5, 160
+_ABSOLUTE_GROWTH_OF_FEW, _FEW = 0.35, 160
 # Words of all pivots of `_homology`; more of them do not fit in memory.
 _MAX_WORDS = 1 << 27
 _ONE = np.uint64(1)
