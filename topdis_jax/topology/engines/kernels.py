@@ -60,11 +60,11 @@ _OWN_EDGE = -2
 # cube of the share of them that is done, as what is nearly done may take more;
 # and a single one. At least so many moves of all, and of a single one.
 EFFORT = 1.0  # times these
-_SHARES, _LEAST_MOVES = (0.1, 1.0, 0.35), (700, 700)
+_SHARES, _LEAST_MOVES = (0.1, 1.0, 0.35), (500, 500)
 # ... where no bar is capped, as in absolute homology: there columns stay short,
 # or else `_homology` is so much faster that every move before it is a loss.
 _ABSOLUTE_SHARES, _LEAST_ABSOLUTE_MOVES = (0.1, 0.0, 0.05), (1000, 1000)
-_ABSOLUTE_GROWTH_OF_FEW, _FEW = 0.35, 160
+_ABSOLUTE_GROWTH_OF_FEW, _FEW = 0.5, 160
 # Words of all pivots of `_homology`; more of them do not fit in memory.
 _MAX_WORDS = 1 << 27
 _ONE = np.uint64(1)
