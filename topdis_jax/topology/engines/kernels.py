@@ -57,8 +57,8 @@ _OWN_EDGE = -2
 
 # What `_cohomology` may do, in moves of an edge to its next triangle, as shares
 # of the number of edges: all columns at first; what is added to that by the
-# cube of the share of them that is done, as what is nearly done may take more;
-# and a single one. At least so many moves of all, and of a single one.
+# eighth power of the share of them that is done, as what is nearly done may take
+# more; and a single one. At least so many moves of all, and of a single one.
 EFFORT = 1.0  # times these
 _SHARES, _LEAST_MOVES = (0.1, 1.0, 0.35), (500, 500)
 # ... where no bar is capped, as in absolute homology: there columns stay short,
@@ -573,7 +573,7 @@ def _cohomology_into(bars, keys, bits, candidates, table, heap, column,
         heap[0, 0], heap[0, 1], heap[0, 2] = key, tie, 0
         _forget(minima, 0)
         done = (candidates.size - 1 - place) / candidates.size
-        allowed = left = min(moves + np.int64(growth * done**3) - spent, most)
+        allowed = left = min(moves + np.int64(growth * done**8) - spent, most)
         while owner != _NOBODY:
             more = _num_edges(starts, owner)
             while size + more > column.size:
@@ -935,8 +935,8 @@ def _open_candidates(candidates, bits):
 @_leaf
 def _moves(effort, candidates, bits):
     """(moves, growth, most): how many all columns of `_cohomology` may take,
-    what is added to that by the cube of the share of columns done, and how
-    many a single one may take."""
+    what is added to that by the eighth power of the share of columns done, and
+    how many a single one may take."""
     n = bits.shape[0]
     edges = effort * (n * (n - 1) // 2)
     (share, growth, most), (least, least_of_one) = _SHARES, _LEAST_MOVES
