@@ -57,8 +57,8 @@ _OWN_EDGE = -2
 
 # What `_cohomology` may do, in moves of an edge to its next triangle, as shares
 # of the number of edges: all columns at first; what is added to that by the
-# eighth power of the share of them that is done, as what is nearly done may take
-# more; and a single one. At least so many moves of all, and of a single one.
+# eighth power of the share of them that is done, as what is nearly done may
+# take more; and a single one. At least so many moves of all, and of one.
 EFFORT = 1.0  # times these
 _SHARES, _LEAST_MOVES = (0.1, 1.0, 0.35), (500, 500)
 # ... where no bar is capped, as in absolute homology: there columns stay short,
