@@ -137,7 +137,7 @@ def test_many_generators():
 _INTERRUPTED = """
 import sys
 import numpy as np
-from topdis_jax.topology.engines import host, kernels
+from topdis_jax.topology.engines import host
 rng = np.random.default_rng(0)
 x, y = (np.triu(rng.random((3000, 3000), np.float32), 1) for _ in range(2))
 x, y = x + x.T, y + y.T
