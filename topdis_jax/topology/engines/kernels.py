@@ -55,16 +55,31 @@ _LARGE_PAGE, _USE_LARGE_PAGES = 1 << 21, 14  # bytes; MADV_HUGEPAGE
 _NOBODY = -1
 _OWN_EDGE = -2
 
-# What `_cohomology` may do, in moves of an edge to its next triangle, as shares
-# of the number of edges: all columns at first; what is added to that by the
-# eighth power of the share of them that is done, as what is nearly done may
-# take more; and a single one. At least so many moves of all, and of one.
+
+class _Limits(NamedTuple):
+    """What `_cohomology` may do, in moves of an edge to its next triangle.
+
+    Shares of the number of edges, but for the last.
+
+    Attributes:
+      all: all columns, at first.
+      growth: what is added to that by the eighth power of the share of columns
+        that is done, as what is nearly done may take more.
+      one: a single column.
+      least: at least so many moves of all, and of one.
+    """
+    all: float
+    growth: float
+    one: float
+    least: float
+
+
 EFFORT = 1.0  # times these
-_SHARES, _LEAST_MOVES = (0.1, 1.0, 0.35), (500, 500)
+_LIMITS = _Limits(0.1, 1.0, 0.35, 500.0)
 # ... where no bar is capped, as in absolute homology: there columns stay short,
 # or else `_homology` is so much faster that every move before it is a loss.
-_ABSOLUTE_SHARES, _LEAST_ABSOLUTE_MOVES = (0.1, 0.0, 0.05), (1000, 1000)
-_ABSOLUTE_GROWTH_OF_FEW, _FEW = 0.5, 160
+_ABSOLUTE_LIMITS = _Limits(0.1, 0.0, 0.05, 1000.0)
+_ABSOLUTE_LIMITS_OF_FEW, _FEW = _Limits(0.1, 0.5, 0.05, 1000.0), 160
 # Words of all pivots of `_homology`; more of them do not fit in memory.
 _MAX_WORDS = 1 << 27
 _ONE = np.uint64(1)
@@ -934,18 +949,15 @@ def _open_candidates(candidates, bits):
 
 @_leaf
 def _moves(effort, candidates, bits):
-    """(moves, growth, most): how many all columns of `_cohomology` may take,
-    what is added to that by the eighth power of the share of columns done, and
-    how many a single one may take."""
+    """(moves, growth, most): `_Limits` of a pair, in moves; of all columns, of
+    what is added to that, and of a single one."""
     n = bits.shape[0]
-    edges = effort * (n * (n - 1) // 2)
-    (share, growth, most), (least, least_of_one) = _SHARES, _LEAST_MOVES
+    limits = _LIMITS
     if _is_uncapped(candidates, bits):
-        share, growth, most = _ABSOLUTE_SHARES
-        growth = _ABSOLUTE_GROWTH_OF_FEW if n <= _FEW else growth
-        least, least_of_one = _LEAST_ABSOLUTE_MOVES
-    return (np.int64(max(share * edges, effort * least)), growth * edges,
-            np.int64(max(most * edges, effort * least_of_one)))
+        limits = _ABSOLUTE_LIMITS_OF_FEW if n <= _FEW else _ABSOLUTE_LIMITS
+    edges, least = effort * (n * (n - 1) // 2), effort * limits.least
+    return (np.int64(max(limits.all * edges, least)), limits.growth * edges,
+            np.int64(max(limits.one * edges, least)))
 
 
 @_leaf
@@ -1405,16 +1417,12 @@ def _components(older, i, j, left, todo, witnesses):
     for w in range(left.size):
         left[w] = ends_i[w] & ends_j[w]
         todo[w] = 0
-    left[k >> 6] &= left[k >> 6] - _ONE
-    some, more = _reach_from(older[k], left, todo)
-    found = 1
+    found, more = 0, np.uint64(0)
     while some:  # most often all is reached after a few steps
         if more:
-            k = _first_member(todo)
-            todo[k >> 6] &= todo[k >> 6] - _ONE
+            k = _take_first(todo)
         else:
-            k = _first_member(left)
-            left[k >> 6] &= left[k >> 6] - _ONE
+            k = _take_first(left)
             witnesses[found] = k
             found += 1
         some, more = _reach_from(older[k], left, todo)
@@ -1502,6 +1510,7 @@ class _Sums(NamedTuple):
 
 @_inlined
 def _is_settled(codes, i, j):
+    """Asked before `_settle` is called, as most are and the call costs more."""
     return codes[min(i, j), max(i, j)] < 0 or codes[max(i, j), min(i, j)] != 0
 
 
@@ -1673,11 +1682,14 @@ _trailing_zeros = _zeros_of_word('cttz')
 
 
 @_leaf
-def _first_member(words):
+def _take_first(words):
+    """Removes the first member of a set that is not empty, and returns it."""
     w = 0
     while words[w] == 0:
         w += 1
-    return (w << 6) + np.int64(_trailing_zeros(words[w]))
+    k = (w << 6) + np.int64(_trailing_zeros(words[w]))
+    words[w] &= words[w] - _ONE
+    return k
 
 
 # Both ways end here.
