@@ -209,13 +209,25 @@ def test_processes_share_a_folder_or_fetch_each(server, tmp_path, monkeypatch,
 
 
 def _fetching(tmp_path):
-    """A program that fetches a file, which lies in the shared cache."""
+    """A program that fetches a file into the shared cache, once it is told.
+
+    Imports may take any time, so they come before.
+    """
     return subprocess.Popen(
         [sys.executable, '-c', 'from topdis_jax.data.published import '
          'downloads, table; '
+         'from topdis_jax import progress; '
+         'print("ready", flush=True); input(); '
          'downloads.fetch(table.PUBLISHED["mpi3d_toy"], None)'],
-        cwd=_CHECKOUT, stderr=subprocess.PIPE, text=True,
+        cwd=_CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True,
         env={**os.environ, 'XDG_CACHE_HOME': str(tmp_path / 'cache')})
+
+
+def _tell(program):
+    """Lets a program of `_fetching` begin."""
+    program.stdin.write('\n')
+    program.stdin.flush()
 
 
 def _wait_until(condition):
@@ -236,24 +248,26 @@ def test_a_program_that_is_stopped_goes_on(server, tmp_path, monkeypatch,
     """Another one, which waits, goes on at once; or the same, again."""
     content = _archive()
     server.files['mpi3d_toy.npz'] = content
-    server.cut, server.silent = 2 ** 20, True
+    server.cut, server.silent = 1000, True
     monkeypatch.setenv(downloads.MIRROR, server.url)
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
     path = os.path.join(downloads.folder(), 'mpi3d_toy.npz')
-    with _fetching(tmp_path) as first:
-        _wait_until(lambda: _size(path + '.part') == 2 ** 20)
+    with _fetching(tmp_path) as first, _fetching(tmp_path) as second:
+        for program in (first, second):
+            assert program.stdout.readline() == 'ready\n'
+        _tell(first)
+        _wait_until(lambda: _size(path + '.part') == 1000)
         server.cut, server.silent = None, False
-        with _fetching(tmp_path) as second:
-            assert 'is downloading mpi3d_toy: waiting' in (
-                second.stderr.readline())
-            first.send_signal(number)
-            assert second.wait(60) == 0
+        _tell(second)
+        assert 'is downloading mpi3d_toy: waiting' in second.stderr.readline()
+        first.send_signal(number)
+        assert second.wait(60) == 0
         assert first.wait(60) != 0
     with open(path, 'rb') as file:
         assert file.read() == content
     assert os.listdir(downloads.folder()) == ['mpi3d_toy.npz']
     assert server.requests == [('/mpi3d_toy.npz', None),
-                               ('/mpi3d_toy.npz', 'bytes=1048576-')]
+                               ('/mpi3d_toy.npz', 'bytes=1000-')]
 
 
 def test_the_command_says_it_in_one_message(tmp_path):

@@ -40,11 +40,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.send_header('Content-Range',
                              f'bytes {begin}-{total - 1}/{total}')
         self.end_headers()
+        # Both before the content is sent: from then on a test may change them.
         end = total if server.cut is None else min(total, begin + server.cut)
+        silent = server.silent
         self.wfile.write(content[begin:end])
         self.wfile.flush()
-        if server.silent:
-            server.released.wait(20)
+        if silent:
+            server.released.wait()
 
     def log_message(self, *args):
         pass

@@ -218,6 +218,7 @@ def _copy(response, part, begin, total):
             if not block:
                 return
             file.write(block)
+            file.flush()  # a program that is killed keeps all that came
             bar.update(len(block))
 
 
