@@ -221,10 +221,16 @@ def mtop_div(dist: ArrayLike, in_first: ArrayLike, *,
     dist = validity.as_distances('dist', dist, rank=2)
     in_first = validity.as_mask(in_first, dist)
     validity.check_concrete(given, given, names=('dist', 'dist'))
+    _, bars = barcode.rips_barcode(
+        _second_as_one(dist, in_first), num_bars=num_bars, engine=engine,
+        capacity=capacity)
+    return jnp.sum(bars.deaths - bars.births)
+
+
+@jax.jit
+def _second_as_one(dist, in_first):
+    """The distances, those within the second cloud set to 0."""
     within_second = ~in_first[:, None] & ~in_first[None, :]
     # Zeros must not hide what is wrong within the second cloud.
-    dist = jnp.where(within_second & jnp.isfinite(dist) & (dist >= 0), 0.0,
+    return jnp.where(within_second & jnp.isfinite(dist) & (dist >= 0), 0.0,
                      dist)
-    _, bars = barcode.rips_barcode(dist, num_bars=num_bars, engine=engine,
-                                   capacity=capacity)
-    return jnp.sum(bars.deaths - bars.births)

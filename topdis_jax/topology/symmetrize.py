@@ -48,18 +48,28 @@ def symmetrize(dist: ArrayLike, *, mask: ArrayLike | None = None,
         'tolerance', tolerance, lambda x: (0 <= x) & (x <= 1),
         'lie in [0, 1]')
     kept = validity.as_mask(mask, dist)
-    dist = jnp.where(validity.pairs_of(kept), dist, 0.0)
-    faults = _faults(dist)
+    mended, wrong = _mended(dist, kept, tolerance)
+    if not validity.is_traced(given, mask, tolerance, wrong):
+        _check(np.asarray(wrong), np.asarray(dist))
+    return mended
+
+
+@jax.jit
+def _mended(dist, mask, tolerance):
+    """(The result, NaN where it is wrong; which entries are wrong).
+
+    Compiled as a whole, and not step by step outside of jit.
+    """
+    dist = jnp.where(validity.pairs_of(mask), dist, 0.0)
     limit = tolerance * jnp.max(jnp.abs(dist), axis=(-2, -1), keepdims=True,
                                 initial=0.0)
     # NaN and infinity are faults that no limit allows.
-    wrong = ~((faults <= limit) & jnp.isfinite(dist))
-    if not validity.is_traced(given, mask, tolerance, wrong):
-        _check(np.asarray(wrong), np.asarray(dist))
+    wrong = ~((_faults(dist) <= limit) & jnp.isfinite(dist))
     mean = dist / 2 + jnp.swapaxes(dist, -1, -2) / 2
     mended = jnp.where((mean > 0) & ~_diagonal(dist), mean, 0.0)
-    return jnp.where(jnp.any(wrong, axis=(-2, -1), keepdims=True), jnp.nan,
-                     mended)
+    mended = jnp.where(jnp.any(wrong, axis=(-2, -1), keepdims=True), jnp.nan,
+                       mended)
+    return mended, wrong
 
 
 def _faults(dist):
