@@ -11,7 +11,7 @@ import topdis_jax
 ROOT = pathlib.Path(topdis_jax.__file__).parent
 # Numba compiles these, and gives them their types.
 PATHS = sorted(path for path in ROOT.rglob('*.py')
-               if path.name != 'kernels.py')
+               if path.parent.name != 'kernels')
 
 
 def _public(body, prefix=''):

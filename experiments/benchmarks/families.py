@@ -26,7 +26,8 @@ from tqdm import tqdm
 from experiments.benchmarks import clouds, timing
 from experiments.benchmarks.rtd import ENGINE, programs
 from topdis_jax import files
-from topdis_jax.topology.engines import host, kernels
+from topdis_jax.topology.engines import host
+from topdis_jax.topology.engines.kernels import edges
 
 FLAGS = flags.FLAGS
 _COLUMNS = 'columns'
@@ -44,7 +45,7 @@ def _columns_alone(lower, upper):
     """A call without argument: the barcode by the reduction of columns."""
     pair = [np.asarray(matrix, np.float32) for matrix in (lower, upper)]
     return lambda: host.barcode_entries(
-        *pair, None, 1, threads=1, effort=float(kernels.NO_KEY >> 40))
+        *pair, None, 1, threads=1, effort=float(edges.NO_KEY >> 40))
 
 
 def time_round(name, x, y):

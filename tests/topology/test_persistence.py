@@ -380,17 +380,21 @@ def test_other_real_types():
 # In place of the one that has all others compiled, which takes half a minute.
 _SMALL_KERNEL = """
 
-def engine(lower, upper, mask, items, n, first, last, effort, stop,
-           birth_edges, death_edges, capped, num_bars, values, num_values,
-           counts):
-    lowers = _float32(lower, (items, n, n))
-    uppers = _float32(upper, (items, n, n))
-    bars = _float32(values, (items, num_values, 2))
+def _only_bar(lower, upper, mask, items, n, first, last, effort, stop,
+              birth_edges, death_edges, capped, num_bars, values, num_values,
+              counts):
+    lowers = float32_at(lower, (items, n, n))
+    uppers = float32_at(upper, (items, n, n))
+    bars = float32_at(values, (items, num_values, 2))
     for item in range(first, last):
-        _int32(counts, items)[item] = 1
+        int32_at(counts, items)[item] = 1
         bars[item, 0, 0] = lowers[item, 0, 1]
         bars[item, 0, 1] = uppers[item, 0, 1]
     return 1
+
+
+def make_engine(version):
+    return _only_bar
 """
 
 
@@ -428,9 +432,10 @@ def test_without_a_place_for_compiled_code(tmp_path):
     folder = tmp_path / 'topdis_jax' / 'topology'
     shutil.copytree(package / 'topology', folder, ignore=ignored)
     (folder / '__init__.py').write_text('')
-    with open(folder / 'engines' / 'kernels.py', 'a') as kernels:
-        kernels.write(_SMALL_KERNEL)
-    (folder / 'engines' / '__pycache__').write_text('')
+    kernels = folder / 'engines' / 'kernels'
+    with open(kernels / 'engine.py', 'a') as engine:
+        engine.write(_SMALL_KERNEL)
+    (kernels / '__pycache__').write_text('')
     (tmp_path / 'file').write_text('')
     nowhere = str(tmp_path / 'file' / 'folder')
     env = {**os.environ, 'HOME': nowhere, 'XDG_CACHE_HOME': nowhere,

@@ -12,7 +12,8 @@ from experiments.benchmarks import clouds
 from tests.topology.test_persistence import (
     KINDS, assert_same, distances, general_bars, random_pair, sorted_bars)
 from tests.helpers import reference_persistence as reference
-from topdis_jax.topology.engines import host, kernels
+from topdis_jax.topology.engines import host
+from topdis_jax.topology.engines.kernels import sums
 
 COHOMOLOGY, HOMOLOGY = 1e6, 0.0  # efforts: without a limit, and none
 
@@ -82,7 +83,7 @@ def test_families_on_which_columns_grow(case):
     ('cube', 'noise 0.1', 'min x-y'),
     ('sphere in 50', 'noise 0.1', 'max x-y')], ids=str)
 def test_both_ways_with_many_points(case):
-    lower, upper = family(*case, kernels._MANY_CODES + 16)
+    lower, upper = family(*case, sums.MANY_CODES + 16)
     assert_same(entries_by(COHOMOLOGY, lower, upper, 1000),
                 entries_by(HOMOLOGY, lower, upper, 1000))
 

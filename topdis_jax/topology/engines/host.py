@@ -33,7 +33,8 @@ import numpy as np
 
 from topdis_jax.topology import validity
 
-from topdis_jax.topology.engines import kernels
+from topdis_jax.topology.engines.kernels import edges, engine
+from topdis_jax.topology.engines.kernels.version import version
 
 # Entries of all matrices below which handing work to threads costs more time
 # than it saves.
@@ -164,9 +165,9 @@ def _bars_of_pair(lower, upper, places):
 
 
 def _check_points(n):
-    if n > kernels.MAX_POINTS:
+    if n > edges.MAX_POINTS:
         raise ValueError(f'received {n} points; barcodes are made for at most '
-                         f'{kernels.MAX_POINTS}, take a sample of them')
+                         f'{edges.MAX_POINTS}, take a sample of them')
 
 
 def _checked(result, n):
@@ -179,7 +180,7 @@ def _checked(result, n):
 def barcode_entries(lower: np.ndarray, upper: np.ndarray,
                     mask: np.ndarray | None, num_bars: int,
                     threads: int | None = None,
-                    effort: float = kernels.EFFORT) -> Entries:
+                    effort: float = engine.EFFORT) -> Entries:
     """The entries of many barcodes, shared out over threads.
 
     Never raises on values: this is what a compiled step calls. Consecutive
@@ -315,7 +316,7 @@ def warm_up() -> Callable:
     """Compiles the engine, or loads what an earlier process compiled.
 
     Called by the first barcode, if not before. What it compiles it says on
-    standard error. Returns the compiled `kernels.call`.
+    standard error. Returns the compiled `engine.call`.
     """
     if 'call' not in _state:
         with _lock:
@@ -326,13 +327,13 @@ def warm_up() -> Callable:
 
 def _engine_and_call(cache):
     # Kept as long as the process: the machine code goes with it.
-    _state['engine'] = engine = numba.cfunc(
-        kernels.ENGINE_SIGNATURE, cache=cache)(kernels.engine)
-    llvm.add_symbol(kernels.ENGINE_NAME, engine.address)
-    call = numba.njit(nogil=True, cache=cache)(kernels.call)
-    call.compile(kernels.CALL_SIGNATURE)
-    bars_of_pair = numba.njit(nogil=True, cache=cache)(kernels.bars_of_pair)
-    bars_of_pair.compile(kernels.PAIR_SIGNATURE)
+    _state['engine'] = made = numba.cfunc(
+        engine.ENGINE_SIGNATURE, cache=cache)(engine.make_engine(version()))
+    llvm.add_symbol(engine.ENGINE_NAME, made.address)
+    call = numba.njit(nogil=True, cache=cache)(engine.call)
+    call.compile(engine.CALL_SIGNATURE)
+    bars_of_pair = numba.njit(nogil=True, cache=cache)(engine.bars_of_pair)
+    bars_of_pair.compile(engine.PAIR_SIGNATURE)
     _state['bars_of_pair'] = bars_of_pair
     return call
 

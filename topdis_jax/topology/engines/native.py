@@ -1,6 +1,6 @@
 """The persistence engine as a custom call of XLA, without Python in a step.
 
-`kernels.handle` reads and writes XLA's own buffers: no interpreter lock, no
+`kernels.handler` reads and writes XLA's own buffers: no interpreter lock, no
 copies, and no thread that waits for another one's Python.
 """
 
@@ -15,7 +15,9 @@ from jax.interpreters import mlir
 import numba
 import numpy as np
 
-from topdis_jax.topology.engines import host, kernels
+from topdis_jax.topology.engines import host
+from topdis_jax.topology.engines.kernels import handler
+from topdis_jax.topology.engines.kernels.version import version
 
 _NAME = 'topdis_jax_barcodes'
 _lock = threading.Lock()
@@ -62,10 +64,10 @@ def warm_up() -> Any:
 @functools.cache
 def _registered():
     host.warm_up()  # which the handler calls
-    handler = host.compiled(
-        lambda cache: numba.cfunc(kernels.HANDLER_SIGNATURE, cache=cache)(
-            kernels.handle))
+    target = host.compiled(
+        lambda cache: numba.cfunc(handler.HANDLER_SIGNATURE, cache=cache)(
+            handler.make_handler(version())))
     jax.ffi.register_ffi_target(
-        _NAME, jax.ffi.pycapsule(ctypes.c_void_p(handler.address)),
+        _NAME, jax.ffi.pycapsule(ctypes.c_void_p(target.address)),
         platform='cpu')
-    return handler  # kept by the cache: the machine code goes with it
+    return target  # kept by the cache: the machine code goes with it
