@@ -380,22 +380,64 @@ def test_other_real_types():
 # In place of the one that has all others compiled, which takes half a minute.
 _SMALL_KERNEL = """
 
-def _only_bar(lower, upper, mask, items, n, first, last, effort, stop,
-              birth_edges, death_edges, capped, num_bars, values, num_values,
-              counts):
-    lowers = float32_at(lower, (items, n, n))
-    uppers = float32_at(upper, (items, n, n))
-    bars = float32_at(values, (items, num_values, 2))
-    for item in range(first, last):
-        int32_at(counts, items)[item] = 1
-        bars[item, 0, 0] = lowers[item, 0, 1]
-        bars[item, 0, 1] = uppers[item, 0, 1]
-    return 1
+from topdis_jax.topology.engines.kernels.length import length
 
 
 def make_engine(version):
-    return _only_bar
+    def engine(lower, upper, mask, items, n, first, last, effort, stop,
+               birth_edges, death_edges, capped, num_bars, values, num_values,
+               counts):
+        _ = version
+        bars = float32_at(values, (items, num_values, 2))
+        for item in range(first, last):
+            int32_at(counts, items)[item] = 1
+            bars[item, 0, 0] = float32_at(lower, (items, n, n))[item, 0, 1]
+            bars[item, 0, 1] = bars[item, 0, 0] + length()
+        return 1
+
+    return engine
 """
+_LENGTH = """
+from topdis_jax.topology.engines.kernels.decorators import leaf
+
+
+@leaf
+def length():
+    return {}
+"""
+
+
+@pytest.fixture
+def small_engine(tmp_path):
+    """The folder `kernels` of a copy of the package, with another engine; and
+    a function that calls it: environment -> the finished process."""
+    package = pathlib.Path(topdis_jax.__file__).parent
+    ignored = shutil.ignore_patterns('__pycache__')
+    (tmp_path / 'topdis_jax').mkdir()
+    for name in ('__init__.py', 'collectives.py'):
+        shutil.copy(package / name, tmp_path / 'topdis_jax')
+    folder = tmp_path / 'topdis_jax' / 'topology'
+    shutil.copytree(package / 'topology', folder, ignore=ignored)
+    (folder / '__init__.py').write_text('')
+    kernels = folder / 'engines' / 'kernels'
+    with open(kernels / 'engine.py', 'a') as engine:
+        engine.write(_SMALL_KERNEL)
+    (kernels / 'length.py').write_text(_LENGTH.format(1))
+
+    def call(**environment):
+        env = {**os.environ, 'PYTHONPATH': str(tmp_path),
+               'PYTHONDONTWRITEBYTECODE': '1', **environment}
+        env.pop('NUMBA_CACHE_DIR', None)
+        code = ('import numpy as np; '
+                'from topdis_jax.topology import persistence; m = 1 - '
+                'np.eye(2); print(persistence.relative_h1(m, 2 * m)[:2])')
+        done = subprocess.run([sys.executable, '-c', code], env=env,
+                              cwd=tmp_path, capture_output=True, text=True,
+                              timeout=300)
+        assert done.returncode == 0, done.stderr
+        return done
+
+    return kernels, call
 
 
 _LITTLE_MEMORY = """
@@ -422,33 +464,25 @@ def test_without_enough_memory():
     assert 'barcodes of 4000 points' in done.stdout, done.stderr
 
 
-def test_without_a_place_for_compiled_code(tmp_path):
+def test_without_a_place_for_compiled_code(small_engine, tmp_path):
     """A folder that holds a file in the place of each cache folder."""
-    package = pathlib.Path(topdis_jax.__file__).parent
-    ignored = shutil.ignore_patterns('__pycache__')
-    (tmp_path / 'topdis_jax').mkdir()
-    for name in ('__init__.py', 'collectives.py'):
-        shutil.copy(package / name, tmp_path / 'topdis_jax')
-    folder = tmp_path / 'topdis_jax' / 'topology'
-    shutil.copytree(package / 'topology', folder, ignore=ignored)
-    (folder / '__init__.py').write_text('')
-    kernels = folder / 'engines' / 'kernels'
-    with open(kernels / 'engine.py', 'a') as engine:
-        engine.write(_SMALL_KERNEL)
+    kernels, call = small_engine
     (kernels / '__pycache__').write_text('')
     (tmp_path / 'file').write_text('')
     nowhere = str(tmp_path / 'file' / 'folder')
-    env = {**os.environ, 'HOME': nowhere, 'XDG_CACHE_HOME': nowhere,
-           'PYTHONPATH': str(tmp_path), 'PYTHONDONTWRITEBYTECODE': '1'}
-    env.pop('NUMBA_CACHE_DIR', None)
-    code = ('import numpy as np; from topdis_jax.topology import persistence; '
-            'm = 1 - np.eye(2); print(persistence.relative_h1(m, 2 * m)[:2])')
-    done = subprocess.run([sys.executable, '-c', code], env=env, cwd=tmp_path,
-                          capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
+    done = call(HOME=nowhere, XDG_CACHE_HOME=nowhere)
     assert '1.' in done.stdout and '2.' in done.stdout
     lines = [line for line in done.stderr.splitlines()
              if not line.startswith('.')]  # signs of life
     assert len(lines) == 2, done.stderr
     assert 'NUMBA_CACHE_DIR' in lines[0]
     assert 'compiling the persistence engine, once' in lines[1]
+
+
+def test_compiled_code_is_kept_until_any_file_changes(small_engine):
+    kernels, call = small_engine
+    for length, is_new in ((1, True), (1, False), (25, True)):
+        (kernels / 'length.py').write_text(_LENGTH.format(length))
+        done = call()
+        assert f'{1 + length}.' in done.stdout
+        assert ('compiling the persistence engine' in done.stderr) == is_new
