@@ -20,19 +20,16 @@ from collections.abc import Callable
 import concurrent.futures
 import math
 import os
-import sys
 import threading
-import time
 from typing import Any, NamedTuple
 
 from jax.typing import ArrayLike
 from llvmlite import binding as llvm
 import numba
-from numba.core import event
 import numpy as np
 
 from topdis_jax.topology import validity
-
+from topdis_jax.topology.engines import compilation
 from topdis_jax.topology.engines.kernels import edges, engine
 from topdis_jax.topology.engines.kernels.version import version
 
@@ -44,8 +41,6 @@ _LONG_POINTS = 1024
 # What tells the engine to stop, where nothing does.
 _GO_ON = np.zeros(1, np.int32)
 _FLOAT32 = np.dtype(np.float32)
-# Seconds between two signs of life of a compilation.
-_SIGN_OF_LIFE = 2.5
 
 
 class Entries(NamedTuple):
@@ -321,7 +316,7 @@ def warm_up() -> Callable:
     if 'call' not in _state:
         with _lock:
             if 'call' not in _state:
-                _state['call'] = compiled(_engine_and_call)
+                _state['call'] = compilation.compiled(_engine_and_call)
     return _state['call']
 
 
@@ -336,86 +331,6 @@ def _engine_and_call(cache):
     bars_of_pair.compile(engine.PAIR_SIGNATURE)
     _state['bars_of_pair'] = bars_of_pair
     return call
-
-
-def compiled(make: Callable[..., Any]) -> Any:
-    """make(cache=True), or False where compiled code cannot be kept."""
-    def compile_and_keep():
-        try:
-            return make(cache=True)
-        except (RuntimeError, OSError) as error:
-            # Numba finds no folder, or cannot write to the one it found.
-            _say(f'compiled code cannot be kept ({error}), so that each '
-                 'process compiles it anew; set NUMBA_CACHE_DIR to a writable '
-                 'folder')
-            return make(cache=False)
-
-    with event.install_listener('numba:compile', _announcer):
-        if threading.current_thread() is threading.main_thread():
-            return _interruptible(compile_and_keep)
-        return compile_and_keep()
-
-
-def _interruptible(function):
-    """function() in another thread, with a sign of life, while this one waits.
-
-    A compiler that is at work in the main thread loses Ctrl-C: the exception
-    is raised in a callback of C, which ignores it.
-    """
-    future: concurrent.futures.Future = concurrent.futures.Future()
-
-    def work():
-        try:
-            future.set_result(function())
-        except BaseException as error:
-            future.set_exception(error)
-
-    threading.Thread(target=work, daemon=True).start()
-    try:
-        while True:
-            try:
-                return future.result(_SIGN_OF_LIFE)
-            except concurrent.futures.TimeoutError:
-                if future.done():
-                    raise
-                _announcer.go_on()
-    finally:
-        _announcer.end()
-
-
-class _Announcer(event.Listener):
-    """Says once that a compilation starts; loading from the cache is none."""
-
-    def __init__(self):
-        self._said, self._dots = False, 0
-
-    def on_start(self, event):
-        if not self._said:
-            self._said, self._began = True, time.monotonic()
-            _say('compiling the persistence engine, once (about 25 s) ...')
-
-    def on_end(self, event):
-        pass
-
-    def go_on(self):
-        """Says that a compilation has not ended yet."""
-        if self._said:
-            self._dots += 1
-            print('.', end='', file=sys.stderr, flush=True)
-
-    def end(self):
-        """Ends the line of dots, if there is one."""
-        if self._dots:
-            seconds = time.monotonic() - self._began
-            print(f' {seconds:.0f} s', file=sys.stderr, flush=True)
-        self._dots = 0
-
-
-_announcer = _Announcer()
-
-
-def _say(message):
-    print(f'topdis_jax: {message}', file=sys.stderr, flush=True)
 
 
 def real_matrix(name: str, matrix: ArrayLike) -> np.ndarray:

@@ -15,7 +15,7 @@ from jax.interpreters import mlir
 import numba
 import numpy as np
 
-from topdis_jax.topology.engines import host
+from topdis_jax.topology.engines import compilation, host
 from topdis_jax.topology.engines.kernels import handler
 from topdis_jax.topology.engines.kernels.version import version
 
@@ -64,7 +64,7 @@ def warm_up() -> Any:
 @functools.cache
 def _registered():
     host.warm_up()  # which the handler calls
-    target = host.compiled(
+    target = compilation.compiled(
         lambda cache: numba.cfunc(handler.HANDLER_SIGNATURE, cache=cache)(
             handler.make_handler(version())))
     jax.ffi.register_ffi_target(
