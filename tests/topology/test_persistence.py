@@ -13,6 +13,7 @@ import pytest
 from tests.helpers import reference_persistence as reference
 import topdis_jax
 from topdis_jax.topology.engines import host
+from topdis_jax.topology.engines.kernels import engine, handler
 
 KINDS = ('plain', 'tied', 'duplicates', 'permuted', 'integer', 'identical',
          'random')
@@ -383,11 +384,11 @@ _SMALL_KERNEL = """
 from topdis_jax.topology.engines.kernels.length import length
 
 
-def make_engine(version):
-    def engine(lower, upper, mask, items, n, first, last, effort, stop,
-               birth_edges, death_edges, capped, num_bars, values, num_values,
-               counts):
-        _ = version
+def make(source_hash):
+    def run(lower, upper, mask, items, n, first, last, effort, stop,
+            birth_edges, death_edges, capped, num_bars, values, num_values,
+            counts):
+        _ = source_hash
         bars = float32_at(values, (items, num_values, 2))
         for item in range(first, last):
             int32_at(counts, items)[item] = 1
@@ -395,13 +396,13 @@ def make_engine(version):
             bars[item, 0, 1] = bars[item, 0, 0] + length()
         return 1
 
-    return engine
+    return run
 """
 _LENGTH = """
-from topdis_jax.topology.engines.kernels.decorators import leaf
+from topdis_jax.topology.engines.kernels.decorators import without_counts
 
 
-@leaf
+@without_counts
 def length():
     return {}
 """
@@ -420,8 +421,8 @@ def small_engine(tmp_path):
     shutil.copytree(package / 'topology', folder, ignore=ignored)
     (folder / '__init__.py').write_text('')
     kernels = folder / 'engines' / 'kernels'
-    with open(kernels / 'engine.py', 'a') as engine:
-        engine.write(_SMALL_KERNEL)
+    with open(kernels / 'engine.py', 'a') as file:
+        file.write(_SMALL_KERNEL)
     (kernels / 'length.py').write_text(_LENGTH.format(1))
 
     def call(**environment):
@@ -486,3 +487,9 @@ def test_compiled_code_is_kept_until_any_file_changes(small_engine):
         done = call()
         assert f'{1 + length}.' in done.stdout
         assert ('compiling the persistence engine' in done.stderr) == is_new
+
+
+@pytest.mark.parametrize('module', [engine, handler])
+def test_what_is_kept_depends_on_all_files(module):
+    """Numba looks at closure variables; see source_hash."""
+    assert [cell.cell_contents for cell in module.make(7).__closure__] == [7]

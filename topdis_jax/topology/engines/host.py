@@ -29,9 +29,9 @@ import numba
 import numpy as np
 
 from topdis_jax.topology import validity
-from topdis_jax.topology.engines import compilation
+from topdis_jax.topology.engines import numba_cache
 from topdis_jax.topology.engines.kernels import edges, engine
-from topdis_jax.topology.engines.kernels.version import version
+from topdis_jax.topology.engines.kernels.source_hash import SOURCE_HASH
 
 # Entries of all matrices below which handing work to threads costs more time
 # than it saves.
@@ -188,7 +188,8 @@ def barcode_entries(lower: np.ndarray, upper: np.ndarray,
         entries are not looked at.
       num_bars: places for each barcode.
       threads: at most so many; as many as there are cores if None.
-      effort: which way the engine takes, see `kernels`. Not for other results.
+      effort: which way the engine takes, see `kernels`; the results are
+        the same.
 
     Returns:
       Entries.
@@ -316,14 +317,14 @@ def warm_up() -> Callable:
     if 'call' not in _state:
         with _lock:
             if 'call' not in _state:
-                _state['call'] = compilation.compiled(_engine_and_call)
+                _state['call'] = numba_cache.load_or_compile(_engine_and_call)
     return _state['call']
 
 
 def _engine_and_call(cache):
     # Kept as long as the process: the machine code goes with it.
     _state['engine'] = made = numba.cfunc(
-        engine.ENGINE_SIGNATURE, cache=cache)(engine.make_engine(version()))
+        engine.ENGINE_SIGNATURE, cache=cache)(engine.make(SOURCE_HASH or 0))
     llvm.add_symbol(engine.ENGINE_NAME, made.address)
     call = numba.njit(nogil=True, cache=cache)(engine.call)
     call.compile(engine.CALL_SIGNATURE)

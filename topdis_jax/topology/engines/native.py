@@ -15,9 +15,9 @@ from jax.interpreters import mlir
 import numba
 import numpy as np
 
-from topdis_jax.topology.engines import compilation, host
+from topdis_jax.topology.engines import host, numba_cache
 from topdis_jax.topology.engines.kernels import handler
-from topdis_jax.topology.engines.kernels.version import version
+from topdis_jax.topology.engines.kernels.source_hash import SOURCE_HASH
 
 _NAME = 'topdis_jax_barcodes'
 _lock = threading.Lock()
@@ -64,9 +64,9 @@ def warm_up() -> Any:
 @functools.cache
 def _registered():
     host.warm_up()  # which the handler calls
-    target = compilation.compiled(
+    target = numba_cache.load_or_compile(
         lambda cache: numba.cfunc(handler.HANDLER_SIGNATURE, cache=cache)(
-            handler.make_handler(version())))
+            handler.make(SOURCE_HASH or 0)))
     jax.ffi.register_ffi_target(
         _NAME, jax.ffi.pycapsule(ctypes.c_void_p(target.address)),
         platform='cpu')

@@ -7,16 +7,18 @@ from numba import extending
 from numba.core import cgutils
 import numpy as np
 
-from topdis_jax.topology.engines.kernels.decorators import jit, leaf
+from topdis_jax.topology.engines.kernels.decorators import njit, without_counts
 
-BLOCK = 16  # entries that a loop takes between two looks at what it found
+# Entries between two checks of a loop; at most 32, as `first_witness` keeps a
+# bit of each of 2 * BLOCK in a word.
+BLOCK = 16
 _HAS_LARGE_PAGES = sys.platform == 'linux'
 _LARGE_PAGE, _USE_LARGE_PAGES = 1 << 21, 14  # bytes; MADV_HUGEPAGE
 _advise = numba.types.ExternalFunction(
     'madvise', numba.int32(numba.intp, numba.intp, numba.int32))
 
 
-@leaf
+@without_counts
 def on_large_pages(array):
     """Asks for large pages under an array to which nothing is written yet.
 
@@ -46,7 +48,7 @@ def borrowed(typingctx, array):
     return array(array), generate
 
 
-@jit
+@njit
 def grow(array):
     """The same with room for twice as many rows."""
     rows = array.shape[0]
@@ -67,7 +69,7 @@ def _array_at(dtype):
                 args[0], context.get_value_type(signature.return_type))
         return numba.types.CPointer(dtype)(numba.types.intp), generate
 
-    return jit(lambda address, shape: numba.carray(pointer(address), shape))
+    return njit(lambda address, shape: numba.carray(pointer(address), shape))
 
 
 int32_at, int64_at = _array_at(numba.int32), _array_at(numba.int64)

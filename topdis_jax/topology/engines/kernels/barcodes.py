@@ -4,7 +4,7 @@ import numpy as np
 
 from topdis_jax.topology.engines.kernels.candidates import candidates_of
 from topdis_jax.topology.engines.kernels.cohomology import cohomology
-from topdis_jax.topology.engines.kernels.decorators import jit, once
+from topdis_jax.topology.engines.kernels.decorators import inlined_once, njit
 from topdis_jax.topology.engines.kernels.edges import (
     edge_keys, ends_of, NO_SIGN, value_of)
 from topdis_jax.topology.engines.kernels.homology import homology
@@ -14,7 +14,7 @@ from topdis_jax.topology.engines.kernels.matrices import (
 from topdis_jax.topology.engines.kernels.sorting import sort
 
 
-@once
+@inlined_once
 def barcodes(lower, upper, mask, first, last, effort, stop, birth_edges,
              death_edges, capped, values, counts):
     """Barcodes of the items first .. last - 1, into the five last arrays.
@@ -24,7 +24,8 @@ def barcodes(lower, upper, mask, first, last, effort, stop, birth_edges,
 
     Args:
       lower, upper: [items, n, n] float32. mask: [items, n] bool.
-      effort: EFFORT, or another multiple; 0 for `homology` alone.
+      effort: `engine.EFFORT`, or another multiple of `limits`; 0 for
+        `homology` alone.
       stop: [1] int32; soon after it is not 0 any more, this returns, with
         counts of -1.
       birth_edges, death_edges: [items, num_bars, 2] int32, zero.
@@ -44,7 +45,7 @@ def barcodes(lower, upper, mask, first, last, effort, stop, birth_edges,
                 capped[item:end], values[item:end], counts[item:end])
 
 
-@once
+@inlined_once
 def _barcodes_of_one_lower(lower, uppers, points, effort, stop, birth_edges,
                            death_edges, capped, values, counts):
     if points.size < lower.shape[0]:
@@ -55,8 +56,8 @@ def _barcodes_of_one_lower(lower, uppers, points, effort, stop, birth_edges,
     if not valid.any():
         counts[:] = -1
         return
-    keys, nearest = edge_keys(lower)
-    candidates = candidates_of(lower, uppers, keys, nearest)
+    keys = edge_keys(lower)
+    candidates = candidates_of(lower, uppers, keys)
     for item in range(uppers.shape[0]):
         counts[item] = -1
         if valid[item]:
@@ -73,7 +74,7 @@ def _barcodes_of_one_lower(lower, uppers, points, effort, stop, birth_edges,
                    capped[item], values[item])
 
 
-@jit
+@njit
 def _write(bars, points, birth_edges, death_edges, capped, values):
     """The longest bars, as many as there are places."""
     order = np.empty(bars.shape[0], np.int64)

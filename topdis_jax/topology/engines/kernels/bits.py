@@ -1,21 +1,23 @@
-"""Sets as bits of words of 64."""
+"""Sets as bits of 64-bit words."""
 
 import numba
 from numba import extending
 import numpy as np
 
-from topdis_jax.topology.engines.kernels.decorators import leaf
+from topdis_jax.topology.engines.kernels.decorators import without_counts
 
 ONE = np.uint64(1)
 
 
-@leaf
+@without_counts
 def num_words(members):
+    """How many words a set of so many members takes."""
     return (members + 63) // 64
 
 
-@leaf
+@without_counts
 def last_member(word, w):
+    """The last member in word w of a set; the word is not 0."""
     return (w << 6) + 63 - np.int64(_leading_zeros(word))
 
 
@@ -33,7 +35,7 @@ _leading_zeros = _zeros_of_word('ctlz')
 trailing_zeros = _zeros_of_word('cttz')
 
 
-@leaf
+@without_counts
 def take_first(words):
     """Removes the first member of a set that is not empty, and returns it."""
     w = 0

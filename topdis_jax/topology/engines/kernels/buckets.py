@@ -2,15 +2,16 @@
 
 import numpy as np
 
-from topdis_jax.topology.engines.kernels.arrays import BLOCK, on_large_pages
-from topdis_jax.topology.engines.kernels.decorators import inlined, jit, leaf
+from topdis_jax.topology.engines.kernels.arrays import on_large_pages
+from topdis_jax.topology.engines.kernels.decorators import (
+    inlined, njit, without_counts)
 from topdis_jax.topology.engines.kernels.edges import NO_SIGN
-from topdis_jax.topology.engines.kernels.sorting import sort, sort_part
+from topdis_jax.topology.engines.kernels.sorting import SHORT, sort, sort_part
 
 _IN_BUCKET = 8  # edges, about
 
 
-@leaf
+@without_counts
 def enclosing_radius(bits):
     """(vertex, bits of its largest distance), where that is least."""
     center, radius = 0, np.int32(NO_SIGN)
@@ -24,7 +25,7 @@ def enclosing_radius(bits):
     return center, radius
 
 
-@jit
+@njit
 def edges_within(bits, keys, radius):
     """(edges, ends): keys of the edges not longer than the radius.
 
@@ -54,7 +55,7 @@ def edges_within(bits, keys, radius):
     return edges, ends
 
 
-@jit
+@njit
 def _parts_in_buckets(lengths, limit, scale):
     """(parts, number of buckets) for about _IN_BUCKET edges in each.
 
@@ -90,10 +91,10 @@ def _bucket(parts, place):
     return np.uint64(np.int64(first + (place - part) * size))
 
 
-@jit
+@njit
 def sort_bucket(edges, begin, end):
-    """Where many distances are alike, there are many edges in a bucket."""
-    if end - begin <= 2 * BLOCK:
+    """Sorts one bucket. It is large where many distances are nearly equal."""
+    if end - begin <= SHORT:
         sort_part(edges, begin, end)
         return
     ordered = sort(edges[begin:end])

@@ -4,24 +4,49 @@ import numpy as np
 
 from topdis_jax.topology.engines.kernels.arrays import BLOCK, borrowed, grow
 from topdis_jax.topology.engines.kernels.bits import ONE, trailing_zeros
-from topdis_jax.topology.engines.kernels.decorators import jit, leaf, once
+from topdis_jax.topology.engines.kernels.decorators import (
+    inlined_once, njit, without_counts)
+from topdis_jax.topology.engines.kernels.edges import PARTS
 from topdis_jax.topology.engines.kernels.sorting import sort
 from topdis_jax.topology.engines.kernels.triangles import first_witness
 
 
-@once
-def candidates_of(lower, uppers, keys, nearest):
-    """Keys of the edges without witness that some pair could have a bar of.
+@inlined_once
+def candidates_of(lower, uppers, keys):
+    """Keys, ascending, of the edges that could give a bar of some pair.
 
-    A witness of an edge is a vertex of which both edges to its ends are
-    older. Ascending.
+    They have no witness: no vertex of which both edges to the ends are older.
     """
+    n = lower.shape[0]
+    nearest = np.empty((PARTS, n), np.int32)
+    _nearest_of_parts(lower, nearest, np.empty(n, np.float32))
     return sort(_candidates_of_rows(
         lower, uppers, keys, nearest,
-        np.empty(4 * lower.shape[0] + 16, np.int64)))
+        np.empty(4 * n + 16, np.int64)))
 
 
-@jit
+@without_counts
+def _nearest_of_parts(lower, nearest, least):
+    """The nearest neighbor of each vertex, in each part of the vertices.
+
+    Of all vertices at once: a row of the matrix is a column, too.
+    """
+    n = lower.shape[0]
+    for part in range(PARTS):
+        found = nearest[part]
+        for i in range(n):
+            least[i] = np.inf
+            found[i] = i + 1 if i + 1 < n else i - 1  # for parts without any
+        for j in range(part * n // PARTS, (part + 1) * n // PARTS):
+            row, vertex = lower[j], np.int32(j)
+            least_j, found_j = least[j], found[j]
+            for i in range(n):
+                found[i] = vertex if row[i] < least[i] else found[i]
+                least[i] = min(row[i], least[i])
+            least[j], found[j] = least_j, found_j  # j itself is no neighbor
+
+
+@njit
 def _candidates_of_rows(lower, uppers, keys, nearest, found):
     found, n, size = borrowed(found), lower.shape[0], 0
     for i in range(n - 1):
@@ -31,7 +56,7 @@ def _candidates_of_rows(lower, uppers, keys, nearest, found):
     return found[:size].copy()
 
 
-@leaf
+@without_counts
 def _append_candidates(lower, uppers, keys, i, nearest, found, size):
     n = lower.shape[0]
     for begin in range((i + 1) & ~63, n, 64):
@@ -47,7 +72,7 @@ def _append_candidates(lower, uppers, keys, i, nearest, found, size):
     return size
 
 
-@leaf
+@without_counts
 def _open_edges(lower, uppers, i, nearest, begin, end):
     """Which edges {i, j}, begin <= j < end, may be candidates: a bit of each.
 
@@ -79,7 +104,7 @@ def _open_edges(lower, uppers, i, nearest, begin, end):
     return found
 
 
-@leaf
+@without_counts
 def _has_witness(lower, keys, i, j):
     row_i, row_j = lower[i], lower[j]
     value = row_i[j]

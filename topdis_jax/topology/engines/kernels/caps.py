@@ -5,15 +5,16 @@ import numpy as np
 from topdis_jax.topology.engines.kernels.arrays import BLOCK, borrowed, grow
 from topdis_jax.topology.engines.kernels.bits import (
     num_words, ONE, trailing_zeros)
-from topdis_jax.topology.engines.kernels.decorators import inlined, jit, leaf
+from topdis_jax.topology.engines.kernels.decorators import (
+    inlined, njit, without_counts)
 from topdis_jax.topology.engines.kernels.edges import (
     cap_of, name_of, NO_SIGN, PARTS)
 from topdis_jax.topology.engines.kernels.sorting import sort
 
-LATE = 1 << 31  # comes after caps of equal value; no name has this bit
+LATE = 1 << 31  # comes after caps of equal value; see edges.MAX_POINTS
 
 
-@jit
+@njit
 def closed_edges(lower, upper):
     """[n, words] uint64, bit j of row i: whether {i, j} is zero from its birth.
 
@@ -28,7 +29,7 @@ def closed_edges(lower, upper):
     return found
 
 
-@leaf
+@without_counts
 def _closed_edges_of_rows(lower, upper, found):
     for i in range(found.shape[0]):
         for word in range(found.shape[1]):
@@ -41,7 +42,7 @@ def _closed_edges_of_rows(lower, upper, found):
             found[i, word] = equal
 
 
-@jit
+@njit
 def needed_caps(lower, upper, keys, radius):
     """(caps, is_needed): those that do not follow from earlier ones.
 
@@ -59,7 +60,7 @@ def needed_caps(lower, upper, keys, radius):
     return sort(caps), is_needed
 
 
-@jit
+@njit
 def _needed_caps_of_rows(lower, upper, keys, radius, is_needed, caps, reach):
     lower, upper, keys = borrowed(lower), borrowed(upper), borrowed(keys)
     is_needed, caps = borrowed(is_needed), borrowed(caps)
@@ -79,7 +80,7 @@ def _needed_caps_of_rows(lower, upper, keys, radius, is_needed, caps, reach):
     return caps[:size].copy()
 
 
-@leaf
+@without_counts
 def _append_needed_caps(lower, upper, keys, radius, i, last, reach, is_needed,
                         caps, size):
     n, bits = upper.shape[0], upper.view(np.int32)
@@ -114,7 +115,7 @@ def _short_edges(row, last, reach, begin, end):
     return found
 
 
-@jit
+@njit
 def _is_connected(lower, upper, radius):
     """Whether edges with lower == upper within the radius connect all points.
 
@@ -136,7 +137,7 @@ def _is_connected(lower, upper, radius):
     return True
 
 
-@leaf
+@without_counts
 def _reach_equal(row, other, radius, left, queue, size):
     """Moves vertices that equal entries within the radius lead to from those
     that are left to the queue. Returns its size."""
@@ -156,7 +157,7 @@ def _reach_equal(row, other, radius, left, queue, size):
     return size
 
 
-@leaf
+@without_counts
 def _reach_in(upper, i, last, reach):
     """min over some neighbors k of i of max(upper[i, k], upper[k, j]), for j.
 
@@ -185,7 +186,7 @@ def _reach_in(upper, i, last, reach):
                 break
 
 
-@leaf
+@without_counts
 def _is_spanned(lower, upper, keys, i, j, is_closed):
     """Whether the cap of {i, j} follows from those of {i, k} and {j, k}.
 

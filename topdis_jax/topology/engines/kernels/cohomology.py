@@ -6,15 +6,15 @@ from topdis_jax.topology.engines.kernels.arrays import borrowed, grow
 from topdis_jax.topology.engines.kernels.bits import num_words
 from topdis_jax.topology.engines.kernels.columns import (
     insert, new_table, NOBODY, store)
-from topdis_jax.topology.engines.kernels.decorators import jit, once
+from topdis_jax.topology.engines.kernels.decorators import inlined_once, njit
 from topdis_jax.topology.engines.kernels.edges import cap_of, ends_of, NO_KEY
 from topdis_jax.topology.engines.kernels.limits import MAX_WORDS
 from topdis_jax.topology.engines.kernels.reduction import (
     first_pivot, forget, num_edges, reduce_column)
-from topdis_jax.topology.engines.kernels.triangles import MANY, WIDTH
+from topdis_jax.topology.engines.kernels.triangles import num_minima
 
 
-@once
+@inlined_once
 def cohomology(keys, upper, candidates, moves, growth, most, stop):
     """(whether they were found, bars of one pair).
 
@@ -23,27 +23,25 @@ def cohomology(keys, upper, candidates, moves, growth, most, stop):
     of each is reduced until its smallest relation is no other column's.
     """
     bars = np.empty((candidates.size, 3), np.int64)
-    n = keys.shape[0]
     if num_words(candidates.size) * candidates.size > MAX_WORDS:
         moves = most = np.int64(NO_KEY >> 1)  # no other way
     num_bars = _cohomology_into(
         bars, keys, upper.view(np.int32), candidates,
         new_table(candidates.size), np.empty((64, 3), np.int64),
         np.empty(64, np.int64),
-        np.empty((64, (n + WIDTH - 1) // WIDTH if n >= MANY else 0),
-                 np.int64),
+        np.empty((64, num_minima(keys.shape[0])), np.int64),
         np.empty(2 * candidates.size + 64, np.int64),
         np.zeros(candidates.size + 1, np.int64), moves, growth, most, stop)
     return num_bars >= 0, bars[:max(num_bars, 0)]
 
 
-@jit
+@njit
 def _cohomology_into(bars, keys, bits, candidates, table, heap, column,
                      minima, pool, starts, moves, growth, most, stop):
     """Returns the number of bars, or -1 if it takes more moves.
 
     Args:
-      moves, growth, most: see `moves_of`.
+      moves, growth, most: see `limits.moves_of`.
     """
     bars, keys, bits = borrowed(bars), borrowed(keys), borrowed(bits)
     heap, column = borrowed(heap), borrowed(column)

@@ -2,16 +2,16 @@
 
 import numpy as np
 
-from topdis_jax.topology.engines.kernels.decorators import jit, leaf
+from topdis_jax.topology.engines.kernels.decorators import njit, without_counts
 from topdis_jax.topology.engines.kernels.edges import cap_of, ends_of
 from topdis_jax.topology.engines.kernels.sorting import sort_part
 from topdis_jax.topology.engines.kernels.triangles import first_witness
 
-# Whose column has a relation as its pivot, if no reduced one has.
+# Whose pivot a relation is, if no column's that is kept.
 NOBODY, OWN_EDGE = -1, -2
 
 
-@jit
+@njit
 def new_table(columns):
     """Open hash table [size, 3] of (key, tie, column); no key is 0."""
     size = 64
@@ -20,7 +20,7 @@ def new_table(columns):
     return np.zeros((size, 3), np.int64)
 
 
-@leaf
+@without_counts
 def _find(table, key, tie):
     """The place of a relation, or the free one where it belongs."""
     mixed = (np.uint64(key) + (np.uint64(tie) << np.uint64(17))) \
@@ -33,13 +33,14 @@ def _find(table, key, tie):
     return place
 
 
-@leaf
+@without_counts
 def insert(table, key, tie, column):
+    """Writes down which column has this relation as its pivot."""
     place = _find(table, key, tie)
     table[place, 0], table[place, 1], table[place, 2] = key, tie, column
 
 
-@leaf
+@without_counts
 def owner_of(keys, bits, table, key, tie):
     """Whose pivot a relation is: a column's, its own edge's or nobody's.
 
@@ -54,7 +55,7 @@ def owner_of(keys, bits, table, key, tie):
     return table[place, 2] if table[place, 0] else np.int64(NOBODY)
 
 
-@leaf
+@without_counts
 def store(column, size, pool, starts, columns):
     """Keeps a column: the edges that are there an odd number of times."""
     used = starts[columns]

@@ -3,27 +3,26 @@
 import numpy as np
 
 from topdis_jax.topology.engines.kernels.arrays import on_large_pages
-from topdis_jax.topology.engines.kernels.decorators import inlined, jit, leaf
+from topdis_jax.topology.engines.kernels.decorators import (
+    inlined, njit, without_counts)
 
-MAX_POINTS = 1 << 15
+MAX_POINTS = 1 << 15  # keeps bit 31 of a name free: see caps.LATE
 NO_KEY = np.iinfo(np.int64).max
 NO_SIGN = 0x7FFFFFFF  # -0 counts as 0
-PARTS = 8  # of the vertices, whose nearest are looked at first
+PARTS = 8  # of the vertices; candidates._open_edges is written for 8
 
 
-@jit
+@njit
 def edge_keys(lower):
-    """(keys of all edges, nearest [PARTS, n]: see `_nearest_of_parts`)."""
+    """[n, n] int64, the keys of all edges."""
     n = lower.shape[0]
     keys = np.empty((n, n), np.int64)
     on_large_pages(keys)
-    nearest = np.empty((PARTS, n), np.int32)
     _keys_of_rows(lower.view(np.int32), keys)
-    _nearest_of_parts(lower, nearest, np.empty(n, np.float32))
-    return keys, nearest
+    return keys
 
 
-@leaf
+@without_counts
 def _keys_of_rows(bits, keys):
     for i in range(bits.shape[0]):
         row, keys_i = bits[i], keys[i]
@@ -33,42 +32,25 @@ def _keys_of_rows(bits, keys):
         keys_i[i] = NO_KEY
 
 
-@leaf
-def _nearest_of_parts(lower, nearest, least):
-    """The nearest neighbor of each vertex, in each part of the vertices.
-
-    Of all vertices at once: a row of the matrix is a column, too.
-    """
-    n = lower.shape[0]
-    for part in range(PARTS):
-        found = nearest[part]
-        for i in range(n):
-            least[i] = np.inf
-            found[i] = i + 1 if i + 1 < n else i - 1  # for parts without any
-        for j in range(part * n // PARTS, (part + 1) * n // PARTS):
-            row, vertex = lower[j], np.int32(j)
-            least_j, found_j = least[j], found[j]
-            for i in range(n):
-                found[i] = vertex if row[i] < least[i] else found[i]
-                least[i] = min(row[i], least[i])
-            least[j], found[j] = least_j, found_j  # j itself is no neighbor
-
-
 @inlined
 def ends_of(key):
+    """The ends (i, j), i < j, of an edge that is given by key or name."""
     return (key >> 16) & 0xFFFF, key & 0xFFFF
 
 
 @inlined
 def cap_of(bits, i, j):
+    """The key of the cap of {i, j}. Its tie is the name of the edge."""
     return np.int64(bits[i, j] & NO_SIGN) << 32
 
 
-@leaf
+@without_counts
 def name_of(i, j):
+    """Both ends in one integer, 16 bits each, the lower one first."""
     return (min(i, j) << 16) | max(i, j)
 
 
-@leaf
+@without_counts
 def value_of(key):
+    """The float32 value of a key."""
     return np.int32(key >> 32).view(np.float32)

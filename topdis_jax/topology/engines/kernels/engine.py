@@ -1,7 +1,7 @@
 """The engine as a C function, and what calls it from Python.
 
-These find it by its name, as it would be compiled once more where it is linked
-in.
+The callers find it by its symbol, ENGINE_NAME: if they called it as a function
+of Numba's, the whole engine would be compiled once more into each.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from topdis_jax.topology.engines.kernels.arrays import (
     bool_at, float32_at, int32_at)
 from topdis_jax.topology.engines.kernels.barcodes import barcodes
 
-EFFORT = 1.0  # times what `limits` allows
+EFFORT = 1.0  # times all that `limits` allows
 
 ENGINE_NAME = 'topdis_jax_engine'
 ENGINE_SIGNATURE = numba.int32(
@@ -28,21 +28,20 @@ PAIR_SIGNATURE = (numba.float32[:, ::1], numba.float32[:, ::1], numba.int64,
                   numba.int32[::1])
 
 
-def make_engine(version: int) -> Callable[..., int]:
-    """The function that Numba makes the engine of.
+def make(source_hash: int) -> Callable[..., int]:
+    """Returns the function that Numba compiles as the engine.
 
-    version: of the code; what a function refers to is a part of what Numba
-    knows its compiled code by.
+    source_hash: see there.
     """
-    def engine(lower, upper, mask, items, n, first, last, effort, stop,
-               birth_edges, death_edges, capped, num_bars, values, num_values,
-               counts):
+    def run(lower, upper, mask, items, n, first, last, effort, stop,
+            birth_edges, death_edges, capped, num_bars, values, num_values,
+            counts):
         """`barcodes` of arrays that lie at these addresses. Returns 1.
 
         num_values: num_bars, or 0 if values are not wanted. 0 is returned if
         it could not end, as memory does not suffice.
         """
-        _ = version
+        _ = source_hash  # thus a closure variable
         barcodes(
             float32_at(lower, (items, n, n)), float32_at(upper, (items, n, n)),
             bool_at(mask, (items, n)), first, last, effort,
@@ -53,12 +52,16 @@ def make_engine(version: int) -> Callable[..., int]:
             int32_at(counts, items))
         return 1
 
-    return engine
+    return run
+
+
+# Before it uses compiled code of these two again, Numba looks at this file
+# alone: they need no other.
 
 
 def call(lower, upper, mask, first, last, effort, stop, birth_edges,
          death_edges, capped, counts):
-    """`engine` of these arrays, without values."""
+    """The engine with these arrays, without values."""
     items, n = mask.shape
     return compiled_engine(
         lower.ctypes.data, upper.ctypes.data, mask.ctypes.data, items, n,
@@ -68,7 +71,7 @@ def call(lower, upper, mask, first, last, effort, stop, birth_edges,
 
 
 def bars_of_pair(lower, upper, places, stop):
-    """(what `engine` returns, count, and the parts of host.Bars) of one pair.
+    """(what the engine returns, count, and the parts of host.Bars) of one pair.
 
     Args: lower, upper: [n, n] float32. places: for so many bars at most.
     """

@@ -14,7 +14,7 @@ import numpy as np
 
 from topdis_jax.topology.engines.kernels.arrays import (
     bool_at, float32_at, int32_at, int64_at)
-from topdis_jax.topology.engines.kernels.decorators import jit, once
+from topdis_jax.topology.engines.kernels.decorators import inlined_once, njit
 from topdis_jax.topology.engines.kernels.engine import compiled_engine, EFFORT
 from topdis_jax.topology.engines.kernels.trees import (
     spanning_tree, upper_of_tree)
@@ -30,35 +30,34 @@ _METADATA, _VERSION, _API_VERSION = 24, 24, 32
 _EXECUTE = 3  # a stage
 
 HANDLER_SIGNATURE = numba.types.intp(numba.types.intp)
-# Points from which on a thread costs less than it saves.
+# With fewer points, to start a thread costs more than it saves.
 _THREAD_POINTS = 192
 
 
-def make_handler(version: int) -> Callable[[int], int]:
-    """The function that Numba makes the handler of: see `_handle`.
+def make(source_hash: int) -> Callable[[int], int]:
+    """Returns the function that Numba compiles as the handler: `_handle`.
 
-    version: of the code; what a function refers to is a part of what Numba
-    knows its compiled code by.
+    source_hash: see there.
     """
-    def handler(frame):
-        _ = version
+    def run(frame):
+        _ = source_hash  # thus a closure variable
         return _handle(frame)
 
-    return handler
+    return run
 
 
-@once
+@inlined_once
 def _handle(frame):
     """XLA_FFI_Error* (XLA_FFI_CallFrame*): barcodes or trees of all items.
 
     Of two arguments, distances [..., n, n] float32 and a mask [..., n] bool,
     the edges [..., n - 1, 2] int32 of spanning trees, see `spanning_tree`,
-    and, if these are not all results, the others of `trees.tree_and_upper`.
-    Else barcodes. Arguments: lower and upper of each pair, [..., n, n] float32,
-    one mask [..., n] bool for all pairs, and [] int32, how many threads may
-    work. Results: birth_edges, death_edges [pairs, ..., num_bars, 2] int32,
-    capped [pairs, ..., num_bars] bool and counts [pairs, ...] int32, see
-    `barcodes`. The error is always null.
+    and, if these are not all results, the others of
+    `topology.trees.tree_and_upper`. Else barcodes. Arguments: lower and upper
+    of each pair, [..., n, n] float32, one mask [..., n] bool for all pairs,
+    and [] int32, how many threads may work. Results: birth_edges, death_edges
+    [pairs, ..., num_bars, 2] int32, capped [pairs, ..., num_bars] bool and
+    counts [pairs, ...] int32, see `barcodes`. The error is always null.
     """
     extension = _word(frame + _EXTENSION)
     if extension:  # XLA asks which version of the interface this is made for
@@ -71,12 +70,12 @@ def _handle(frame):
     return 0
 
 
-@jit
+@njit
 def _word(address):
     return int64_at(address, 1)[0]
 
 
-@jit
+@njit
 def _describe(metadata, api):
     """Says: this very version, and no special traits.
 
@@ -88,7 +87,7 @@ def _describe(metadata, api):
     version[2] = 0
 
 
-@jit
+@njit
 def _execute(frame):
     args, results = _word(frame + _ARGS), _word(frame + _RESULTS)
     pairs = (_word(frame + _NUM_ARGS) - 2) // 2
@@ -102,7 +101,7 @@ def _execute(frame):
     _share_out(frame, pairs * items, threads)
 
 
-@jit
+@njit
 def _execute_trees(frame):
     args, results = _word(frame + _ARGS), _word(frame + _RESULTS)
     items, n = _shape(_word(args + 8))
@@ -123,7 +122,7 @@ def _execute_trees(frame):
                 dist[item], edges[item], float32_at(upper, (n, n)))
 
 
-@jit
+@njit
 def _results(results, items):
     """The results as arrays with one dimension for pairs and items."""
     births, deaths = _word(results), _word(results + 8)
@@ -135,9 +134,9 @@ def _results(results, items):
             int32_at(_word(counts + _DATA), items))
 
 
-@jit
+@njit
 def _share_out(frame, units, threads):
-    """All items of all pairs, by this thread and others that it waits for.
+    """Computes all items of all pairs, by this thread and others, and waits.
 
     The threads are its own: XLA's may all be busy with handlers that wait.
     """
@@ -227,11 +226,11 @@ if os.name == 'posix':
     _join = numba.types.ExternalFunction('pthread_join', numba.int32(
         numba.intp, numba.intp))
 else:
-    _start = jit(lambda thread, attributes, entry, task: 1)  # not started
-    _join = jit(lambda thread, result: 0)
+    _start = njit(lambda thread, attributes, entry, task: 1)  # not started
+    _join = njit(lambda thread, result: 0)
 
 
-@jit
+@njit
 def _shape(buffer):
     """(product of all sizes but the last, last size)."""
     sizes = int64_at(_word(buffer + _SIZES), _word(buffer + _RANK))

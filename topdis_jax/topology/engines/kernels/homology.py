@@ -1,6 +1,6 @@
 """The second way: relations in the order of their values.
 
-As sums of generators, see `sums`.
+They are sums of generators: see `sums`.
 """
 
 import numpy as np
@@ -11,21 +11,22 @@ from topdis_jax.topology.engines.kernels.buckets import (
     edges_within, enclosing_radius, sort_bucket)
 from topdis_jax.topology.engines.kernels.caps import (
     closed_edges, LATE, needed_caps)
-from topdis_jax.topology.engines.kernels.decorators import jit, leaf, once
+from topdis_jax.topology.engines.kernels.decorators import (
+    inlined_once, njit, without_counts)
 from topdis_jax.topology.engines.kernels.edges import cap_of, ends_of, NO_KEY
 from topdis_jax.topology.engines.kernels.pivots import end_bar, Pivots
 from topdis_jax.topology.engines.kernels.sums import (
     add_edge, is_settled, LONG_SUM, MANY_CODES, settle, Sums, ZERO)
 from topdis_jax.topology.engines.kernels.witnesses import (
-    Birth, components, neighbors_of_none, scattered)
+    Neighbors, components, neighbors_of_none, scattered)
 
 
-@once
+@inlined_once
 def homology(lower, upper, keys, candidates, stop):
     """Bars of one pair as `cohomology` has them, youngest birth first.
 
     Each relation in order of value is added to those before it until its
-    youngest generator is theirs no more; if one remains, it ends its bar.
+    youngest generator is the youngest of none; if one remains, it ends its bar.
 
     Only relations that do not follow from earlier ones are looked at. Two
     triangles of which {i, j} is the youngest edge, with witnesses joined by an
@@ -44,8 +45,9 @@ def homology(lower, upper, keys, candidates, stop):
     deaths = np.full((size, 2), np.int64(-1))
     pivots = Pivots(np.empty((size, words), np.uint64),
                     np.zeros(words, np.uint64), deaths)
-    # Longer edges than the radius have the center as a witness, and as an
-    # edge to every other one: they need no place in the order.
+    # An edge longer than the radius has the center as a witness, and older
+    # edges join the center to all its other witnesses: such edges are left
+    # out of the order.
     codes = np.empty((n, n), np.int32)
     on_large_pages(codes)
     codes[:] = 0
@@ -55,16 +57,16 @@ def homology(lower, upper, keys, candidates, stop):
                 np.empty(2 * LONG_SUM + 16, np.int64),
                 np.empty(64, np.int64))
     label, vertex = scattered(n)
-    birth = Birth(keys, neighbors_of_none(n), label, vertex, center,
-                  np.int64(radius))
+    neighbors = Neighbors(keys, neighbors_of_none(n), label, vertex, center,
+                          np.int64(radius))
     _relations_in_order(edges, ends, caps, is_closed, is_needed, codes, pivots,
-                        sums, np.zeros(words, np.uint64), birth,
+                        sums, np.zeros(words, np.uint64), neighbors,
                         np.empty((2, num_words(n)), np.uint64),
                         np.empty(n, np.int64), stop)
     return _bars_of(generators, deaths)
 
 
-@jit
+@njit
 def _open_candidates(candidates, bits):
     kept = np.empty(candidates.size, np.int64)
     size = 0
@@ -76,7 +78,7 @@ def _open_candidates(candidates, bits):
     return kept[:size]
 
 
-@jit
+@njit
 def _bars_of(generators, deaths):
     bars = np.empty((generators.size, 3), np.int64)
     size = 0
@@ -88,12 +90,16 @@ def _bars_of(generators, deaths):
     return bars[:size]
 
 
-@jit
+@njit
 def _relations_in_order(edges, ends, caps, is_closed, is_needed, codes, pivots,
-                        sums, relation, birth, sets, witnesses, stop):
+                        sums, relation, neighbors, sets, witnesses, stop):
     """Writes the relation (key, tie) that ends each generator's bar.
 
-    Args, besides what the first ones are elsewhere:
+    Args:
+      edges, ends: see `buckets.edges_within`.
+      caps, is_needed: see `caps.needed_caps`.
+      is_closed: see `caps.closed_edges`.
+      codes, sums: see `sums`.
       relation: [words] uint64, zero.
       sets: [2, words of n bits] uint64, to work with.
       witnesses: room for n.
@@ -105,9 +111,10 @@ def _relations_in_order(edges, ends, caps, is_closed, is_needed, codes, pivots,
                     borrowed(pivots.deaths))
     sums = Sums(borrowed(sums.rows), sums.size, borrowed(sums.stack),
                 borrowed(sums.pending))
-    birth = Birth(borrowed(birth.keys), borrowed(birth.older),
-                  borrowed(birth.label), borrowed(birth.vertex),
-                  birth.center, birth.radius)
+    neighbors = Neighbors(
+        borrowed(neighbors.keys), borrowed(neighbors.older),
+        borrowed(neighbors.label), borrowed(neighbors.vertex),
+        neighbors.center, neighbors.radius)
     sets, witnesses = borrowed(sets), borrowed(witnesses)
     left, todo = sets[0], sets[1]
     alive, born, cap = pivots.rows.shape[0], 0, 0
@@ -120,27 +127,27 @@ def _relations_in_order(edges, ends, caps, is_closed, is_needed, codes, pivots,
             due = caps[cap] >> 32 << 32 if cap < caps.size else NO_KEY
             if edges[begin] >= due:
                 ended, sums = _relate_cap(caps[cap], codes, sums, relation,
-                                          pivots, birth, stop)
+                                          pivots, neighbors, stop)
                 alive -= ended
                 cap += 1
                 continue
             begin, born, first, found = _pass_edges(
-                edges, begin, end, due, is_closed, is_needed, codes, birth,
+                edges, begin, end, due, is_closed, is_needed, codes, neighbors,
                 left, todo, witnesses, born, stop)
             for more in range(first, found):
                 ended, sums = _relate_triangle(
-                    edges[begin - 1], birth.vertex[witnesses[more]], codes,
-                    sums, relation, pivots, birth, stop)
+                    edges[begin - 1], neighbors.vertex[witnesses[more]], codes,
+                    sums, relation, pivots, neighbors, stop)
                 alive -= ended
     while alive and cap < caps.size:
         ended, sums = _relate_cap(caps[cap], codes, sums, relation, pivots,
-                                  birth, stop)
+                                  neighbors, stop)
         alive -= ended
         cap += 1
 
 
-@leaf
-def _pass_edges(edges, place, end, due, is_closed, is_needed, codes, birth,
+@without_counts
+def _pass_edges(edges, place, end, due, is_closed, is_needed, codes, neighbors,
                 left, todo, witnesses, born, stop):
     """Goes on from an edge until there are triangles to relate, or to `due`.
 
@@ -150,7 +157,7 @@ def _pass_edges(edges, place, end, due, is_closed, is_needed, codes, birth,
     Returns (the place of the next edge, born, first, found): to be related are
     the triangles of the edge before with witnesses[first:found].
     """
-    older, label, vertex = birth.older, birth.label, birth.vertex
+    older, label, vertex = neighbors.older, neighbors.label, neighbors.vertex
     writes_all = codes.shape[0] <= MANY_CODES
     while place < end and edges[place] < due and not stop[0]:
         key = edges[place]
@@ -175,12 +182,12 @@ def _pass_edges(edges, place, end, due, is_closed, is_needed, codes, birth,
     return place, born, 0, 0
 
 
-@jit
-def _relate_triangle(key, k, codes, sums, relation, pivots, birth, stop):
+@njit
+def _relate_triangle(key, k, codes, sums, relation, pivots, neighbors, stop):
     i, j = ends_of(key)
     for a, b in ((i, j), (i, k), (j, k)):
         if not is_settled(codes, a, b):
-            sums = settle(codes, sums, relation, birth, a, b, stop)
+            sums = settle(codes, sums, relation, neighbors, a, b, stop)
     if stop[0]:  # sums that are not settled have no bound
         return 0, sums
     for a, b in ((i, j), (i, k), (j, k)):
@@ -188,11 +195,11 @@ def _relate_triangle(key, k, codes, sums, relation, pivots, birth, stop):
     return end_bar(relation, pivots, key, k), sums
 
 
-@jit
-def _relate_cap(cap, codes, sums, relation, pivots, birth, stop):
+@njit
+def _relate_cap(cap, codes, sums, relation, pivots, neighbors, stop):
     i, j = ends_of(cap & ~np.int64(LATE))
     if not is_settled(codes, i, j):
-        sums = settle(codes, sums, relation, birth, i, j, stop)
+        sums = settle(codes, sums, relation, neighbors, i, j, stop)
     if stop[0]:
         return 0, sums
     add_edge(codes, sums.rows, sums.stack, relation, i, j)

@@ -4,14 +4,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from topdis_jax.topology.engines.kernels.decorators import leaf
+from topdis_jax.topology.engines.kernels.decorators import without_counts
 from topdis_jax.topology.engines.kernels.edges import cap_of, ends_of
 
 
 class _Limits(NamedTuple):
     """What `cohomology` may do, in moves of an edge to its next triangle.
 
-    Shares of the number of edges, but for the last.
+    Shares of the number of edges, except `least`.
 
     Attributes:
       all: all columns, at first.
@@ -27,15 +27,16 @@ class _Limits(NamedTuple):
 
 
 _LIMITS = _Limits(0.1, 1.0, 0.35, 500.0)
-# ... where no bar is capped, as in absolute homology: there columns stay short,
-# or else `homology` is so much faster that every move before it is a loss.
+# In absolute homology, where no bar is capped: there columns stay short, or
+# else `homology` is so much faster that every move before it is a loss.
 _ABSOLUTE_LIMITS = _Limits(0.1, 0.0, 0.05, 1000.0)
-_ABSOLUTE_LIMITS_OF_FEW, _FEW = _Limits(0.1, 0.5, 0.05, 1000.0), 160
+_FEW = 160  # points, of which it is less so
+_ABSOLUTE_LIMITS_OF_FEW = _Limits(0.1, 0.5, 0.05, 1000.0)
 # Words of all pivots of `homology`; more of them do not fit in memory.
 MAX_WORDS = 1 << 27
 
 
-@leaf
+@without_counts
 def moves_of(effort, candidates, bits):
     """(moves, growth, most): `_Limits` of a pair, in moves; of all columns, of
     what is added to that, and of a single one."""
@@ -48,7 +49,7 @@ def moves_of(effort, candidates, bits):
             np.int64(max(limits.one * edges, least)))
 
 
-@leaf
+@without_counts
 def _is_uncapped(candidates, bits):
     """Whether all candidates that can give a bar have one upper value.
 

@@ -7,15 +7,16 @@ import numba
 from numba import extending
 import numpy as np
 
-from topdis_jax.topology.engines.kernels.decorators import jit, leaf
+from topdis_jax.topology.engines.kernels.decorators import njit, without_counts
 from topdis_jax.topology.engines.kernels.edges import NO_SIGN
 
 _TILE = 8  # a power of 2
 _INT32 = ir.IntType(32)
 
 
-@leaf
+@without_counts
 def is_alike(lower, mask, item, other):
+    """Whether two items have the same lower matrix and mask, bit by bit."""
     n = mask.shape[1]
     bits = lower.view(np.int32)
     for i in range(n):
@@ -27,7 +28,7 @@ def is_alike(lower, mask, item, other):
     return True
 
 
-@jit
+@njit
 def restrict(lower, uppers, points):
     """The rows and columns of the points."""
     n, items = points.size, uppers.shape[0]
@@ -41,9 +42,9 @@ def restrict(lower, uppers, points):
     return small, smalls
 
 
-@leaf
+@without_counts
 def is_valid(lower, upper):
-    """Whether a pair of matrices has none of the errors of relative_h1."""
+    """Whether a pair of matrices has none of the errors of host.relative_h1."""
     n = lower.shape[0]
     for i in range(n):
         lows, highs = lower[i], upper[i]
@@ -58,9 +59,9 @@ def is_valid(lower, upper):
             and _is_symmetric(upper.view(np.int32)))
 
 
-@leaf
+@without_counts
 def _is_symmetric(bits):
-    """By tiles that are transposed first: columns are slow to read."""
+    """By tiles, one of two transposed: columns are slow to read."""
     n = bits.shape[0]
     address, row_bytes = bits.ctypes.data, 4 * n
     wrong = np.int32(0)

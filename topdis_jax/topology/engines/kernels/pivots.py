@@ -5,11 +5,11 @@ from typing import NamedTuple
 import numpy as np
 
 from topdis_jax.topology.engines.kernels.bits import last_member, ONE
-from topdis_jax.topology.engines.kernels.decorators import leaf
+from topdis_jax.topology.engines.kernels.decorators import without_counts
 
 
 class Pivots(NamedTuple):
-    """Reduced relations: G generators.
+    """Reduced relations of G generators: see `sums`.
 
     Attributes:
       rows: [G, words] uint64, the relation of which g is the youngest member.
@@ -21,7 +21,7 @@ class Pivots(NamedTuple):
     deaths: np.ndarray
 
 
-@leaf
+@without_counts
 def end_bar(relation, pivots, key, tie):
     """Reduces a relation and clears it. Returns how many bars it ends, 0 or 1.
 
@@ -48,7 +48,7 @@ def end_bar(relation, pivots, key, tie):
     return 0
 
 
-@leaf
+@without_counts
 def _replace_dead(rows, dead, g):
     """Replaces what has died since by what it equals, in the pivot of g."""
     row = rows[g]
@@ -62,7 +62,7 @@ def _replace_dead(rows, dead, g):
         below = ~np.uint64(0)
 
 
-@leaf
+@without_counts
 def _add_row(row, rows, g):
     for w in range((g >> 6) + 1):
         row[w] ^= rows[g, w]

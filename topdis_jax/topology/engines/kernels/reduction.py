@@ -4,13 +4,14 @@ import numpy as np
 
 from topdis_jax.topology.engines.kernels.columns import (
     NOBODY, OWN_EDGE, owner_of)
-from topdis_jax.topology.engines.kernels.decorators import inlined, leaf
+from topdis_jax.topology.engines.kernels.decorators import (
+    inlined, without_counts)
 from topdis_jax.topology.engines.kernels.edges import cap_of, ends_of, NO_KEY
 from topdis_jax.topology.engines.kernels.triangles import (
     first_triangle, least_above, next_triangle, opposite)
 
 
-@leaf
+@without_counts
 def first_pivot(keys, bits, table, birth, cap):
     """The pivot of a candidate's coboundary, and whose it is.
 
@@ -26,17 +27,18 @@ def first_pivot(keys, bits, table, birth, cap):
 
 @inlined
 def num_edges(starts, owner):
+    """How many edges the owner's column has."""
     return 1 if owner == OWN_EDGE else starts[owner + 1] - starts[owner]
 
 
 @inlined
 def forget(minima, place):
-    """So that nothing is known of this edge of a column."""
+    """Marks the minima of this edge of a column as not known."""
     if minima.shape[1]:
         minima[place, 0] = 0
 
 
-@leaf
+@without_counts
 def reduce_column(keys, bits, table, pool, starts, cap, key, tie, owner,
                   column, size, minima, heap, heap_size, moves, stop):
     """Adds columns until the pivot is nobody's, or there is no room for one.
@@ -49,8 +51,8 @@ def reduce_column(keys, bits, table, pool, starts, cap, key, tie, owner,
       moves: how many it may take.
 
     Returns:
-      (key, tie, owner, size, heap_size, moves); no column comes of a negative
-      number of moves.
+      (key, tie, owner, size, heap_size, moves); with a negative number of
+      moves, the column is not complete.
     """
     name = column[0]
     while owner != NOBODY and moves >= 0 and not stop[0]:

@@ -2,14 +2,16 @@
 
 import numpy as np
 
-from topdis_jax.topology.engines.kernels.arrays import BLOCK
-from topdis_jax.topology.engines.kernels.decorators import jit, leaf
+from topdis_jax.topology.engines.kernels.decorators import njit, without_counts
+
+_RUN = 16  # sorted by insertion, before runs are merged
+SHORT = 32  # up to here, insertion is the fastest
 
 
-@jit
+@njit
 def sort(values):
-    """Ascending. In its own words: NumPy's takes seconds to compile."""
-    values, run = values.copy(), BLOCK
+    """Ascending. Written out, as NumPy's takes seconds to compile."""
+    values, run = values.copy(), _RUN
     for begin in range(0, values.size, run):
         sort_part(values, begin, min(begin + run, values.size))
     if values.size <= run:
@@ -24,11 +26,11 @@ def sort(values):
     return values
 
 
-@leaf
+@without_counts
 def sort_part(values, begin, end):
     """Ascending, in its place, for what is mostly short: by insertion, where
     what comes first is no branch, as that could go either way."""
-    if end - begin > 2 * BLOCK:
+    if end - begin > SHORT:
         _sort_long_part(values, begin, end)
         return
     for last in range(begin + 1, end):
@@ -40,7 +42,7 @@ def sort_part(values, begin, end):
         values[last] = value
 
 
-@leaf
+@without_counts
 def _sort_long_part(values, begin, end):
     """Shell's sort."""
     gap = 1
@@ -56,7 +58,7 @@ def _sort_long_part(values, begin, end):
         gap //= 3
 
 
-@leaf
+@without_counts
 def _merge(values, merged, begin, middle, end):
     """Two ascending runs become one. Which one is next is not a branch, as
     that could go either way."""

@@ -5,10 +5,10 @@ from its birth on, the sum of two older ones: of those to a witness. So every
 relation is a sum of generators, a bit set in their order.
 
 `codes[i, j]`, i < j, says what an edge is: ZERO, -2 - g for generator g, else
-the witness. `codes[j, i]` is then 0, as most sums are never asked for; once one
-is (`settle`), the number of edges that adding it up visits, or -1 - r if the
-sum is row r of `Sums`. Of more than MANY_CODES points, even the witness is left
-out until then: `codes[i, j]` is n.
+the witness. `codes[j, i]` is then 0, as most sums are never asked for. Once one
+is (`settle`), it is the number of edges that adding up visits, or -1 - r if the
+sum is row r of `Sums.rows`. Of more than MANY_CODES points, even the witness is
+left out until then: `codes[i, j]` is n.
 """
 
 from typing import NamedTuple
@@ -17,13 +17,14 @@ import numpy as np
 
 from topdis_jax.topology.engines.kernels.arrays import grow
 from topdis_jax.topology.engines.kernels.bits import ONE
-from topdis_jax.topology.engines.kernels.decorators import inlined, jit, leaf
+from topdis_jax.topology.engines.kernels.decorators import (
+    inlined, njit, without_counts)
 from topdis_jax.topology.engines.kernels.edges import ends_of, name_of
 from topdis_jax.topology.engines.kernels.witnesses import witness_of
 
 # Codes of edges that are not the sum of two others. Generator g is -2 - g.
 ZERO = -1
-# So many points, and their codes no longer fit in a core's cache.
+# The codes of more points do not fit in a core's cache.
 MANY_CODES = 1024
 # A sum that visits more edges is kept as a row of its own.
 LONG_SUM = 128
@@ -49,8 +50,8 @@ def is_settled(codes, i, j):
     return codes[min(i, j), max(i, j)] < 0 or codes[max(i, j), min(i, j)] != 0
 
 
-@jit
-def settle(codes, sums, relation, birth, i, j, stop):
+@njit
+def settle(codes, sums, relation, neighbors, i, j, stop):
     """Settles an edge, after those that it is the sum of. Returns the sums."""
     rows, size, stack, pending = sums
     pending[0] = name_of(i, j)
@@ -62,7 +63,7 @@ def settle(codes, sums, relation, birth, i, j, stop):
             continue
         k = np.int64(codes[i, j])
         if k == codes.shape[0]:
-            k = witness_of(codes, birth, i, j)
+            k = witness_of(codes, neighbors, i, j)
         if waiting + 2 > pending.size:
             pending = grow(pending)
         before = waiting
@@ -89,7 +90,7 @@ def settle(codes, sums, relation, birth, i, j, stop):
     return Sums(rows, size, stack, pending)
 
 
-@leaf
+@without_counts
 def _num_terms(codes, i, j):
     i, j = min(i, j), max(i, j)
     if codes[i, j] < 0:
@@ -97,7 +98,7 @@ def _num_terms(codes, i, j):
     return codes[j, i] if codes[j, i] > 0 else np.int32(1)
 
 
-@leaf
+@without_counts
 def add_edge(codes, sums, stack, relation, i, j):
     """Adds the generators of an edge to the relation."""
     stack[0] = name_of(i, j)

@@ -3,11 +3,11 @@
 import numpy as np
 
 from topdis_jax.topology.engines.kernels.arrays import borrowed
-from topdis_jax.topology.engines.kernels.decorators import leaf
+from topdis_jax.topology.engines.kernels.decorators import without_counts
 from topdis_jax.topology.engines.kernels.edges import name_of
 
 
-@leaf
+@without_counts
 def spanning_tree(dist, mask, edges, weights, reach, closed, parent):
     """A minimum spanning tree by Prim's algorithm, into `edges` and `weights`.
 
@@ -45,7 +45,7 @@ def spanning_tree(dist, mask, edges, weights, reach, closed, parent):
         size += 1
 
 
-@leaf
+@without_counts
 def _insert_edge(edges, weights, size, i, j, weight):
     """Puts an edge where it belongs among the `size` before."""
     low, high = min(i, j), max(i, j)
@@ -61,9 +61,10 @@ def _insert_edge(edges, weights, size, i, j, weight):
     edges[place, 0], edges[place, 1] = low, high
 
 
-@leaf
+@without_counts
 def upper_of_tree(dist, edges, upper):
-    """See `trees.tree_and_upper`. Returns the number of positive weights."""
+    """See `topology.trees.tree_and_upper`. Returns how many weights are
+    positive."""
     n, largest, count = dist.shape[0], np.float32(0), 0
     for i in range(n):
         row = dist[i]

@@ -4,14 +4,21 @@ import numpy as np
 
 from topdis_jax.topology.engines.kernels.arrays import BLOCK
 from topdis_jax.topology.engines.kernels.bits import ONE, trailing_zeros
-from topdis_jax.topology.engines.kernels.decorators import inlined, leaf
+from topdis_jax.topology.engines.kernels.decorators import (
+    inlined, without_counts)
 from topdis_jax.topology.engines.kernels.edges import ends_of, NO_KEY
 
-# Vertices are taken in blocks of WIDTH, where there are MANY or more.
-WIDTH, MANY = 32, 192
+# Of _MANY_POINTS or more, a search keeps the minimum of each block of vertices.
+_WIDTH, _MANY_POINTS = 32, 192
 
 
-@leaf
+@without_counts
+def num_minima(n):
+    """Blocks of which a search among n vertices keeps the minimum."""
+    return (n + _WIDTH - 1) // _WIDTH if n >= _MANY_POINTS else 0
+
+
+@without_counts
 def first_witness(keys, i, j, begin, end):
     """The first witness of {i, j} among begin .. end - 1, or -1."""
     key = keys[i, j]
@@ -29,7 +36,7 @@ def first_witness(keys, i, j, begin, end):
     return np.int64(-1)
 
 
-@leaf
+@without_counts
 def least_above(row_i, row_j, floor):
     """min over k of max(row_i[k], row_j[k]) where that is above floor."""
     least = np.int64(NO_KEY)
@@ -40,7 +47,7 @@ def least_above(row_i, row_j, floor):
     return least
 
 
-@leaf
+@without_counts
 def _least_of_blocks(keys, i, j, floor, minima):
     """`least_above` of rows i and j, with the search before in mind.
 
@@ -53,10 +60,10 @@ def _least_of_blocks(keys, i, j, floor, minima):
     first, last = 0, minima.size
     if minima[0]:
         a, b = ends_of(floor)
-        first = (a + b - (i if a == i or b == i else j)) // WIDTH
+        first = (a + b - (i if a == i or b == i else j)) // _WIDTH
         last = first + 1
     for block in range(first, last):
-        begin, end = WIDTH * block, min(WIDTH * (block + 1), keys.shape[0])
+        begin, end = _WIDTH * block, min(_WIDTH * (block + 1), keys.shape[0])
         minima[block] = least_above(keys[i, begin:end], keys[j, begin:end],
                                     floor)
     least = np.int64(NO_KEY)
@@ -88,7 +95,8 @@ def first_triangle(keys, i, j, key, tie, minima):
 
 @inlined
 def next_triangle(keys, i, j, key, tie, minima):
-    """The same, where (key, tie) is itself a triangle of {i, j}."""
+    """The smallest triangle of {i, j} above (key, tie), which is one of its
+    triangles."""
     if keys[i, j] == key:
         k = first_witness(keys, i, j, tie + 1, keys.shape[0])
         if k >= 0:

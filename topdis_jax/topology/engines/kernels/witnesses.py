@@ -1,4 +1,4 @@
-"""The witnesses of an edge, and which of them older edges join."""
+"""The witnesses of an edge, and their components by older edges."""
 
 from typing import NamedTuple
 
@@ -6,10 +6,11 @@ import numpy as np
 
 from topdis_jax.topology.engines.kernels.bits import (
     num_words, ONE, take_first, trailing_zeros)
-from topdis_jax.topology.engines.kernels.decorators import inlined, jit, leaf
+from topdis_jax.topology.engines.kernels.decorators import (
+    inlined, njit, without_counts)
 
 
-@jit
+@njit
 def scattered(n):
     """(label of each vertex, vertex of each label), a fixed permutation.
 
@@ -27,7 +28,7 @@ def scattered(n):
     return label, vertex
 
 
-@leaf
+@without_counts
 def _has_common_divisor(a, b):
     while b:
         a, b = b, a % b
@@ -84,15 +85,15 @@ def _reach_from(neighbors, left, todo):
     return some, more
 
 
-class Birth(NamedTuple):
-    """What tells the witness of an edge that was born.
+class Neighbors(NamedTuple):
+    """What finds the witness of an edge later.
 
     Attributes:
-      keys: [n, n] int64, as everywhere.
+      keys: [n, n] int64, see `kernels`.
       older: [n, words of n bits] uint64, the neighbors of each vertex by the
         edges that were born, and itself, as sets of labels.
       label, vertex: see `scattered`.
-      center, radius: see `enclosing_radius`.
+      center, radius: see `buckets.enclosing_radius`.
     """
     keys: np.ndarray
     older: np.ndarray
@@ -102,28 +103,28 @@ class Birth(NamedTuple):
     radius: int
 
 
-@jit
+@njit
 def neighbors_of_none(n):
-    """`older` of a `Birth` before the first edge."""
+    """`older` of a `Neighbors` before the first edge."""
     older = np.zeros((n, num_words(n)), np.uint64)
     for k in range(n):
         older[k, k >> 6] = ONE << np.uint64(k & 63)
     return older
 
 
-@leaf
-def witness_of(codes, birth, i, j):
+@without_counts
+def witness_of(codes, neighbors, i, j):
     """The witness of an edge, i < j, that is the sum of two; written as its
     code. The one that `components` found first, when it was born."""
-    key, k = birth.keys[i, j], birth.center
-    if key >> 32 <= birth.radius:
-        k = _first_older(birth.keys, birth.older[birth.label[i]],
-                         birth.older[birth.label[j]], birth.vertex, i, j)
+    keys, older, label, vertex, center, radius = neighbors
+    k = center
+    if keys[i, j] >> 32 <= radius:
+        k = _first_older(keys, older[label[i]], older[label[j]], vertex, i, j)
     codes[i, j] = k
     return np.int64(k)
 
 
-@leaf
+@without_counts
 def _first_older(keys, ends_i, ends_j, vertex, i, j):
     for w in range(ends_i.size):
         both = ends_i[w] & ends_j[w]

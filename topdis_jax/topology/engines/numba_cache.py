@@ -1,4 +1,4 @@
-"""The engine is compiled, with signs of life, or loaded where it is kept."""
+"""Compiles the engine, with signs of life, or loads it from Numba's cache."""
 
 from collections.abc import Callable
 import concurrent.futures
@@ -9,15 +9,17 @@ from typing import Any
 
 from numba.core import event
 
+from topdis_jax.topology.engines.kernels import source_hash
+
 # Seconds between two signs of life.
 _SIGN_OF_LIFE = 2.5
 
 
-def compiled(make: Callable[..., Any]) -> Any:
-    """make(cache=True), or False where compiled code cannot be kept."""
+def load_or_compile(make: Callable[..., Any]) -> Any:
+    """make(cache=True), or make(cache=False) where code cannot be kept."""
     def compile_and_keep():
         try:
-            return make(cache=True)
+            return make(cache=source_hash.SOURCE_HASH is not None)
         except (RuntimeError, OSError) as error:
             # Numba finds no folder, or cannot write to the one it found.
             _say(f'compiled code cannot be kept ({error}), so that each '
@@ -32,7 +34,7 @@ def compiled(make: Callable[..., Any]) -> Any:
 
 
 def _interruptible(function):
-    """function() in another thread, with a sign of life, while this one waits.
+    """function() in another thread; this one waits, with a dot now and then.
 
     A compiler that is at work in the main thread loses Ctrl-C: the exception
     is raised in a callback of C, which ignores it.
@@ -59,7 +61,7 @@ def _interruptible(function):
 
 
 class _Announcer(event.Listener):
-    """Says once that a compilation starts; loading from the cache is none."""
+    """Says once that a compilation starts. Loading from the cache is none."""
 
     def __init__(self):
         self._said, self._dots = False, 0
