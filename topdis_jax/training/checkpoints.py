@@ -202,6 +202,8 @@ def _report(path, error):
 
 def _brief(error):
     """What is of use to a user in a message of a thousand characters."""
+    while error.__cause__ is not None:  # what wraps it quotes code
+        error = error.__cause__
     text = str(error).split(' [tensorstore_spec=')[0].split(' [source')[0]
     full = os.strerror(errno.ENOSPC)
     if full in str(error):
