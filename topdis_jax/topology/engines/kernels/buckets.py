@@ -59,9 +59,9 @@ def edges_within(bits, keys, radius):
 def _parts_in_buckets(lengths, limit, scale):
     """(parts, number of buckets) for about _IN_BUCKET edges in each.
 
-    Lengths up to the limit, times scale, are in n parts of length 1. Of how
-    many edges a part has, a sample of about 64 rows gives an idea: distances
-    in many dimensions are much alike.
+    Lengths up to the limit, times scale, are in n parts of length 1. A sample
+    of about 64 rows estimates how many edges each part has: these are very
+    different numbers, as distances in many dimensions are much alike.
 
     Returns:
       parts: [n, 2] float64, the first bucket of each part and how many it has.

@@ -25,8 +25,9 @@ from topdis_jax.topology.engines.kernels.witnesses import (
 def homology(lower, upper, keys, candidates, stop):
     """Bars of one pair as `cohomology` has them, youngest birth first.
 
-    Each relation in order of value is added to those before it until its
-    youngest generator is the youngest of none; if one remains, it ends its bar.
+    Each relation, in order of value, gets earlier ones added until its
+    youngest generator is not the youngest of an earlier one. If any remains,
+    the relation ends that generator's bar.
 
     Only relations that do not follow from earlier ones are looked at. Two
     triangles of which {i, j} is the youngest edge, with witnesses joined by an
@@ -151,8 +152,8 @@ def _pass_edges(edges, place, end, due, is_closed, is_needed, codes, neighbors,
                 left, todo, witnesses, born, stop):
     """Goes on from an edge until there are triangles to relate, or to `due`.
 
-    Most edges have none: apart from what relates them, as that has arrays that
-    may be replaced, and to count who holds these costs time for every edge.
+    A function of its own, as most edges have none: where arrays may be
+    replaced, counts of references cost time for every edge.
 
     Returns (the place of the next edge, born, first, found): to be related are
     the triangles of the edge before with witnesses[first:found].
