@@ -68,7 +68,10 @@ def paired_dots(path, families):
         for place, family in enumerate(families.values()):
             if name in family['measures']:
                 _pairs(axes, place, family['measures'][name])
-        axes.set_title(report_text.label(name), fontsize=10)
+        title = report_text.label(name)
+        if len(families) < 3:  # narrow panels, of which the last is at the edge
+            title = title.replace(' (', '\n(')
+        axes.set_title(title, fontsize=10)
         axes.set_xticks(range(len(families)), families, rotation=30,
                         ha='right', fontsize=9)
         axes.set_xlim(-0.5, len(families) - 0.5)
