@@ -202,12 +202,12 @@ def _report(path, error):
 
 def _brief(error):
     """What is of use to a user in a message of a thousand characters."""
-    while error.__cause__ is not None:  # what wraps it quotes code
-        error = error.__cause__
-    text = str(error).split(' [tensorstore_spec=')[0].split(' [source')[0]
     full = os.strerror(errno.ENOSPC)
+    while full not in str(error) and error.__cause__ is not None:
+        error = error.__cause__  # what wraps it quotes code
     if full in str(error):
         return f'the disk is full ({full})'
+    text = str(error).split(' [tensorstore_spec=')[0].split(' [source')[0]
     return f'{type(error).__name__}: {" ".join(text.split())[:400]}'
 
 

@@ -324,7 +324,7 @@ def warm_up() -> Callable:
 def _engine_and_call(cache):
     # Kept as long as the process: the machine code goes with it.
     _state['engine'] = made = numba.cfunc(
-        engine.ENGINE_SIGNATURE, cache=cache)(engine.make(SOURCE_HASH or 0))
+        engine.ENGINE_SIGNATURE, cache=cache)(engine.make(SOURCE_HASH))
     llvm.add_symbol(engine.ENGINE_NAME, made.address)
     call = numba.njit(nogil=True, cache=cache)(engine.call)
     call.compile(engine.CALL_SIGNATURE)

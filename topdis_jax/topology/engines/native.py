@@ -66,7 +66,7 @@ def _registered():
     host.warm_up()  # which the handler calls
     target = numba_cache.load_or_compile(
         lambda cache: numba.cfunc(handler.HANDLER_SIGNATURE, cache=cache)(
-            handler.make(SOURCE_HASH or 0)))
+            handler.make(SOURCE_HASH)))
     jax.ffi.register_ffi_target(
         _NAME, jax.ffi.pycapsule(ctypes.c_void_p(target.address)),
         platform='cpu')

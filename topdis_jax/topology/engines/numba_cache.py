@@ -9,7 +9,7 @@ from typing import Any
 
 from numba.core import event
 
-from topdis_jax.topology.engines.kernels import source_hash
+from topdis_jax.topology.engines.kernels.source_hash import SOURCE_HASH
 
 # Seconds between two signs of life.
 _SIGN_OF_LIFE = 2.5
@@ -19,7 +19,7 @@ def load_or_compile(make: Callable[..., Any]) -> Any:
     """make(cache=True), or make(cache=False) where code cannot be kept."""
     def compile_and_keep():
         try:
-            return make(cache=source_hash.SOURCE_HASH is not None)
+            return make(cache=SOURCE_HASH != 0)
         except (RuntimeError, OSError) as error:
             # Numba finds no folder, or cannot write to the one it found.
             _say(f'compiled code cannot be kept ({error}), so that each '

@@ -9,8 +9,8 @@ import hashlib
 from importlib import resources
 
 
-def _source_hash() -> int | None:
-    """None if a file cannot be read."""
+def _source_hash() -> int:
+    """0 if a file cannot be read: then nothing may be kept."""
     found = hashlib.sha256()
     try:
         for path in sorted(resources.files(__package__).iterdir(),
@@ -18,7 +18,7 @@ def _source_hash() -> int | None:
             if path.name.endswith('.py') and not path.name.startswith('.'):
                 found.update(path.name.encode() + path.read_bytes())
     except OSError:
-        return None
+        return 0
     return int.from_bytes(found.digest()[:7], 'big')  # fits in an int64
 
 
