@@ -41,7 +41,7 @@ EXAMPLES = [(page.name, *example) for page in PAGES
 # Their __all__ are the public names.
 PACKAGES = ('topdis_jax.topology', 'topdis_jax.losses',
             'topdis_jax.directions', 'topdis_jax.metrics', 'topdis_jax.models',
-            'topdis_jax.plots')
+            'topdis_jax.plots', 'topdis_jax.data')
 
 
 @pytest.fixture

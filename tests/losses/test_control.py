@@ -65,12 +65,12 @@ def test_extreme_errors_are_finite():
 def test_set_point_rises_in_stairs():
     steps = jnp.asarray([0, 4999, 5000, 9999, 10_000_000])
     np.testing.assert_allclose(
-        control.set_point(steps), [0.5, 0.5, 0.65, 0.65, 18.0], rtol=1e-6)
+        losses.pi_set_point(steps), [0.5, 0.5, 0.65, 0.65, 18.0], rtol=1e-6)
 
 
 def test_messages_and_nan():
     with pytest.raises(ValueError, match='every must be a whole.*received 0'):
-        control.set_point(10, every=0)
+        losses.pi_set_point(10, every=0)
     with pytest.raises(ValueError, match='threshold must be above 0'):
         losses.dava_capacity(10, threshold=0)
     assert np.isnan(losses.dava_advance(10, np.nan, 64))

@@ -229,6 +229,14 @@ def test_image_discriminator(options):
     assert logits.shape == (2,) and logits.dtype == jnp.float32
 
 
+@pytest.mark.parametrize('side', [16, 112, 144, 272])
+def test_image_discriminator_reads_what_the_vae_reads(side):
+    x = images((side, side, 1))
+    for model in (models.ImageDiscriminator(), models.VAE(
+            image_shape=(side, side, 1))):
+        init_shapes(model, x)
+
+
 def test_image_discriminator_normalizes_each_image():
     model = models.ImageDiscriminator(channels=(4, 4, 4), width=8)
     x = 1e5 * images((32, 32, 1))  # what is added to a variance is nothing

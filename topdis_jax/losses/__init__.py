@@ -10,6 +10,7 @@ from topdis_jax.losses.control import dava_advance
 from topdis_jax.losses.control import dava_capacity
 from topdis_jax.losses.control import pi_controller
 from topdis_jax.losses.control import pi_init
+from topdis_jax.losses.control import pi_set_point
 from topdis_jax.losses.control import PIState
 from topdis_jax.losses.elbo import bernoulli_nll
 from topdis_jax.losses.elbo import gaussian_kl
@@ -57,6 +58,7 @@ __all__ = (
     'permute_coordinates',
     'pi_controller',
     'pi_init',
+    'pi_set_point',
     'project_conflict',
     'resample_coordinates',
     'rtd_autoencoder_loss',

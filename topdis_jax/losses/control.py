@@ -50,7 +50,7 @@ def pi_controller(state: PIState, kl: ArrayLike, set_point: ArrayLike, *,
     Args:
       state: PIState.
       kl: [] float, KL of the (whole) batch in nats. Not differentiated.
-      set_point: [] float, nats, see `set_point`.
+      set_point: [] float, nats, see `pi_set_point`.
       proportional, integral: gains.
 
     Returns:
@@ -79,9 +79,9 @@ def largest_start(proportional: float = 0.01,
     return proportional / -integral if integral < 0 else math.inf
 
 
-def set_point(step: int | jax.Array, *, start: ArrayLike = 0.5,
-              rise: ArrayLike = 0.15, every: int = 5000,
-              stop: ArrayLike = 18.0) -> jax.Array:
+def pi_set_point(step: int | jax.Array, *, start: ArrayLike = 0.5,
+                 rise: ArrayLike = 0.15, every: int = 5000,
+                 stop: ArrayLike = 18.0) -> jax.Array:
     """ControlVAE's set point of the KL, which rises in stairs.
 
     Source: Shao et al. 2020, section 5 (dSprites: 0.15 every 5000 steps).

@@ -119,10 +119,10 @@ def control_vae(
     Args:
       logits, images: [b, h, w, c] float; images in [0, 1].
       mean, log_var: [b, d] float, of the posterior.
-      state: control.PIState.
+      state: losses.PIState.
       step: [] int, steps done.
-      proportional, integral: see `control.pi_controller`.
-      start, rise, every, stop: see `control.set_point`.
+      proportional, integral: see `losses.pi_controller`.
+      start, rise, every, stop: see `losses.pi_set_point`.
       axis_name: name of the mapped axis over which the batch is spread; the
         controller sees the KL of the whole batch.
 
@@ -131,8 +131,8 @@ def control_vae(
     """
     terms = _elbo_terms(logits, images, mean, log_var)
     kl = collectives.mean(lax.stop_gradient(terms['kl']), axis_name)
-    target = control.set_point(step, start=start, rise=rise, every=every,
-                               stop=stop)
+    target = control.pi_set_point(step, start=start, rise=rise, every=every,
+                                  stop=stop)
     weight, state = control.pi_controller(
         state, kl, target, proportional=proportional, integral=integral)
     loss = terms['reconstruction'] + weight * terms['kl']
@@ -147,15 +147,15 @@ def dava(logits: ArrayLike, images: ArrayLike, mean: ArrayLike,
 
     KL here is the mean over latents (and the batch), while the term 'kl' is
     the sum over latents, as for the other families. Degree 0 stands for the
-    absolute difference. DAVA's adversarial terms are in
-    `losses.adversarial`.
+    absolute difference. DAVA's adversarial terms are
+    `losses.adversarial_weights` and `losses.image_discriminator_loss`.
 
     Source: Estermann & Wattenhofer, DAVA, ICLR 2023, and its published code.
 
     Args:
       logits, images: [b, h, w, c] float; images in [0, 1].
       mean, log_var: [b, d] float, of the posterior.
-      capacity: [] float, nats per latent, see `control.dava_capacity`.
+      capacity: [] float, nats per latent, see `losses.dava_capacity`.
       gamma: weight.
       degree: whole number, 0 or even. The power stays below 1e30: a larger
         difference counts as 1e30 ** (1 / degree).

@@ -79,7 +79,7 @@ _INFOMEC_FIELDS = {'_modularity': 'modularity',
 
 _ROWS = (
     Score('mig', 'MIG', mig, 'train', {'bins': _default(mig, 'bins')}),
-    Score('factor_vae', 'FactorVAE', factor_vae, 'representation', {
+    Score('factor_vae', 'FactorVAE score', factor_vae, 'representation', {
         'vote_batch_size': _default(factor_vae, 'batch_size'),
         'num_votes': _default(factor_vae, 'num_train'),
         'num_test_votes': _default(factor_vae, 'num_eval'),

@@ -59,9 +59,10 @@ class ImageDiscriminator(nn.Module):
         shape = images.shape[1:]
         images = check_images(images, shape)
         check_image_shape(shape)
+        if self.channels:
+            check_channels(self.channels, shape[0], 'channels',
+                           'objective.discriminator_channels')
         channels = self.channels or default_channels(shape[0])
-        check_channels(channels, shape[0], 'channels',
-                       'objective.discriminator_channels')
         logits = ConvEncoder(
             channels, self.width or default_width(shape), 1,
             instance_norm=self.instance_norm, xla_only=self.xla_only,

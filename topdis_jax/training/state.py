@@ -37,7 +37,7 @@ def make_model(config: Any, image_shape: Sequence[int]) -> models.VAE:
         image_shape=tuple(image_shape), width=options.width or None,
         hidden=tuple(options.hidden),
         decoder_hidden=tuple(options.decoder_hidden),
-        # Runs of version 0.2 and earlier have no such key.
+        # Older runs have no such key.
         channels=tuple(options.get('channels', ())),
         initialization=release.initialization, log_sigma=release.log_sigma)
 

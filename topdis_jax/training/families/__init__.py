@@ -20,7 +20,7 @@ FAMILIES: dict[str, Family] = {
 
 def release(config: Any) -> Release:
     """What a configuration's run does as the authors' release does."""
-    # Runs of version 0.2 and earlier have no such key.
+    # Older runs have no such key.
     if config.get('published', False):
         return FAMILIES[config.model.family].release
     return Release()

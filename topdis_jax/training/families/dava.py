@@ -65,7 +65,7 @@ class _Dava:
     def __init__(self, options, axis_name, published):
         self.options, self.axis_name = options, axis_name
         self.keeps_decoder = published and options.decoder_weight == 0
-        # Runs of version 0.2 and earlier have no width.
+        # Older runs have no width.
         self.discriminator = models.ImageDiscriminator(
             tuple(options.discriminator_channels) or None,
             options.get('discriminator_width', 0) or None,
