@@ -13,6 +13,7 @@ than a subset, all rows are compared, once.
 import itertools
 import os
 import sys
+import zipfile
 
 from absl import flags
 import numpy as np
@@ -46,7 +47,7 @@ def load(path):
     """
     try:
         found = np.load(path, mmap_mode='r', allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         reason = error.strerror if isinstance(error, OSError) else (
             'it is not a .npy file; save an array with numpy.save')
         raise DataError(f'cannot read {path}: {reason}') from error
@@ -127,6 +128,8 @@ def main(*paths):
         sys.exit('Error: name at least two .npy files, as in '
                  'experiments.compare A.npy B.npy; received '
                  + (' '.join(paths) or 'none'))
+    for picture in filter(None, (_PICTURE.value, _BARCODES.value)):
+        _make_folder(picture)
     means, stds = compare_all(paths, _DIVERGENCE.value, _SUBSET.value,
                               _REPEATS.value, _SEED.value)
     names = [os.path.splitext(os.path.basename(path))[0] for path in paths]
@@ -141,6 +144,16 @@ def main(*paths):
         plot_cross_barcode(_BARCODES.value, paths[:2], names[:2],
                            _SUBSET.value, _SEED.value)
         _tell(f'Cross-barcodes of {names[0]} and {names[1]}', _BARCODES.value)
+
+
+def _make_folder(path):
+    """Of a file that is written at the end; ends the program if it cannot."""
+    folder = os.path.dirname(os.path.abspath(path))
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        sys.exit(f'Error: {path} cannot be written: {folder} cannot be made '
+                 f'({error.strerror}); name another file')
 
 
 def _tell(what, path):

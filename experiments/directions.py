@@ -73,7 +73,7 @@ def of_gan(folder, steps):
 
 def principal(codes, axes):
     """Principal components [k, d] of codes [n, d] in the span of the axes."""
-    vectors = np.linalg.eigh(np.cov((codes @ axes.T).T))[1]
+    vectors = np.linalg.eigh(np.atleast_2d(np.cov((codes @ axes.T).T)))[1]
     return vectors.T[::-1] @ axes
 
 
@@ -224,7 +224,8 @@ def main():
         'directions', None, 'How many to find; all that change the images, if '
         'left out.')
     steps = flags.DEFINE_integer('steps', 300, 'Of each search.')
-    seed = flags.DEFINE_integer('seed', 0, 'Of the search.')
+    seed = flags.DEFINE_integer('seed', 0, 'Of the search.',
+                                lower_bound=0)
     rotations = flags.DEFINE_integer('rotations', 20, 'Random sets of axes.')
     gan_steps = flags.DEFINE_integer('gan_steps', gan.STEPS, 'Of the GAN.')
 

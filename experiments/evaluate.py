@@ -12,7 +12,6 @@ import os
 from absl import flags
 
 from experiments import console, trained
-from experiments.study import grid
 from topdis_jax.metrics import evaluate, table
 from topdis_jax.training import inference, loop, page
 
@@ -45,12 +44,9 @@ def score(folder, names=None, best=False, given_as='names'):
         run.config, run.dataset,
         inference.compile_model(run.model)(run.state.params))
     name = 'scores_best.json' if best else 'scores.json'
-    settings = evaluate.settings(run.config.seed, int(run.state.step))
-    earlier = grid.read(folder, name)
-    if earlier.pop('settings', None) != settings:
-        earlier = {}
-    evaluate.write_scores(os.path.join(folder, name), earlier | scores,
-                          settings)
+    evaluate.add_scores(
+        os.path.join(folder, name), scores,
+        evaluate.settings(run.config.seed, int(run.state.step)))
     page.write(folder)
     return scores
 

@@ -217,13 +217,7 @@ def resolved(name: str, family: str, published: bool) -> dict[str, Any]:
 def with_tables(text: str, lines: Mapping[str, str]) -> str:
     """A page with each table between its marks."""
     for name, table in lines.items():
-        begin, end = (f'<!-- {name}: {what} -->\n' for what in ('begin', 'end'))
-        if text.count(begin) != 1 or text.count(end) != 1:
-            raise ValueError(f'{PAGE} must have the lines {begin.strip()} and '
-                             f'{end.strip()}, once each; put them where the '
-                             f'table {name!r} belongs')
-        before, rest = text.split(begin)
-        text = f'{before}{begin}\n{table}\n{end}{rest.split(end)[1]}'
+        text = study_cells.put(text, name, table)
     return text
 
 

@@ -34,6 +34,7 @@ _COORDINATOR = flags.DEFINE_string(
     "processes; 'auto' where the environment has it, as on TPU pods.")
 _PROCESSES = flags.DEFINE_integer('processes', None, 'How many they are.')
 _PROCESS = flags.DEFINE_integer('process', None, 'Which this is, from 0.')
+_DIVERGENCES = {'rtd': 'RTD', 'srtd': 'SRTD', 'rtd_lite': 'RTD-Lite'}
 
 
 def main():
@@ -86,6 +87,9 @@ def run(config, folder, on_row=None):
     evaluate.check_names(config.eval.scores, 'config.eval.scores')
     dataset = sources.of_config(config.data)
     configs.check_dataset(config, dataset)
+    if dataset.factor_sizes:
+        evaluate.check_possible(config.eval.scores, dataset.factor_sizes,
+                                config.model.latents)
     memory.check(config, dataset.image_shape)
     with processes.first_prepares(
             lambda: _prepared(config, folder, dataset)):
@@ -132,23 +136,33 @@ def _train(config, folder, dataset, on_row, board):
     if config.topdis.weight > 0:
         native.warm_up()  # which says so if it compiles
 
-    def plot(model, rows):
+    def plot(model, rows, step):
         plots.plot_run(folder, model, dataset, rows, seed=config.seed,
                        delay=config.topdis.delay,
-                       labels=family.labels)
+                       labels={'topdis': _title(config.topdis),
+                               **family.labels})
         if board is not None:
-            board.pictures(rows[-1]['step'])
+            board.pictures(step)
 
     def tell(row):
-        for told in (on_row, board):
-            if told is not None:
-                told(row)
-        # At the end `_with_page` writes it.
-        if 'scores' in row and row['step'] < config.train.steps:
-            page.write(folder)
+        if on_row is not None:
+            on_row(row)
+        with workfolder.writing(folder):
+            if board is not None:
+                board(row)
+            # At the end `_with_page` writes it.
+            if 'scores' in row and row['step'] < config.train.steps:
+                page.write(folder)
 
     with contextlib.closing(board) if board else contextlib.nullcontext():
         return loop.train(config, folder, dataset, plot, tell)
+
+
+def _title(options):
+    """Of the panel of the topological loss."""
+    name = _DIVERGENCES.get(options.divergence, options.divergence)
+    power = '' if options.power == 1 else f', power {options.power:g}'
+    return f'TopDis: {name} (scaled distance{power})'
 
 
 def _plot_correlation(folder, config, dataset):

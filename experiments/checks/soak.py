@@ -30,6 +30,7 @@ import tqdm
 
 _PHASES = ('start-up', 'training', 'saving', 'scoring')
 _COMPARED = ('metrics.jsonl', 'scores.json')
+_BEST = os.path.join('checkpoints', 'best')
 _STEPS, _EVERY = 150, 50
 # Module and arguments. Few latents: most of scoring is plotting them.
 _COMMAND = (
@@ -231,10 +232,16 @@ def _check(status, folder):
 
 
 def _different(whole, run):
-    """The files of a run that are not those of the other; it goes if none."""
+    """The files of a run that are not those of the other; it goes if none.
+
+    Of the best checkpoint, whether it is of the same step.
+    """
     found = [os.path.join(run, name) for name in _COMPARED
              if not filecmp.cmp(os.path.join(whole, name),
                                 os.path.join(run, name), shallow=False)]
+    if len({tuple(_list(os.path.join(folder, _BEST)))
+            for folder in (whole, run)}) > 1:
+        found.append(os.path.join(run, _BEST))
     if not found:
         shutil.rmtree(run)
     return found

@@ -12,6 +12,21 @@ def table(header, rows):
     return ''.join(f'| {" | ".join(line)} |\n' for line in lines)
 
 
+def put(text, name, lines):
+    """A page with lines between the marks of a table's name.
+
+    Raises:
+      ValueError: the page has not both of its marks, once each.
+    """
+    begin, end = (f'<!-- {name}: {what} -->\n' for what in ('begin', 'end'))
+    if text.count(begin) != 1 or text.count(end) != 1:
+        raise ValueError(f'the page must have the lines {begin.strip()} and '
+                         f'{end.strip()}, once each; put them where the table '
+                         f'{name!r} belongs')
+    before, rest = text.split(begin)
+    return f'{before}{begin}\n{lines}\n{end}{rest.split(end)[1]}'
+
+
 def digits(name):
     """Decimals that a measure is shown with."""
     return 1 if name in COSTS else 3

@@ -20,6 +20,7 @@ from ml_collections import config_flags
 from experiments import console, directions, flags_parser
 from experiments.study import directions_results, grid, runner
 from topdis_jax import files
+from topdis_jax.data import sources
 
 
 def stage(steps, rotations):
@@ -57,7 +58,13 @@ def run(config, workdir, jobs=None, steps=300, rotations=20):
 
     Raises:
       KeyboardInterrupt: after it has printed the tables.
+      DataError: data without factors.
     """
+    for name in config.data:
+        if not sources.of_config(config.run.data, name).factor_sizes:
+            raise sources.DataError(
+                f'{name} has no factors, which directions are compared by; '
+                'take data that has some, or experiments.directions')
     search = stage(steps, rotations)
     try:
         failed = runner.run(config, workdir, jobs, (runner.TRAINING, search))

@@ -68,6 +68,13 @@ def check(config):
         raise configs.SettingsError(
             'config.run.topdis.weight must be positive: that of TopDis on; '
             "for a study without it set config.topdis to ('off',)")
+    for variant in config.variants:
+        if '+' in variant and variant not in config.overrides:
+            raise configs.SettingsError(
+                'config.variants must be families, or variants that this '
+                f'configuration has settings of, received {variant!r}; it has '
+                + (', '.join(sorted(name for name in config.overrides
+                                    if '+' in name)) or 'none'))
     for cell in cells(config):
         configs.check(run_config(config, cell), devices=1)
 

@@ -67,9 +67,7 @@ def with_tables(text, folder):
     """A page with the tables of the studies in a folder between their marks."""
     for name, lines in (('settings', settings_table(folder)),
                         ('summary', summary_table(folder))):
-        begin, end = (f'<!-- {name}: {edge} -->\n' for edge in ('begin', 'end'))
-        before, rest = text.split(begin)
-        text = f'{before}{begin}\n{lines}\n{end}{rest.split(end)[1]}'
+        text = cells.put(text, name, lines)
     return text
 
 

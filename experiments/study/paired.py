@@ -1,5 +1,6 @@
 """Statistics of two arms of an experiment that share their seeds."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -66,8 +67,13 @@ def sign_flip_test(values, *, flips=_FLIPS, seed=0):
       values: [n]; differences of pairs.
       flips: how many random choices of signs, for more than 40 values.
       seed: of the random signs.
+
+    Returns:
+      float; NaN if a value is not finite.
     """
     values = np.asarray(values, float)
+    if not np.isfinite(values).all():
+        return math.nan
     target = abs(values.sum()) - _ROUNDING * np.abs(values).sum()
     if target <= 0:
         return 1.0

@@ -3,7 +3,7 @@
     python -m experiments.study.shifts --workdirs=DIR,DIR --out=shifts.png
 
 For each run: how much the topology of decoded batches changes when one latent
-is shifted (RTD, the loss before its weight), beside what the latent knows of
+is shifted (RTD, the loss of TopDis before its weight), beside what it knows of
 each factor. Prints MIG factor by factor: by what share of the factor's entropy
 the latent that knows most of it exceeds the next.
 """
@@ -86,7 +86,9 @@ def measure(run, batches=_BATCHES):
 def _mean_rtd(run, codes):
     """RTD of shifting each latent [d] of batches of codes [batches, b, d]."""
     params = run.state.params
-    options = steps.topdis_options(run.config.topdis)
+    # The same measure of all runs, whatever they were trained with.
+    options = steps.topdis_options(run.config.topdis) | {
+        'divergence': 'rtd', 'power': 1.0}
 
     def decode(z):
         logits = run.model.apply({'params': params}, z, method='decode')

@@ -75,6 +75,20 @@ def test_data_sets_are_fetched_once_and_converted(mirror, name):
     assert [path for path, _ in mirror.requests] == ['/' + file]
 
 
+def test_what_was_converted_precedes_a_download(mirror, tmp_path, capsys):
+    name = 'mpi3d_toy'
+    sources.load(name)
+    file = os.path.join(downloads.folder(), sources.table.PUBLISHED[name].file)
+    taken = shutil.move(file, tmp_path)
+    before = np.asarray(sources.load(name, root=taken).images)
+    (tmp_path / 'empty').mkdir()
+    with open(file, 'wb') as another:
+        another.write(b'of another version')
+    found = sources.load(name, root=str(tmp_path / 'empty')).images
+    np.testing.assert_array_equal(found, before)
+    assert 'converted before' in capsys.readouterr().err
+
+
 @pytest.mark.parametrize('text', ['localhost/folder', 'file:///folder',
                                   'http://', 'http:/localhost', 'htp://x/y'])
 def test_a_mirror_that_is_no_address(monkeypatch, text):

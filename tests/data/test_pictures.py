@@ -1,5 +1,6 @@
 """Pictures: which, in which order, cropped where, faults told by name."""
 
+import io
 import zipfile
 
 import numpy as np
@@ -78,6 +79,33 @@ def test_a_damaged_archive(tmp_path):
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(DataError, match='get it again'):
         _load_celeba(path)
+
+
+def _zip_of_a_picture(path, compression):
+    content = io.BytesIO()
+    Image.effect_noise((32, 32), 50).save(content, 'bmp')
+    with zipfile.ZipFile(path, 'w', compression) as archive:
+        archive.writestr('a.bmp', content.getvalue())
+    return bytearray(path.read_bytes())
+
+
+def test_an_encrypted_archive(tmp_path):
+    path = tmp_path / 'a.zip'
+    content = _zip_of_a_picture(path, zipfile.ZIP_STORED)
+    for mark, place in ((b'PK\x03\x04', 6), (b'PK\x01\x02', 8)):
+        content[content.index(mark) + place] |= 1
+    path.write_bytes(content)
+    with pytest.raises(DataError, match='a.bmp is not a .*encrypted'):
+        sources.load('own', root=str(path))
+
+
+def test_an_archive_with_damaged_content(tmp_path):
+    path = tmp_path / 'a.zip'
+    content = _zip_of_a_picture(path, zipfile.ZIP_DEFLATED)
+    content[40:60] = bytes(20)
+    path.write_bytes(content)
+    with pytest.raises(DataError, match='a.bmp is not a picture'):
+        sources.load('own', root=str(path))
 
 
 @pytest.mark.parametrize('mode,size,shape', [

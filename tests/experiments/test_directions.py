@@ -45,6 +45,13 @@ def test_a_run(folder, factors, monkeypatch, capsys, tmp_path):
     assert Image.open(tmp_path / 'directions.png').width > 400
 
 
+def test_the_principal_component_of_one_axis_is_that_axis():
+    codes = np.random.default_rng(0).normal(size=(50, 3))
+    axis = np.array([[0.6, 0.8, 0.0]])
+    np.testing.assert_allclose(
+        np.abs(directions.principal(codes, axis)), axis, atol=1e-7)
+
+
 def test_a_gan_is_trained_once(tmp_path, monkeypatch):
     images = (255 * np.random.default_rng(0).random((8, 32, 32, 1))).astype(
         np.uint8)

@@ -91,6 +91,14 @@ def test_more_values_take_random_signs():
     assert paired.sign_flip_test([1.0] * 60, flips=99) == 0.01
 
 
+@pytest.mark.parametrize('n', [3, 50])
+def test_what_is_not_finite_has_no_p(n):
+    values = np.arange(1.0, n + 1)
+    for wrong in (np.nan, np.inf):
+        values[1] = wrong
+        assert np.isnan(paired.sign_flip_test(values))
+
+
 def test_no_effect_has_p_1():
     assert paired.sign_flip_test([0.0, 0.0]) == 1
     assert paired.sign_flip_test([1.0, -1.0]) == 1

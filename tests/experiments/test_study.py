@@ -253,7 +253,8 @@ def test_scores_that_cannot_be_read_are_told_with_their_path(tmp_path, stub):
 @pytest.mark.parametrize('change,words', [
     ({'topdis': ('of',)}, 'off, on'), ({'seeds': ()}, 'seeds'),
     ({'seeds': (1.5,)}, 'whole numbers'), ({'seeds': (-1,)}, 'config.seed'),
-    ({'seeds': (3, 3)}, 'each once'), ({'variants': ('gan',)}, 'gan')])
+    ({'seeds': (3, 3)}, 'each once'), ({'variants': ('gan',)}, 'gan'),
+    ({'variants': ('vae+of_another_part',)}, 'vae.of_another_part.*it has')])
 def test_bad_grids_are_refused(change, words):
     with pytest.raises(configs.SettingsError, match=words):
         grid.check(cases.config(**change))

@@ -114,7 +114,7 @@ def test_unknown_score():
 
 def test_scores_file(tmp_path):
     path = tmp_path / 'scores.json'
-    evaluate.write_scores(path, {'mig': 0.25}, {'seed': 1})
+    evaluate.add_scores(path, {'mig': 0.25}, {'seed': 1})
     assert json.loads(path.read_text()) == {
         'mig': 0.25, 'settings': {'seed': 1}}
     assert os.listdir(tmp_path) == ['scores.json']

@@ -59,6 +59,35 @@ def test_a_row_gives_what_its_function_gives(score, small):
     assert score.main in found
 
 
+@pytest.mark.parametrize('score', table.SCORES.values(),
+                         ids=lambda score: score.name)
+@pytest.mark.parametrize('sizes,latents', [
+    ((3, 4), 1), ((6,), 2), ((3, 1), 2)])
+def test_scores_that_cannot_be_are_known_beforehand(
+        monkeypatch, score, sizes, latents):
+    rng = np.random.default_rng(0)
+
+    def represent(factors):
+        return rng.normal(size=(len(factors), latents)).astype(np.float32)
+
+    def told(function):
+        try:
+            function()
+        except ValueError as error:
+            assert score.name.split('_')[0] in str(error)
+            return True
+        return False
+
+    beforehand = told(lambda: evaluate.check_possible(
+        [score.name], sizes, latents))
+    if beforehand or score.function not in (metrics.factor_vae,
+                                            metrics.beta_vae):
+        monkeypatch.setattr(samples, 'NUM_TRAIN', 300)
+        monkeypatch.setattr(samples, 'NUM_TEST', 100)
+        few = samples.Samples(represent, sizes, seed=0, progress=False)
+        assert told(lambda: score.compute(few)) == beforehand
+
+
 def test_main_results():
     assert table.main_results(['mig', 'dci', 'infomec', 'of_old']) == [
         'mig', 'dci', 'infomec_modularity', 'of_old']

@@ -33,12 +33,24 @@ def test_the_latest_and_the_best_are_kept(tmp_path):
     checkpoints = Checkpoints(tmp_path)
     for step, value in ((1, 0.3), (2, 0.9), (3, 0.5), (4, 0.1)):
         checkpoints.save(_state(step))
-        checkpoints.save_if_best(_state(step), value)
+        checkpoints.save_if_best(_state(step), 'mig', value)
     checkpoints.close()
     checkpoints = Checkpoints(tmp_path)
     assert checkpoints.restore(_state(0)).step == 4
     assert checkpoints.restore(_state(0), best=True).step == 2
     checkpoints.close()
+
+
+def test_the_best_by_another_score(tmp_path):
+    for name, values in (('value', {1: 0.7}), ('mig', {2: 0.6, 3: 0.9}),
+                         ('sap', {4: 0.1, 5: 0.2, 6: 0.1})):
+        checkpoints = Checkpoints(tmp_path)
+        for step, value in values.items():
+            checkpoints.save_if_best(_state(step), name, value)
+        checkpoints.close()
+        # What ranked the first one was not said by earlier versions.
+        best = {'value': 1, 'mig': 3, 'sap': 5}[name]
+        assert _reopened(tmp_path, best=True).step == best
 
 
 def test_restores_every_bit(tmp_path):
@@ -67,7 +79,7 @@ def _two(folder):
     checkpoints = Checkpoints(folder)
     for step in (1, 2):
         checkpoints.save(_state(step))
-        checkpoints.save_if_best(_state(step), step)
+        checkpoints.save_if_best(_state(step), 'mig', step)
     checkpoints.close()
 
 
@@ -174,7 +186,7 @@ def test_the_best_ones_value_is_damaged(tmp_path, saved, capsys, content):
     assert str(folder / 'best' / '2') in capsys.readouterr().err
     assert (folder / 'damaged' / 'best_2').is_dir()
     checkpoints = Checkpoints(folder)
-    checkpoints.save_if_best(_state(2), 2)
+    checkpoints.save_if_best(_state(2), 'mig', 2)
     checkpoints.close()
     assert _reopened(folder, best=True).step == 2
 

@@ -2,6 +2,7 @@
 
 import glob
 import importlib
+import math
 import os
 import re
 
@@ -39,7 +40,9 @@ def _keys(config):
 
 
 _WITH = {'tc_estimator': 'beta_tcvae', 'gamma': 'factor_vae',
-         'kl_rise_every': 'control_vae',
+         'kl_rise_every': 'control_vae', 'kl_start': 'control_vae',
+         'discriminator_hidden': 'factor_vae', 'capacity': 'dava',
+         'encoder_weight': 'dava',
          'discriminator_learning_rate': 'factor_vae'}
 
 
@@ -60,6 +63,15 @@ _WITH = {'tc_estimator': 'beta_tcvae', 'gamma': 'factor_vae',
     ('train.eval_every', -1, 'not be negative'),
     ('topdis.weight', -1.0, 'not be negative'),
     ('topdis.shift', 1.0, r'\(0, 1\)'),
+    ('model.hidden', (0,), r'at least 1, received \(0,\)'),
+    ('model.decoder_hidden', (4, -4), 'whole numbers of at least 1'),
+    ('objective.discriminator_hidden', (1.5,), 'whole numbers'),
+    ('topdis.weight', math.inf, 'be a finite number, received inf'),
+    ('topdis.power', math.inf, 'finite'),
+    ('train.learning_rate', math.inf, 'finite'),
+    ('objective.kl_start', math.nan, 'finite'),
+    ('objective.capacity', math.nan, 'finite'),
+    ('objective.encoder_weight', -1.0, 'not be negative'),
     ('topdis.margin', 0.5, r'\[0, 0.5\)'),
     ('topdis.quantile', 1.5, r'\[0, 1\]'),
     ('topdis.floor', -0.1, r'\[0, 1\]'),
@@ -128,6 +140,31 @@ def test_seeds_that_no_generator_takes(seed):
     config.seed = seed
     with pytest.raises(configs.SettingsError, match='config.seed must lie'):
         configs.check(config, devices=4)
+
+
+def test_options_of_the_loss_that_leave_it_nothing():
+    config = base.get_config()
+    config.topdis.shift, config.topdis.margin = 0.95, 0.02
+    configs.check(config, devices=1)
+    assert 'about 1.9 have a target' in configs.warnings(config)[-1]
+    config.topdis.margin = 0.05
+    with pytest.raises(configs.SettingsError, match='shift.*margin.*0.95 and'):
+        configs.check(config, devices=1)
+    config = base.get_config()
+    assert not configs.warnings(config)
+    config.topdis.quantile = 0.0
+    configs.check(config, devices=1)
+    config.topdis.floor = 0.0
+    with pytest.raises(configs.SettingsError, match='quantile.*floor'):
+        configs.check(config, devices=1)
+
+
+def test_a_family_with_keys_of_another():
+    config = base.get_config('beta_tcvae')
+    config.model.family = 'beta_vae'
+    with pytest.raises(configs.SettingsError,
+                       match="'beta_vae' and a key tc_estim.*FILE:beta_vae"):
+        configs.check(config, devices=1)
 
 
 def test_a_family_without_its_keys():

@@ -118,6 +118,49 @@ def test_a_signal_while_scoring_loses_no_score(tmp_path, train, monkeypatch):
             if 'scores' in row] == [5, 10]
 
 
+def test_a_second_signal_of_a_launcher_does_not_break_off_the_saving(
+        tmp_path, train, at_step, monkeypatch):
+    save = loop.Checkpoints.save
+
+    def saving(self, state):
+        save(self, state)
+        if state.step == 6:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(loop.Checkpoints, 'save', saving)
+    at_step(6, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    assert _told(train, tmp_path) == 143
+    assert (tmp_path / 'checkpoints' / 'latest' / '6').is_dir()
+
+
+def test_a_state_that_is_not_finite_is_not_saved_by_a_signal(
+        tmp_path, train, at_step, monkeypatch):
+    def spoil():
+        monkeypatch.setattr(
+            loop.parallel, 'on_host', lambda state: state._replace(
+                step=np.int32(6), params={'bias': np.float32(np.nan)}))
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    at_step(6, spoil)
+    assert 'last good checkpoint is that of step 4' in _told(train, tmp_path)
+    assert sorted(os.listdir(tmp_path / 'checkpoints' / 'latest'))[-1] == '4'
+
+
+def test_the_best_is_kept_before_its_scores_are_logged(
+        tmp_path, train, monkeypatch):
+    kept = []
+    write = loop.workfolder.Log.write
+
+    def writing(self, row):
+        if 'scores' in row:
+            kept.append(os.listdir(tmp_path / 'checkpoints' / 'best'))
+        write(self, row)
+
+    monkeypatch.setattr(loop.workfolder.Log, 'write', writing)
+    train(tmp_path, train__eval_every=5)
+    assert kept == [['5'], ['10']] or kept == [['5'], ['5']]
+
+
 _STUCK = """
 import jax, numpy as np, time
 from topdis_jax.training import interrupts

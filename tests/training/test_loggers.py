@@ -132,6 +132,19 @@ def test_a_run_that_goes_on_with_it_has_all_of_the_log(tmp_path, no_pictures):
     _check(tmp_path, _expected(tmp_path, scores, step=30))
 
 
+def test_pictures_have_the_step_that_is_scored(tmp_path, monkeypatch):
+    pytest.importorskip('tensorboardX')
+    steps = []
+    monkeypatch.setattr(run.plots, 'plot_run', lambda *args, **options: None)
+    monkeypatch.setattr(tensorboard.Writer, 'pictures',
+                        lambda self, step: steps.append(step))
+    config = _small(sprites.get_config())
+    config.train.tensorboard, config.train.log_every = True, 0
+    config.train.eval_every = 8
+    run.run(config, str(tmp_path))
+    assert steps == [8, 16, 20]
+
+
 def test_pictures_go_there_too(tmp_path):
     pytest.importorskip('tensorboardX')
     from PIL import Image

@@ -62,16 +62,18 @@ def test_the_main_result_of_the_first_score_ranks_checkpoints(
         'infomec_explicitness': 0.9, 'mig': 0.1, 'reconstruction': 5.0,
         'infomec_modularity': next(values)})
     monkeypatch.setattr(loop.Checkpoints, 'save_if_best',
-                        lambda self, state, rank: ranks.append(rank))
+                        lambda self, state, *rank: ranks.append(rank))
     config = _config(train__eval_every=4, eval__scores=('infomec', 'mig'))
     loop.train(config, tmp_path, dataset)
-    assert ranks == [0.2, 0.7, 0.4]
+    assert ranks == [('infomec_modularity', value)
+                     for value in (0.2, 0.7, 0.4)]
 
 
 def test_a_run_leaves_its_files(tmp_path, dataset):
     drawn = []
     scores = loop.train(_config(train__eval_every=6), tmp_path, dataset,
-                        lambda model, rows: drawn.append(len(rows)))
+                        lambda model, rows, step: drawn.append(
+                            (len(rows), step)))
     rows = [row for row in _rows(tmp_path) if 'loss' in row]
     assert [row['step'] for row in rows] == list(range(1, 13))
     assert ['topdis' in row for row in rows] == [False] * 5 + [True] * 7
@@ -80,7 +82,19 @@ def test_a_run_leaves_its_files(tmp_path, dataset):
     assert saved['mig'] == scores['mig']
     assert saved['reconstruction'] == scores['reconstruction']
     assert [row['step'] for row in _rows(tmp_path) if 'scores' in row] == [6]
-    assert drawn == [6, 13]
+    assert drawn == [(6, 6), (13, 12)]
+
+
+def test_scores_that_were_added_stay(tmp_path, dataset):
+    config = _config(train__steps=2)
+    loop.train(config, tmp_path, dataset)
+    path = tmp_path / 'scores.json'
+    scores = json.loads(path.read_text())
+    path.write_text(json.dumps({'sap': 0.5, **scores}))
+    loop.train(config, tmp_path, dataset)
+    assert json.loads(path.read_text()) == {'sap': 0.5, **scores}
+    loop.train(_config(train__steps=3), tmp_path, dataset)
+    assert json.loads(path.read_text()).keys() == scores.keys()
 
 
 def test_resumed_equals_uninterrupted_bit_for_bit(tmp_path, dataset, whole):

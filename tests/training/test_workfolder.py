@@ -57,7 +57,7 @@ def test_a_run_without_its_configuration_is_refused(tmp_path):
 
 def test_torn_configuration_is_refused(tmp_path):
     (tmp_path / 'config.json').write_text('{"seed"')
-    with pytest.raises(workfolder.WorkFolderError, match='not JSON'):
+    with pytest.raises(workfolder.WorkFolderError, match='cannot be read'):
         workfolder.prepare(tmp_path, CONFIG)
 
 
@@ -92,10 +92,38 @@ def test_log_drops_what_comes_after_the_checkpoint(tmp_path):
 
 @pytest.mark.parametrize('line', ['{"step": 2', 'null', '3', '{"loss": 1}',
                                   '', '\x00\x00'])
-def test_what_is_no_row_ends_the_log(tmp_path, line):
+def test_what_is_no_row_is_left_out(tmp_path, capsys, line):
     path = tmp_path / 'metrics.jsonl'
     path.write_text(f'{{"step": 1}}\n{line}\n{{"step": 3}}\n')
-    assert workfolder.read_rows(path) == [{'step': 1}]
+    assert workfolder.read_rows(path) == [{'step': 1}, {'step': 3}]
+    log = workfolder.Log(path, 3)
+    log.write({'step': 4})
+    log.close()
+    assert workfolder.read_rows(path) == [{'step': 1}, {'step': 3},
+                                          {'step': 4}]
+    assert f'{path}: 1 of 3 lines' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('content', [b'{"seed": ', b'\xff\xfe', b'[]',
+                                     b'null', b''])
+@pytest.mark.parametrize('name', ['config.json', 'data.json'])
+def test_files_that_are_damaged_are_named(tmp_path, name, content):
+    workfolder.prepare(tmp_path, CONFIG)
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(workfolder.WorkFolderError, match=f'{name} cannot be '):
+        workfolder.check(tmp_path, CONFIG)
+        workfolder.check_data(tmp_path, {'images': 1})
+
+
+def test_what_a_logger_raises_is_not_told_as_the_folders(tmp_path):
+    def refuse(row):
+        raise ConnectionRefusedError('nobody there')
+
+    log = workfolder.Log(tmp_path / 'metrics.jsonl', 0, on_row=refuse)
+    with pytest.raises(RuntimeError, match='on_row.*Refused.*nobody there'):
+        with workfolder.writing(tmp_path):
+            log.write({'step': 1})
+    log.close()
 
 
 def test_no_log_has_no_rows(tmp_path):
@@ -116,7 +144,7 @@ def test_data_that_have_changed_are_refused(tmp_path):
             workfolder.check_data(tmp_path, digest.describe(
                 FactorDataset('own', other)))
     (tmp_path / 'data.json').write_text('{')
-    with pytest.raises(workfolder.WorkFolderError, match='not JSON'):
+    with pytest.raises(workfolder.WorkFolderError, match='cannot be read'):
         workfolder.check_data(tmp_path, facts)
 
 

@@ -8,8 +8,8 @@ import zlib
 
 # What zipfile, NumPy and h5py raise for files that are damaged or of another
 # format; RuntimeError: encrypted, NotImplementedError: unknown compression.
-_UNREADABLE = (OSError, EOFError, ValueError, zlib.error, RuntimeError,
-               zipfile.BadZipFile, NotImplementedError)
+UNREADABLE = (OSError, EOFError, ValueError, zlib.error, RuntimeError,
+              zipfile.BadZipFile, NotImplementedError)
 
 
 class DataError(ValueError):
@@ -42,5 +42,5 @@ def reading_errors(path: str | os.PathLike) -> Iterator[None]:
         raise
     except FileNotFoundError as error:
         raise DataError(f'there is no file {path}') from error
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise damaged(path, error) from error

@@ -93,8 +93,6 @@ def _load_own(root):
 def _load_published(name, root, source, download):
     published = table.PUBLISHED[name]
     path = None if source == 'tfds' else published.find_file(root or '.')
-    if source == 'auto' and not path:
-        path = published.find_file(downloads.folder())
     if source == 'auto' and not (root and path):
         # A file that the user names precedes an earlier conversion.
         found = conversion.cached(name, published.shape)
@@ -103,6 +101,8 @@ def _load_published(name, root, source, download):
                 print(f'{root} has no {published.file}; taking the {name} '
                       'that was converted before', file=sys.stderr)
             return found
+    if source == 'auto' and not path:
+        path = published.find_file(downloads.folder())
     can_fetch = source == 'auto' and download and bool(published.url)
     if path:
         return _converted(published, path, can_fetch)

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 import contextlib
+import json
 import os
 from typing import Any
 
 import numpy as np
 
 from topdis_jax import files
-from topdis_jax.metrics import table
+from topdis_jax.metrics import checks, table
 from topdis_jax.metrics.code_table import CodeTable
 from topdis_jax.metrics.reconstruction import NUM_RECONSTRUCTION
 from topdis_jax.metrics.reconstruction import reconstruction_error
@@ -33,6 +34,27 @@ def check_names(names: Iterable[str], given_as: str = 'scores') -> None:
         raise ScoreError(f'{given_as} must be taken from {", ".join(SCORES)}, '
                          f'received {unknown[0]!r}'
                          + did_you_mean(unknown[0], SCORES))
+
+
+def check_possible(names: Iterable[str], factor_sizes: Sequence[int],
+                   latents: int) -> None:
+    """Raises ScoreError for a score that such codes cannot have.
+
+    Args:
+      names: of scores.
+      factor_sizes: [k] number of values of each factor.
+      latents: of a code.
+    """
+    counts = {'latents': latents, 'factors': len(factor_sizes)}
+    constant = [i for i, size in enumerate(factor_sizes) if size == 1]
+    for name in names:
+        with naming(f'score {name}'):
+            for what in SCORES[name].compares:
+                checks.check_at_least_two(what, counts[what], name)
+            if constant and SCORES[name].varying:
+                raise ValueError(
+                    f'{name} is undefined for a factor with one value, as '
+                    f'factor {constant[0]} has')
 
 
 def score_model(encode: Callable[[np.ndarray], np.ndarray],
@@ -119,7 +141,23 @@ def settings(seed: int, step: int) -> dict[str, Any]:
             'num_reconstruction': NUM_RECONSTRUCTION}
 
 
-def write_scores(path: str | os.PathLike, scores: Mapping[str, Any],
-                 settings: Mapping[str, Any]) -> None:
-    """Writes scores.json in one go: the scores, and 'settings' beside them."""
-    files.write_json(path, {**scores, 'settings': settings})
+def add_scores(path: str | os.PathLike, scores: Mapping[str, Any],
+               settings: Mapping[str, Any]) -> None:
+    """Writes scores.json in one go: the scores, and 'settings' beside them.
+
+    Other scores that are there, computed with the same settings, stay.
+    """
+    earlier = _read_scores(path)
+    if earlier.pop('settings', None) != settings:
+        earlier = {}
+    files.write_json(path, {**earlier, **scores, 'settings': settings})
+
+
+def _read_scores(path):
+    """What a scores.json holds; nothing if it is not there or is damaged."""
+    try:
+        with open(path) as file:
+            found = json.load(file)
+    except (FileNotFoundError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

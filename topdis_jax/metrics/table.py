@@ -33,6 +33,8 @@ class Score(NamedTuple):
       settings: what it is computed with, {name in scores.json: value}.
       options: keyword arguments of the function.
       train_rows: how many training rows it is given; None: all.
+      compares: 'latents', 'factors': of these it needs two at least.
+      varying: whether it is undefined for a factor with one value.
       fields: of a function with several results, {suffix of the name: field
         of the result}; the first is the main one.
     """
@@ -43,6 +45,8 @@ class Score(NamedTuple):
     settings: Mapping[str, Any] = {}
     options: Mapping[str, Any] = {}
     train_rows: int | None = None
+    compares: tuple[str, ...] = ()
+    varying: bool = False
     fields: Mapping[str, str] = {}
 
     @property
@@ -76,30 +80,37 @@ _DCI_FIELDS = {'': 'disentanglement', '_completeness': 'completeness',
 _INFOMEC_FIELDS = {'_modularity': 'modularity',
                    '_explicitness': 'explicitness',
                    '_compactness': 'compactness'}
+_BOTH = 'latents', 'factors'
 
 _ROWS = (
-    Score('mig', 'MIG', mig, 'train', {'bins': _default(mig, 'bins')}),
+    Score('mig', 'MIG', mig, 'train', {'bins': _default(mig, 'bins')},
+          compares=('latents',), varying=True),
     Score('factor_vae', 'FactorVAE score', factor_vae, 'representation', {
         'vote_batch_size': _default(factor_vae, 'batch_size'),
         'num_votes': _default(factor_vae, 'num_train'),
         'num_test_votes': _default(factor_vae, 'num_eval'),
         'num_variance': _default(factor_vae, 'num_variance'),
         'threshold': _default(factor_vae, 'threshold')}),
-    Score('sap', 'SAP', sap, 'train_and_test', {'sap_c': C}),
+    Score('sap', 'SAP', sap, 'train_and_test', {'sap_c': C},
+          compares=('latents',), varying=True),
     Score('sap_continuous', 'SAP (continuous)', sap, 'train_and_test',
-          options={'continuous': True}),
+          options={'continuous': True}, compares=('latents',), varying=True),
     Score('dci', 'DCI', dci, 'train_and_test', {'dci_stages': STAGES},
-          fields=_DCI_FIELDS),
+          compares=_BOTH, varying=True, fields=_DCI_FIELDS),
     # Takes seconds where all points take minutes.
     Score('dci_2000', 'DCI (2000 points)', dci, 'train_and_test',
-          train_rows=2000, fields=_DCI_FIELDS),
-    Score('beta_vae', 'beta-VAE score', beta_vae, 'representation'),
-    Score('modularity', 'modularity', modularity, 'train'),
-    Score('explicitness', 'explicitness', explicitness, 'train_and_test'),
+          train_rows=2000, compares=_BOTH, varying=True,
+          fields=_DCI_FIELDS),
+    Score('beta_vae', 'beta-VAE score', beta_vae, 'representation',
+          compares=('factors',)),
+    Score('modularity', 'modularity', modularity, 'train',
+          compares=('factors',)),
+    Score('explicitness', 'explicitness', explicitness, 'train_and_test',
+          varying=True),
     Score('irs', 'IRS', irs, 'train',
           {'irs_quantile': _default(irs, 'quantile')}),
     Score('infomec', 'InfoMEC modularity', infomec, 'train',
-          fields=_INFOMEC_FIELDS),
+          compares=_BOTH, varying=True, fields=_INFOMEC_FIELDS),
 )
 
 SCORES = {score.name: score for score in _ROWS}

@@ -13,7 +13,7 @@ _TERMS = {
     'loss': 'Loss (nats per image)',
     'reconstruction': 'Reconstruction (nats per image)',
     'kl': 'KL (nats per image)',
-    'topdis': 'TopDis: RTD (scaled distance)',
+    'topdis': 'TopDis (scaled distance)',
 }
 _LAST = {'grad_norm': 'Norm of the gradient'}
 
@@ -27,7 +27,8 @@ def loss_curves(path: str | os.PathLike, rows: Sequence[Mapping[str, Any]], *,
       path: of the PNG.
       rows: dicts with 'step' and terms.
       delay: step after which TopDis is on; marked if the log has it.
-      labels: titles of the terms that a family has of its own.
+      labels: titles of terms that are not known here, or in place of the
+        usual ones.
     """
     titles = _TERMS | dict(labels or {}) | _LAST
     curves = {name: _finite(rows, name) for name in titles}

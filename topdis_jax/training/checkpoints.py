@@ -4,7 +4,7 @@ import contextlib
 import errno
 import functools
 import json
-import operator
+import math
 import os
 import sys
 import zlib
@@ -40,6 +40,7 @@ class Checkpoints:
           CheckpointError: the folder cannot be written to.
         """
         self._folder, self._read_only = os.fspath(folder), read_only
+        self._ranks = ''  # the name of what ranks states
         if not read_only:
             self._latest, self._best  # opened now, not at the first save
 
@@ -51,9 +52,17 @@ class Checkpoints:
     def _best(self):
         if not self._read_only:
             self._set_unreadable_values_aside()
-        value = operator.itemgetter('value')
-        return self._open('best', policies.BestN(get_metric_fn=value, n=1),
-                          best_fn=value)
+        return self._open(
+            'best', policies.BestN(get_metric_fn=self._rank, n=1),
+            best_fn=self._rank)
+
+    def _rank(self, values):
+        """A state's place among those that the same score ranks.
+
+        One that another score ranked is below them all. Earlier versions did
+        not say which it was.
+        """
+        return values.get(self._ranks, values.get('value', -math.inf))
 
     def save(self, state: TrainState) -> None:
         """Saves a state as the latest, in the background.
@@ -64,11 +73,13 @@ class Checkpoints:
         with _translating_errors(self._folder, 'save'):
             self._latest.save(int(state.step), args=_to_save(state))
 
-    def save_if_best(self, state: TrainState, value: float) -> None:
-        """Saves a state if no earlier one had a larger value."""
+    def save_if_best(self, state: TrainState, name: str,
+                     value: float) -> None:
+        """Saves a state if no earlier one had a larger value of that name."""
+        self._ranks = name
         with _translating_errors(self._folder, 'save'):
             self._best.save(int(state.step), args=_to_save(state),
-                            metrics={'value': float(value)})
+                            metrics={name: float(value)})
 
     def restore(self, like: TrainState,
                 best: bool = False) -> TrainState | None:
@@ -153,8 +164,9 @@ class Checkpoints:
             with contextlib.suppress(FileNotFoundError):  # half deleted
                 try:
                     with open(path) as file:
-                        float(json.load(file)['value'])
-                except (ValueError, KeyError, TypeError) as error:
+                        [value] = json.load(file).values()
+                        float(value)
+                except (ValueError, AttributeError, TypeError) as error:
                     _report(self._path('best', step), error)
                     self._set_aside('best', [step])
 

@@ -63,8 +63,8 @@ KEYS: dict[str, Any] = {
         # images and 256 for colored ones.
         'width': Key(0, *zero_or_more('takes the default')),
         # Of the MLP: sizes of the hidden layers.
-        'hidden': Key((1200, 1200)),
-        'decoder_hidden': Key((1200, 1200, 1200)),
+        'hidden': Key((1200, 1200), *SIZES),
+        'decoder_hidden': Key((1200, 1200, 1200), *SIZES),
     },
     'objective': {},  # the family's keys
     'topdis': {
@@ -204,6 +204,7 @@ def check(config: ml_collections.ConfigDict, devices: int) -> None:
     _check_objective(config, family.keys)
     _check_keys(config, family.keys, 'objective.')
     _check_delay(config)
+    _check_topdis(config.topdis)
     _check_batch(config, devices)
     family.check(config)
 
@@ -218,12 +219,13 @@ def _check_keys(config, keys, prefix=''):
 
 def _check_objective(config, keys):
     """The section must be the family's: of another it would mean nothing."""
-    missing = sorted(keys.keys() - config.objective.keys())
-    if missing:
-        name = config.model.family
+    name, received = config.model.family, config.objective.keys()
+    wrong = [f'no {key}' for key in sorted(keys.keys() - received)]
+    wrong += [f'a key {key}' for key in sorted(received - keys.keys())]
+    if wrong:
         raise SettingsError(
             f'config.objective must have the keys of config.model.family, '
-            f'received {name!r} and no {", ".join(missing)}. A family comes '
+            f'received {name!r} and {", ".join(wrong)}. A family comes '
             f'with its keys where the configuration is chosen: '
             f'--config=FILE:{name}')
 
@@ -239,6 +241,20 @@ def _check_delay(config):
             'the topological loss would never be turned on. Give a smaller '
             'delay (--config.topdis.delay=0: on from the first step), more '
             'steps, or --config.topdis.weight=0')
+
+
+def _check_topdis(options):
+    """Keys that make sense alone and none together."""
+    if options.shift + options.margin >= 1:
+        raise SettingsError(
+            'config.topdis.shift and config.topdis.margin must add up to less '
+            f'than 1, received {options.shift:g} and {options.margin:g}: no '
+            'code would have a target, and the loss would always be 0')
+    if options.quantile == 0 and options.floor == 0:
+        raise SettingsError(
+            'config.topdis.quantile must be positive where config.topdis.floor '
+            'is 0, received 0: distances would be divided by the least of '
+            'them')
 
 
 def _check_batch(config, devices):
@@ -258,11 +274,17 @@ def _check_batch(config, devices):
 def warnings(config: ml_collections.ConfigDict) -> list[str]:
     """Lines on what a sound configuration may do unasked."""
     lines = families.FAMILIES[config.model.family].warnings(config)
-    size = config.train.batch_size
-    if config.topdis.weight > 0 and size < LEAST_POINTS:
-        lines = [*lines, (
+    size, topdis = config.train.batch_size, config.topdis
+    if topdis.weight > 0 and size < LEAST_POINTS:
+        return [*lines, (
             f'config.train.batch_size of {size}: the topological loss is '
             f'always 0, as it needs {LEAST_POINTS} images at least')]
+    valid = size * (1 - topdis.shift - topdis.margin)
+    if topdis.weight > 0 and valid < LEAST_POINTS:
+        return [*lines, (
+            f'config.topdis.shift of {topdis.shift:g}: the topological loss is '
+            f'0 in most steps, as it needs {LEAST_POINTS} images, and of a '
+            f'batch of {size} about {valid:.1f} have a target')]
     return lines
 
 

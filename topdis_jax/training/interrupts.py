@@ -43,6 +43,7 @@ class Interrupts:
         self._several = several
         self._pending = None
         self._deferring = False
+        self._raised = False
 
     @contextlib.contextmanager
     def installed(self) -> Iterator['Interrupts']:
@@ -71,10 +72,9 @@ class Interrupts:
             self._deferring = False
         if self._several and multihost_utils.reached_preemption_sync_point(
                 step):
-            raise Interrupted(signal.SIGTERM)
+            self._raise(signal.SIGTERM)
         if self._pending is not None:
-            number, self._pending = self._pending, None
-            raise Interrupted(number)
+            self._raise(self._pending)
 
     def _on_signal(self, number, frame):
         del frame
@@ -82,8 +82,13 @@ class Interrupts:
             signal.raise_signal(signal.SIGTERM)
         elif self._deferring:
             self._pending = number
-        else:
-            raise Interrupted(number)
+        elif not self._raised:
+            self._raise(number)
+
+    def _raise(self, number):
+        """Once: a launcher's second signal would break off the saving."""
+        self._pending, self._raised = None, True
+        raise Interrupted(number)
 
 
 @contextlib.contextmanager

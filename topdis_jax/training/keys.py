@@ -1,6 +1,7 @@
 """What a key of a configuration holds at first, and what it may hold."""
 
 from collections.abc import Callable, Iterable
+import math
 from typing import Any, NamedTuple
 
 from topdis_jax.suggestions import did_you_mean
@@ -69,6 +70,9 @@ def require(config: Any, key: str, must: str, holds: Callable[[Any], bool],
     value = config
     for name in key.split('.'):
         value = value[name]
+    if isinstance(value, float) and not math.isfinite(value):
+        raise SettingsError(f'config.{key} must be a finite number, received '
+                            f'{value!r}')
     if not holds(value):
         given = value if isinstance(value, (tuple, list)) else (value,)
         wrong = [name for name in given if name not in names] if names else []

@@ -39,7 +39,8 @@ def train(config: ml_collections.ConfigDict, folder: str,
       config: see training.config.
       folder: the work folder of this run (see workfolder.prepare).
       dataset: what it is trained on.
-      plot: (Inference, rows of the log) -> None, called after each evaluation.
+      plot: (Inference, rows of the log, step) -> None, called after each
+        evaluation.
       on_row: (row of the log) -> None, called by the first process with each
         one: {'step', name: number}, or {'step', 'scores': {name: number}};
         the last one has the final scores.
@@ -84,7 +85,7 @@ def train(config: ml_collections.ConfigDict, folder: str,
             scores = run.score(state)
             log.tell({'step': int(state.step), 'scores': scores})
         if processes.is_first():
-            evaluate.write_scores(
+            evaluate.add_scores(
                 path('scores.json'), scores,
                 evaluate.settings(config.seed, int(state.step)))
     return scores
@@ -235,17 +236,21 @@ def _due(options, step):
 def _score(config, dataset, infer, checkpoints, plot, log_path, state):
     """Scores a state; keeps it if it is the best so far; plots pictures."""
     scores, rank = {}, 0.0
+    # The first score asked for ranks; without factors, the fit does.
+    ranks = (table.main_results(config.eval.scores)[:1]
+             if dataset.factor_sizes else []) or ['reconstruction']
     if processes.is_first():
         model = infer(state.params)
         scores = score_model(config, dataset, model)
-        # The first score asked for ranks; without factors, the fit does.
-        names = table.main_results(config.eval.scores)
-        rank = ([scores[name] for name in names if name in scores]
-                or [-scores['reconstruction']])[0]
+        rank = scores[ranks[0]]
+        if ranks[0] == 'reconstruction':  # the less, the better
+            rank = -rank
         if plot is not None:
             with progress.waiting('Plotting the pictures'):
-                plot(model, workfolder.read_rows(log_path))
-    checkpoints.save_if_best(state, processes.from_first(rank))
+                plot(model, workfolder.read_rows(log_path), int(state.step))
+    checkpoints.save_if_best(state, ranks[0], processes.from_first(rank))
+    # What is logged as scored is not scored again: it must be kept by then.
+    checkpoints.wait()
     return scores
 
 
@@ -270,6 +275,7 @@ def _saving_if_interrupted(get_state, checkpoints):
 def _save_interrupted(state, checkpoints):
     step = int(state.step)
     if step > (checkpoints.latest_step() or 0):
+        finite.check_state(step, state, checkpoints.latest_step())
         checkpoints.save(state)
     checkpoints.wait()
     print(f'\nInterrupted after step {step}, which is saved. The same command '

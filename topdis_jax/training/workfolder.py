@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 import contextlib
 import json
 import os
+import sys
 from typing import Any
 
 from topdis_jax import files
@@ -49,8 +50,7 @@ def check(folder: str, config: Mapping[str, Any]) -> None:
     path = os.path.join(folder, 'config.json')
     with _translating_errors(folder):
         if os.path.exists(path):
-            with open(path) as file:
-                _check_same(json.load(file), config, folder)
+            _check_same(_read(path), config, folder)
         elif os.path.isdir(folder) and (
                 set(os.listdir(folder)) & {'metrics.jsonl', 'checkpoints'}):
             raise WorkFolderError(
@@ -75,11 +75,9 @@ def check_data(folder: str, facts: Mapping[str, Any]) -> None:
     A folder without data.json, of an earlier version, passes.
     """
     path = os.path.join(folder, 'data.json')
-    with _translating_errors(folder):
-        if not os.path.exists(path):
-            return
-        with open(path) as file:
-            before = json.load(file)
+    if not os.path.exists(path):
+        return
+    before = _read(path)
     if before == facts:
         return
     lines = [f'  {key}: {before.get(key)} there, {facts[key]} now'
@@ -99,10 +97,23 @@ def _translating_errors(folder):
         raise WorkFolderError(
             f'cannot write to the work folder {folder} ({error.strerror}); '
             'give another --workdir') from error
-    except json.JSONDecodeError as error:
-        raise WorkFolderError(
-            f'{os.path.join(folder, "config.json")} is not JSON ({error}); '
-            'give another --workdir') from error
+
+
+def _read(path):
+    """What a JSON file of a run holds, a dict.
+
+    Raises:
+      WorkFolderError: it cannot be read.
+    """
+    try:
+        with open(path) as file:
+            found = json.load(file)
+        if not isinstance(found, dict):
+            raise ValueError('no JSON object')
+    except (OSError, ValueError) as error:  # no JSON, or no text
+        raise WorkFolderError(f'{path} cannot be read ({error}); put a copy '
+                              'back, or give another --workdir') from error
+    return found
 
 
 @contextlib.contextmanager
@@ -131,30 +142,31 @@ def read_config(folder: str) -> dict[str, Any]:
       WorkFolderError: there is none, or it cannot be read.
     """
     path = os.path.join(folder, 'config.json')
-    try:
-        with open(path) as file:
-            return json.load(file)
-    except (OSError, json.JSONDecodeError) as error:
-        raise WorkFolderError(
-            f'{folder} holds no run that can be read: {path}: {error}; give '
-            'the --workdir of a run') from error
+    if not os.path.exists(path):
+        raise WorkFolderError(f'{folder} holds no run, as there is no {path}; '
+                              'give the --workdir of a run')
+    return _read(path)
 
 
 def read_rows(path: str) -> list[dict[str, Any]]:
-    """The rows of a log, up to the first line that is none, as a torn one."""
+    """The rows of a log, without lines that are none, as a torn one."""
+    return [row for row in _lines(path) if row is not None]
+
+
+def _lines(path):
+    """For each line of a log its row, or None where it is damaged."""
     if not os.path.exists(path):
         return []
-    rows = []
     with open(path, errors='replace') as file:
-        for line in file:
-            try:
-                row = json.loads(line)
-            except ValueError:
-                break
-            if not isinstance(row, dict) or 'step' not in row:
-                break
-            rows.append(row)
-    return rows
+        return list(map(_row, file))
+
+
+def _row(line):
+    try:
+        row = json.loads(line)
+        return row if row['step'] >= 0 else None
+    except (ValueError, TypeError, KeyError):
+        return None
 
 
 class Log:
@@ -175,7 +187,12 @@ class Log:
         self._file, self.scored, self._on_row = None, set(), on_row
         if not writes:
             return
-        rows = [r for r in read_rows(path) if r['step'] <= last_step]
+        lines = _lines(path)
+        # The last one is torn where the program was killed.
+        if damaged := lines[:-1].count(None):
+            print(f'{path}: {damaged} of {len(lines)} lines are damaged and '
+                  'are left out', file=sys.stderr)
+        rows = [r for r in lines if r is not None and r['step'] <= last_step]
         with files.replacing(path) as file:
             file.writelines(_line(row) for row in rows)
         self.scored = {row['step'] for row in rows if 'scores' in row}
@@ -189,8 +206,13 @@ class Log:
 
     def tell(self, row: Mapping[str, Any]) -> None:
         """Calls on_row with a row that is not written."""
-        if self._file is not None and self._on_row is not None:
+        if self._file is None or self._on_row is None:
+            return
+        try:
             self._on_row(row)
+        except OSError as error:  # not one of the work folder, see `writing`
+            raise RuntimeError(f'on_row failed with {type(error).__name__}: '
+                               f'{error}') from error
 
     def close(self) -> None:
         if self._file is not None:

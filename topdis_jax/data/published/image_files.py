@@ -12,6 +12,7 @@ import zipfile
 import numpy as np
 
 from topdis_jax.data.errors import DataError, damaged, reading_errors
+from topdis_jax.data.errors import UNREADABLE
 from topdis_jax.data.published.table import PublishedDataset
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ def _blocks(path, names, crop_one):
         image = _decode(path, name, read)
         try:
             return crop_one(image)
-        except (OSError, ValueError, SyntaxError) as error:
+        except (*UNREADABLE, SyntaxError) as error:
             raise _bad(path, name, error) from error
 
     # Pillow decodes without holding the global interpreter lock.
@@ -185,8 +186,7 @@ def _decode(path, name, read):
         # Its own text is the address of the bytes in memory.
         raise _bad(path, name, 'it is damaged or of an unknown format'
                    ) from error
-    except (OSError, ValueError, SyntaxError, zipfile.BadZipFile,
-            Image.DecompressionBombError) as error:
+    except (*UNREADABLE, SyntaxError, Image.DecompressionBombError) as error:
         raise _bad(path, name, error) from error
 
 

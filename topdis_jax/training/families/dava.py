@@ -15,7 +15,8 @@ from topdis_jax.losses import adversarial
 from topdis_jax.training.families.descent import clip, descend
 from topdis_jax.training.families.family import elbo_inputs, Family, Objective
 from topdis_jax.training.keys import AT_LEAST_ONE, BETWEEN, FRACTION, Key
-from topdis_jax.training.keys import one_of, POSITIVE, SIZES, zero_or_more
+from topdis_jax.training.keys import NOT_NEGATIVE, one_of, POSITIVE, SIZES
+from topdis_jax.training.keys import zero_or_more
 
 KEYS = {
     # The discriminator of images: its channels; (): those of the smaller
@@ -26,15 +27,15 @@ KEYS = {
     # Weight and even exponent (0: absolute) of the mean KL's distance from
     # the capacity (nats per latent), which the discriminator's mistakes raise:
     # to its largest after twice this many images, if it is always wrong.
-    'dava_gamma': Key(500.0),
+    'dava_gamma': Key(500.0, *NOT_NEGATIVE),
     'capacity_degree': Key(4, 'be 0 or even',
                            lambda value: value >= 0 and value % 2 == 0),
-    'capacity': Key(8.0),
+    'capacity': Key(8.0, *NOT_NEGATIVE),
     'capacity_threshold': Key(12_800_000, *AT_LEAST_ONE),
-    'kl_step_start': Key(0),
+    'kl_step_start': Key(0, *NOT_NEGATIVE),
     # Weights of the encoder's and the decoder's adversarial terms.
-    'encoder_weight': Key(0.3),
-    'decoder_weight': Key(0.001),
+    'encoder_weight': Key(0.3, *NOT_NEGATIVE),
+    'decoder_weight': Key(0.001, *NOT_NEGATIVE),
     # How codes are resampled for the discriminator: 'replacement',
     # 'permutation', 'gaussian' or 'uniform'.
     'resampling': Key('replacement', *one_of(adversarial.RESAMPLINGS)),

@@ -15,13 +15,13 @@ from topdis_jax.collectives import AxisName
 from topdis_jax.training.families.descent import descend
 from topdis_jax.training.families.family import elbo_inputs, Family, Objective
 from topdis_jax.training.families.family import Release
-from topdis_jax.training.keys import Key, NOT_NEGATIVE, POSITIVE
+from topdis_jax.training.keys import Key, NOT_NEGATIVE, POSITIVE, SIZES
 
 KEYS = {
     # Weight of the total correlation.
     'gamma': Key(5.0, *NOT_NEGATIVE),
     # The discriminator of codes: sizes of its hidden layers.
-    'discriminator_hidden': Key((1000,) * 6),
+    'discriminator_hidden': Key((1000,) * 6, *SIZES),
     'discriminator_learning_rate': Key(1e-4, *POSITIVE),
 }
 LABELS = {
