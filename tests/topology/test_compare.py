@@ -99,10 +99,14 @@ def test_the_command(tmp_path):
     for name in ('divergences.png', 'bars.png'):
         assert (tmp_path / name).stat().st_size > 5000
     (tmp_path / 'broken.npy').write_text('no')
+    (tmp_path / 'zip.npy').write_bytes(b'PK\x03\x04')
     np.savez(tmp_path / 'several.npz', images=x, factors=y)
     for names, message in ((files[:1], 'at least two'),
                            (('first.npy', 'absent.npy'), 'No such file'),
                            (('first.npy', 'broken.npy'), 'not a .npy file'),
+                           (('first.npy', 'zip.npy'), 'not a .npy file'),
+                           ((*files, '--picture=first.npy/x.png'),
+                            'cannot be written'),
                            (('first.npy', 'several.npz'), 'images, factors'),
                            ((*files, '--divergance=rtd'),
                             'Did you mean: divergence')):
