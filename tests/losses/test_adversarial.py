@@ -1,5 +1,7 @@
 """DAVA's terms against plain NumPy, and their laws."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -75,6 +77,23 @@ def test_cross_entropy_equals_its_formula():
         rtol=1e-6)
     assert np.isfinite(losses.binary_cross_entropy(
         jnp.asarray([1e30, -1e30]), jnp.asarray([0.0, 1.0])))
+
+
+def test_logits_of_other_shapes_are_refused():
+    key, logits = jax.random.key(0), jnp.arange(4.0)
+    for wrong in (logits[:, None], logits[0]):
+        with pytest.raises(ValueError, match=r'must be \[b\]; received'):
+            losses.binary_cross_entropy(wrong, 1.0)
+        for function in (functools.partial(losses.image_discriminator_loss,
+                                           key), losses.image_accuracy):
+            with pytest.raises(ValueError, match='logits_resampled must be'):
+                function(wrong, logits)
+    with pytest.raises(ValueError, match='labels must be'):
+        losses.binary_cross_entropy(logits, logits[:, None])
+    with pytest.raises(ValueError, match='smoothing must lie'):
+        losses.image_discriminator_loss(key, logits, logits, smoothing=5)
+    with pytest.raises(ValueError, match='confidence must lie'):
+        losses.image_accuracy(logits, logits, confidence=7)
 
 
 def test_discriminator_loss_without_and_with_smoothing():

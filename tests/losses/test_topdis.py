@@ -118,6 +118,45 @@ def test_two_valid_rows_and_none():
     assert _finite(_decoder(), z, shift=0.9) == (0, 0)
 
 
+def _two_of_four(z, rng):
+    loss, aux = losses.topdis_loss(jnp.tanh, z, rng, shift=0.5)
+    return loss, aux.num_valid
+
+
+def test_two_valid_rows_have_no_gradient_under_vmap():
+    # Where a distance divided by itself rounds to less than 1.
+    z = jax.random.normal(jax.random.key(1), (300, 4, 3))
+    (loss, valid), grads = jax.jit(jax.vmap(jax.value_and_grad(
+        _two_of_four, has_aux=True)))(z, jax.random.split(
+            jax.random.key(2), 300))
+    few = valid < 3
+    assert few.sum() > 100 and valid.dtype == jnp.int32
+    assert not np.any(loss[few]) and not np.any(grads[few])
+
+
+@pytest.mark.parametrize('size', [1e8, 1e23, np.inf, np.nan])
+def test_images_that_do_not_take_part_may_be_anything(size):
+    z = jax.random.normal(jax.random.key(3), (16, 3))
+    weights = jax.random.normal(jax.random.key(4), (3, 8))
+
+    def loss(weights, replaced):
+        def decode(z):
+            images = jax.nn.sigmoid(z @ weights)
+            if replaced is None:
+                return images
+            rows = jnp.tile(replaced, 2)[:, None]
+            return jnp.where(rows, jnp.float32(size), images)
+
+        return losses.topdis_loss(decode, z, jax.random.key(5))[0]
+
+    valid = losses.latent_shift(z, jax.random.key(5))[1]
+    assert 3 < valid.sum() < 16
+    expected, grads = jax.value_and_grad(loss)(weights, None)
+    found, others = jax.value_and_grad(loss)(weights, ~valid)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    np.testing.assert_allclose(others, grads, rtol=1e-3, atol=1e-6)
+
+
 @pytest.mark.parametrize('threshold', [2.0, 2.5, 3.0])
 def test_nearly_collapsed_images_give_moderate_losses(threshold):
     # Over 90 % of the distances are 0: the published scale is then 1e-5.

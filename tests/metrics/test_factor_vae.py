@@ -1,5 +1,7 @@
 """FactorVAE score against the reference's, its laws, its messages."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -36,6 +38,19 @@ def test_laws():
     assert _score(lambda f: f * 0.0) == 0
     # One latent that is left gets all votes: the more frequent factor's share.
     assert 0.4 < _score(lambda f: _identity(f)[:, :1]) < 0.6
+
+
+def test_codes_whose_squares_leave_float32():
+    def represent(factors, scale):
+        return (factors * np.float32(scale)).astype(np.float32)
+
+    usual, large = (metrics.factor_vae(
+        functools.partial(represent, scale=scale), (4, 5), num_train=200,
+        num_eval=100, num_variance=500, progress=False)
+        for scale in (1.0, 2.0 ** 66))
+    assert usual == large == 1.0
+    with pytest.raises(ValueError, match='threshold must not be negative'):
+        metrics.factor_vae(lambda factors: factors, (4, 5), threshold=np.nan)
 
 
 def test_threshold_is_on_the_standard_deviation():

@@ -54,6 +54,19 @@ def test_subsets(divergence):
                                    atol=1e-6)
 
 
+@pytest.mark.parametrize('divergence', ['rtd', 'mtop_div'])
+def test_where_a_cloud_lies_does_not_matter(divergence):
+    x = np.random.default_rng(0).normal(size=(40, 3))
+    y = x + 0.3 * np.random.default_rng(1).normal(size=(40, 3))
+    expected = topology.compare(x, y, divergence=divergence).mean
+    for offset in (1e3, 1e8):
+        np.testing.assert_allclose(topology.compare(
+            x + offset, y + offset, divergence=divergence).mean, expected,
+            rtol=1e-4)
+    with pytest.raises(ValueError, match='x in float32 must be finite'):
+        topology.compare(1e39 * x, y)
+
+
 def test_clouds_of_other_numbers_of_points():
     x, y = _clouds()
     found = topology.compare(x.reshape(60, 6), np.pad(y[:30], ((0, 0), (0, 4))),

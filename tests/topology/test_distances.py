@@ -59,6 +59,16 @@ def test_degenerate_sizes(n):
     assert topology.scale_by_quantile(dist).shape == (n, n)
 
 
+@pytest.mark.parametrize('bad', [np.nan, np.inf, -np.inf])
+def test_a_row_that_is_not_finite_leaves_the_others_right(bad):
+    x = np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32)
+    expected = topology.pairwise_distances(x[:5])
+    found = np.asarray(topology.pairwise_distances(
+        np.where(np.arange(6)[:, None] == 5, np.float32(bad), x)))
+    np.testing.assert_array_equal(found[:5, :5], expected)
+    assert not np.isfinite(found[5, :5]).any()
+
+
 def test_gradient_is_zero_at_distance_zero():
     x = jnp.ones((5, 3))
     grad = jax.grad(lambda x: jnp.sum(topology.pairwise_distances(x)))(x)
@@ -127,6 +137,13 @@ def test_quantile_equals_numpy(n, quantile, ties):
     scaled = topology.scale_by_quantile(dist, quantile=quantile)
     scale = np.quantile(dist, quantile) or np.float32(1e-5)
     np.testing.assert_allclose(scaled, dist / scale, rtol=1e-6)
+
+
+def test_ranks_that_float32_rounds_up():
+    n = 4098  # float32(n * n - 1) is n * n
+    dist = np.random.default_rng(0).random((n, n), np.float32)
+    scaled = topology.scale_by_quantile(dist, quantile=1.0)
+    np.testing.assert_allclose(scaled[:2], dist[:2] / dist.max(), rtol=1e-6)
 
 
 def test_both_forms_of_the_norms_are_equal():

@@ -292,7 +292,7 @@ def test_messages():
     with pytest.raises(ValueError, match="1025 points.*engine 'host'"):
         jax.eval_shape(functools.partial(topology.rtd, engine='xla'), big,
                        big)
-    with pytest.raises(ValueError, match='capacity must be at least 1'):
+    with pytest.raises(ValueError, match='capacity must be a whole number of'):
         topology.rtd(jnp.zeros((3, 3)), jnp.zeros((3, 3)), engine='xla',
                      capacity=0)
 

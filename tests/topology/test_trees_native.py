@@ -30,7 +30,7 @@ def test_the_same_edges_also_of_equal_ones(n, ties):
         if share == 0.7 and rng.random() < 0.2:
             dist[0, 1:] = dist[1:, 0] = np.inf
         np.testing.assert_array_equal(
-            topology.spanning_tree(dist, mask=mask),
+            jax.jit(topology.spanning_tree)(dist, mask=mask),
             _array_program(dist, mask))
 
 
@@ -42,6 +42,22 @@ def test_wrong_distances_do_no_harm(value):
     assert edges.shape == (8, 2) and np.all((edges >= 0) & (edges < 9))
     everything = jax.jit(topology.spanning_tree)(jnp.full((9, 9), value))
     assert np.all((everything >= 0) & (everything < 9))
+
+
+@pytest.mark.parametrize('value', [np.nan, np.inf, 7.0, -1.0])
+def test_what_is_no_distance_is_told(value):
+    dist = np.asarray(topology.pairwise_distances(
+        np.random.default_rng(0).normal(size=(5, 2)).astype(np.float32)))
+    wrong = dist.copy()
+    wrong[1, 3] = value
+    for function in (topology.spanning_tree, topology.minimax_paths):
+        with pytest.raises(ValueError, match='^dist must '):
+            function(wrong)
+        others = np.arange(5) != 3
+        np.testing.assert_array_equal(function(wrong, mask=others),
+                                      function(dist, mask=others))
+    found = jax.jit(topology.minimax_paths)(wrong)
+    assert np.isnan(found).all()
 
 
 def test_batches_in_one_call():

@@ -15,6 +15,7 @@ from topdis_jax.collectives import AxisName
 from topdis_jax.losses.elbo import cross_entropy
 from topdis_jax.losses.inputs import as_float32, check_key
 from topdis_jax.losses.total_correlation import permute_coordinates
+from topdis_jax.topology import validity
 
 RESAMPLINGS = ('replacement', 'permutation', 'gaussian', 'uniform')
 
@@ -63,8 +64,15 @@ def binary_cross_entropy(logits: ArrayLike, labels: ArrayLike) -> jax.Array:
     """Summed cross-entropy [] in nats of logits [b], labels [b] or [].
 
     float32. Labels are probabilities of class 1, or whole numbers 0 and 1.
+
+    Raises:
+      ValueError: other shapes. TypeError: logits that are not floating.
     """
     labels = jnp.asarray(labels, jnp.float32)
+    _check_logits(logits=logits)
+    if labels.shape not in ((), jnp.shape(logits)):
+        raise ValueError(f'labels must be [] or as logits, {jnp.shape(logits)},'
+                         f' received {labels.shape}')
     return jnp.sum(cross_entropy(as_float32(logits=logits), labels))
 
 
@@ -89,13 +97,31 @@ def image_discriminator_loss(rng: jax.Array, logits: jax.Array,
 
     Returns:
       [] float32, nats, summed over this device's rows.
+
+    Raises:
+      ValueError: logits that are not [b], or smoothing out of its range.
+      TypeError: not floating, or rng not a key.
     """
     check_key(rng)
+    _check_logits(logits=logits, logits_resampled=logits_resampled)
+    smoothing = validity.check_option(
+        'smoothing', smoothing, lambda x: (0 <= x) & (x <= 1),
+        'lie in [0, 1]')
     rows = len(logits)
     drawn = jax.random.uniform(rng, (collectives.count(axis_name) * rows, 2))
     high, low = smoothing * collectives.own_rows(drawn, rows, axis_name).T
     return (binary_cross_entropy(logits, 1 - high)
             + binary_cross_entropy(logits_resampled, low))
+
+
+def _check_logits(**logits):
+    """Raises ValueError unless all, given by name, are [b] of one b."""
+    shapes = {name: jnp.shape(array) for name, array in logits.items()}
+    if len(set(shapes.values())) > 1 or any(
+            len(shape) != 1 for shape in shapes.values()):
+        raise ValueError(', '.join(shapes) + ' must be [b]'
+                         + ', of one b' * (len(shapes) > 1) + '; received '
+                         + ', '.join(map(str, shapes.values())))
 
 
 def image_accuracy(logits: ArrayLike, logits_resampled: ArrayLike, *,
@@ -113,13 +139,22 @@ def image_accuracy(logits: ArrayLike, logits_resampled: ArrayLike, *,
       axis_name: name of the mapped axis over which the batch is spread.
 
     Returns:
-      [] float32. NaN if a logit is.
+      [] float32. NaN if a logit is, or a traced confidence out of its range.
+
+    Raises:
+      ValueError: logits that are not [b], or confidence out of its range.
+      TypeError: not floating.
     """
+    _check_logits(logits=logits, logits_resampled=logits_resampled)
+    confidence = validity.check_option(
+        'confidence', confidence, lambda x: (0 < x) & (x < 1),
+        'lie in (0, 1)')
     logits, logits_resampled = as_float32(logits=logits,
                                           logits_resampled=logits_resampled)
     right = jnp.concatenate([jax.nn.sigmoid(logits) >= confidence,
                              jax.nn.sigmoid(logits_resampled) < confidence])
-    unknown = jnp.isnan(jnp.concatenate([logits, logits_resampled]))
+    unknown = jnp.isnan(jnp.concatenate([logits, logits_resampled])
+                        + confidence)
     # NaN compares as wrong; the share must not look like a number.
     share = jnp.mean(jnp.where(unknown, jnp.nan, right.astype(jnp.float32)))
     return collectives.mean(share, axis_name)

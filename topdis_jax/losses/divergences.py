@@ -20,6 +20,7 @@ from topdis_jax import collectives
 from topdis_jax.collectives import AxisName
 from topdis_jax.topology.divergences import FORMS, checked_forms
 from topdis_jax.topology.divergences import rtd_or_nan, srtd_or_nan
+from topdis_jax.topology.engines.primitive import checked_engine
 from topdis_jax.topology.lite import rtd_lite_or_nan
 
 
@@ -39,6 +40,9 @@ def compare(divergence: str | Callable, dist_x: jax.Array, dist_y: jax.Array,
     Raises:
       ValueError: an unknown name or wrong options.
     """
+    # Also where they have no effect: a misspelled one is a mistake.
+    checked_forms(forms)
+    checked_engine(bars['engine'], 0, bars['capacity'])
     if isinstance(divergence, str) and divergence in BY_NAME:
         return BY_NAME[divergence](dist_x, dist_y, mask, forms=forms,
                                    axis_name=axis_name, bars=bars)

@@ -119,7 +119,7 @@ def check_factors_vary(factors: np.ndarray, score: str,
 
 def check_count(name: str, value: Any, minimum: int = 1) -> None:
     """Raises ValueError unless `value` is a whole number >= `minimum`."""
-    if int(value) != value or value < minimum:
+    if not isinstance(value, (int, np.integer)) or value < minimum:
         raise ValueError(
             f'{name} must be a whole number of at least {minimum}, received '
             f'{value!r}')

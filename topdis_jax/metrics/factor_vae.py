@@ -53,11 +53,14 @@ def factor_vae(represent: Callable[[np.ndarray], ArrayLike],
     for name, value in (('num_train', num_train), ('num_eval', num_eval)):
         checks.check_count(name, value)
     checks.check_count('num_variance', num_variance, 2)
+    if not threshold >= 0:
+        raise ValueError(f'threshold must not be negative, received '
+                         f'{threshold!r}')
     rng = np.random.RandomState(seed)
     everything = checks.check_representation(
         represent(samples.sample_factors(rng, factor_sizes, num_variance)),
         num_variance)
-    variance = np.var(everything, axis=0, ddof=1)
+    variance = _variance(everything, axis=0)
     # A latent that takes one value has no share of its variance, whatever the
     # threshold (the library then lets it win every vote).
     active = (np.sqrt(variance) >= threshold) & (variance > 0)
@@ -72,6 +75,15 @@ def factor_vae(represent: Callable[[np.ndarray], ArrayLike],
     return float(test[majority, np.arange(test.shape[1])].sum() / num_eval)
 
 
+def _variance(codes, axis):
+    """The variance in the type of the codes; in float64 if it overflows."""
+    with np.errstate(over='ignore', invalid='ignore'):
+        found = np.var(codes, axis=axis, ddof=1)
+    if np.isfinite(found).all():
+        return found
+    return np.var(codes.astype(np.float64), axis=axis, ddof=1)
+
+
 def _votes(represent, factor_sizes, rng, batch_size, count, active, variance,
            bar):
     """Count of votes [k, active latents]."""
@@ -83,7 +95,7 @@ def _votes(represent, factor_sizes, rng, batch_size, count, active, variance,
             represent(factors.reshape(size * batch_size, -1)),
             size * batch_size)
         codes = codes.reshape(size, batch_size, -1)
-        local = np.var(codes, axis=1, ddof=1)[:, active]
+        local = _variance(codes, axis=1)[:, active]
         np.add.at(votes, (fixed, np.argmin(local / variance[active], axis=1)),
                   1)
         bar.update(size)

@@ -19,7 +19,7 @@ def sap(codes: ArrayLike, factors: ArrayLike, test_codes: ArrayLike,
     that predict factor j best. S[i, j] is the test accuracy of a linear
     support vector classifier (C = 0.01, balanced classes) of factor j from
     latent i alone; for continuous factors the squared correlation of the two
-    on the training rows.
+    on the training rows, and 0 for a latent whose variance is 1e-12 or less.
 
     The classifier's intercept is regularized, so the score depends on the
     scale and the offset of the codes. A perfect code scores well under 1,
@@ -76,7 +76,7 @@ def _accuracies(codes, factors, test_codes, test_factors):
 
 
 def _squared_correlations(codes, factors):
-    """Squared correlation [d, k]; 0 for a latent that does not vary."""
+    """Squared correlation [d, k]; 0 for a latent that hardly varies."""
     d = codes.shape[1]
     covariance = np.cov(codes, factors, rowvar=False)
     variance = np.diag(covariance)

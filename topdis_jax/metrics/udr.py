@@ -124,6 +124,9 @@ def _informative(codes, kl, threshold):
     """A bool [d] for each model."""
     if kl is None:
         return [np.ptp(z, axis=0) > 0 for z in codes]
+    if not threshold >= 0:
+        raise ValueError(f'kl_threshold must not be negative, received '
+                         f'{threshold!r}')
     if len(kl) != len(codes):
         raise ValueError(f'kl must have one array for each of the '
                          f'{len(codes)} models, received {len(kl)}')

@@ -104,7 +104,8 @@ class VAE(nn.Module):
         """
         images = check_images(images, self.image_shape)
         if self.network == 'mlp':
-            images = images.reshape(images.shape[0], -1)
+            images = images.reshape(images.shape[0],
+                                    math.prod(self.image_shape))
         outputs = self.encoder(images)
         mean, log_var = outputs[:, :self.latents], outputs[:, self.latents:]
         return mean, 2 * log_var if self.log_sigma else log_var

@@ -79,6 +79,7 @@ def compare(x: ArrayLike, y: ArrayLike, *,
                          f"{len(x)} and {len(y)}; 'mtop_div' compares clouds "
                          'of any numbers of rows')
     whole = subset is None or subset >= max(len(x), len(y))
+    x, y = _singles(x, y, together=divergence == 'mtop_div')
     rounds, values = range(1 if whole else repeats), []
     for repeat in progress(rounds) if progress else rounds:
         rng = np.random.default_rng((seed, repeat))
@@ -91,7 +92,7 @@ def compare(x: ArrayLike, y: ArrayLike, *,
 
 
 def _as_cloud(name, x):
-    """[n, d] float32."""
+    """[n, d] of finite numbers."""
     x = np.asarray(x)
     if x.ndim < 2 or len(x) < 2:
         raise ValueError(f'{name} must have shape [n, ...] with at least two '
@@ -100,7 +101,35 @@ def _as_cloud(name, x):
         raise ValueError(f'{name} must hold real numbers, received {x.dtype}')
     x = x.reshape(len(x), -1)
     validity.check_finite(name, x, '; leave out the rows that are not')
-    return x.astype(np.float32)
+    return x
+
+
+def _singles(x, y, together):
+    """Both clouds in float32, near 0 if they lie far from it.
+
+    Distances do not see where a cloud lies, or both where they are compared
+    point by point, but float32 does.
+    """
+    if together:
+        middle = _middle(np.concatenate([x, y]))
+        middles = middle, middle
+    else:
+        middles = _middle(x), _middle(y)
+    with np.errstate(over='ignore'):
+        clouds = [np.asarray(cloud - middle, np.float32)
+                  for cloud, middle in zip((x, y), middles)]
+    for name, cloud in zip('xy', clouds):
+        validity.check_finite(f'{name} in float32', cloud, '; make its unit '
+                              'larger')
+    return clouds
+
+
+def _middle(x):
+    """The mean [d] of a cloud that lies far from 0; of others 0."""
+    with np.errstate(over='ignore', invalid='ignore'):
+        middle = np.mean(x, axis=0, dtype=np.float64)
+        far = 8 * np.max(np.abs(x - middle)) < np.max(np.abs(x))
+    return middle if far else 0.0
 
 
 def _rows(rng, count, subset):

@@ -232,5 +232,6 @@ def _second_as_one(dist, in_first):
     """The distances, those within the second cloud set to 0."""
     within_second = ~in_first[:, None] & ~in_first[None, :]
     # Zeros must not hide what is wrong within the second cloud.
-    return jnp.where(within_second & jnp.isfinite(dist) & (dist >= 0), 0.0,
-                     dist)
+    right = jnp.isfinite(dist) & (dist >= 0) & (dist == dist.T) & ~(
+        jnp.eye(len(dist), dtype=bool) & (dist != 0))
+    return jnp.where(within_second & right, 0.0, dist)

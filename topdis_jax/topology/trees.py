@@ -36,10 +36,21 @@ def spanning_tree(dist: ArrayLike, *,
       this is one of them; the sorted weights are the same for all.
 
     Raises:
-      ValueError: wrong shapes. TypeError: not floating.
+      ValueError: wrong shapes, or distances that are not finite, negative or
+        not symmetric, and not traced. TypeError: not floating.
     """
     dist = validity.as_distances('dist', dist)
-    return _over_batch(_sorted_edges, dist, validity.as_mask(mask, dist))
+    mask = validity.as_mask(mask, dist)
+    _check(dist, mask)
+    return _over_batch(_sorted_edges, dist, mask)
+
+
+def _check(dist, mask):
+    """Raises ValueError for what is known not to be distances."""
+    if validity.can_be_read(dist):
+        off = np.where(np.eye(dist.shape[-1], dtype=bool), np.float32(0),
+                       np.asarray(dist))
+        validity.check_concrete(off, off, mask=mask, names=('dist', 'dist'))
 
 
 def minimax_paths(dist: ArrayLike, *,
@@ -56,13 +67,17 @@ def minimax_paths(dist: ArrayLike, *,
     Returns:
       [..., n, n] float32, with a zero diagonal. Entries of points that do not
       take part are infinite. Each other entry is the weight of an edge of the
-      spanning tree, and its gradient goes there.
+      spanning tree, and its gradient goes there. NaN where a traced matrix is
+      not finite or not symmetric.
 
     Raises:
-      ValueError: wrong shapes. TypeError: not floating.
+      ValueError: wrong shapes, or distances that are not finite, negative or
+        not symmetric, and not traced. TypeError: not floating.
     """
     dist = validity.as_distances('dist', dist)
-    return _minimax_paths(dist, validity.as_mask(mask, dist))
+    mask = validity.as_mask(mask, dist)
+    _check(dist, mask)
+    return _minimax_paths(dist, mask)
 
 
 @jax.jit
@@ -71,10 +86,14 @@ def _minimax_paths(dist, mask):
     n, kept = dist.shape[-1], validity.pairs_of(mask)
     if n < 2:
         return jnp.where(kept, 0.0, jnp.inf)
+    used = jnp.where(kept & ~jnp.eye(n, dtype=bool), dist, 0.0)
+    valid = jnp.all(jnp.isfinite(used) & (used == jnp.swapaxes(used, -1, -2)),
+                    axis=(-2, -1), keepdims=True)
     weights = weights_at(jnp.where(kept, dist, 0.0), edges)
     at = jnp.maximum(longest, 0).reshape(*longest.shape[:-2], n * n)
     paths = jnp.take_along_axis(weights, at, axis=-1).reshape(longest.shape)
-    return jnp.where(kept, jnp.where(longest < 0, 0.0, paths), jnp.inf)
+    paths = jnp.where(valid, jnp.where(longest < 0, 0.0, paths), jnp.nan)
+    return jnp.where(kept, paths, jnp.inf)
 
 
 def tree_paths(dist: jax.Array,

@@ -142,7 +142,7 @@ def check_concrete(first: ArrayLike, second: ArrayLike, *,
         return
     known = {name: np.asarray(matrix)
              for name, matrix in zip(names, (first, second))
-             if _can_be_read(matrix)}
+             if can_be_read(matrix)}
     if mask is not None:
         mask = np.asarray(mask)
         kept = mask[..., :, None] & mask[..., None, :]
@@ -157,7 +157,7 @@ def check_concrete(first: ArrayLike, second: ArrayLike, *,
     explain(known, ordered)
 
 
-def _can_be_read(array):
+def can_be_read(array: ArrayLike) -> bool:
     """Whether its values are known, and all in reach of this process."""
     return not is_traced(array) and getattr(
         array, 'is_fully_addressable', True)

@@ -18,6 +18,7 @@ from jax.sharding import PartitionSpec
 import numpy as np
 
 from topdis_jax import collectives
+from topdis_jax.topology import validity
 from topdis_jax.topology.engines import batched, host, native, xla
 from topdis_jax.topology.engines.host import Entries
 
@@ -57,6 +58,8 @@ def checked_engine(engine: str, n: int, capacity: int | None) -> Engine:
     if engine not in ENGINES:
         raise ValueError(
             f'engine must be one of {ENGINES}, received {engine!r}')
+    if capacity is not None:
+        validity.check_count('capacity', capacity)
     if engine == 'xla':
         xla.check(n, capacity)
     return Engine(engine, capacity)

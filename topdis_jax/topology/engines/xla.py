@@ -247,7 +247,7 @@ def _filled(order, sums):
     matrices = bitsets.at(sums, edge)
 
     def row(pair):  # [words, m] and [words, n] of one end i
-        found = False
+        found = jnp.uint32(0)
         for own, alive, other in zip(*pair, matrices):
             sums = own[:len(alive), None] ^ own[None, :] ^ other  # [j, k]
             found |= sums & alive[:, None]
