@@ -220,7 +220,7 @@ def _scaled(dist, mask, quantile, floor):
 def _masked_quantile(dist, kept, position):
     """The kept entry [] at a fractional rank among them; 0 of none."""
     values = jnp.where(kept, dist, jnp.inf).reshape(-1)
-    last = jnp.maximum(jnp.sum(kept) - 1, 0)
+    last = jnp.maximum(jnp.sum(kept, dtype=jnp.int32) - 1, 0)
     # float32 rounds the ranks of large matrices up.
     low = jnp.minimum(jnp.floor(position).astype(jnp.int32), last)
     fraction = jnp.minimum(position - low.astype(jnp.float32), 1.0)
