@@ -58,6 +58,9 @@ def test_what_is_no_distance_is_told(value):
                                       function(dist, mask=others))
     found = jax.jit(topology.minimax_paths)(wrong)
     assert np.isnan(found).all()
+    wrong[3, 1] = value
+    if value != 7:  # which is a distance where it is symmetric
+        assert np.isnan(jax.jit(topology.minimax_paths)(wrong)).all()
 
 
 def test_batches_in_one_call():

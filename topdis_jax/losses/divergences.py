@@ -41,7 +41,7 @@ def compare(divergence: str | Callable, dist_x: jax.Array, dist_y: jax.Array,
       ValueError: an unknown name or wrong options.
     """
     # Also where they have no effect: a misspelled one is a mistake.
-    checked_forms(forms)
+    forms = checked_forms(forms)
     checked_engine(bars['engine'], 0, bars['capacity'])
     if isinstance(divergence, str) and divergence in BY_NAME:
         return BY_NAME[divergence](dist_x, dist_y, mask, forms=forms,
@@ -64,7 +64,6 @@ def _srtd(dist_x, dist_y, mask, *, forms, axis_name, bars):
 
 def _rtd_lite(dist_x, dist_y, mask, *, forms, axis_name, bars):
     del bars  # of trees it has none
-    forms = checked_forms(forms)
     loss = rtd_lite_or_nan(
         dist_x, dist_y, mask,
         form='both' if set(forms) == set(FORMS) else forms[0])

@@ -68,7 +68,7 @@ def minimax_paths(dist: ArrayLike, *,
       [..., n, n] float32, with a zero diagonal. Entries of points that do not
       take part are infinite. Each other entry is the weight of an edge of the
       spanning tree, and its gradient goes there. NaN where a traced matrix is
-      not finite or not symmetric.
+      not finite, negative or not symmetric.
 
     Raises:
       ValueError: wrong shapes, or distances that are not finite, negative or
@@ -87,8 +87,7 @@ def _minimax_paths(dist, mask):
     if n < 2:
         return jnp.where(kept, 0.0, jnp.inf)
     used = jnp.where(kept & ~jnp.eye(n, dtype=bool), dist, 0.0)
-    valid = jnp.all(jnp.isfinite(used) & (used == jnp.swapaxes(used, -1, -2)),
-                    axis=(-2, -1), keepdims=True)
+    valid = validity.all_valid(used)[..., None, None]
     weights = weights_at(jnp.where(kept, dist, 0.0), edges)
     at = jnp.maximum(longest, 0).reshape(*longest.shape[:-2], n * n)
     paths = jnp.take_along_axis(weights, at, axis=-1).reshape(longest.shape)

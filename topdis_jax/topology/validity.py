@@ -177,10 +177,12 @@ def _all_valid(matrix):
 
 
 def all_valid(matrix: jax.Array) -> jax.Array:
-    """Whether [n, n] float32 is a matrix of distances, [] bool; traceable."""
+    """Whether [..., n, n] float32 are distances, [...] bool; traceable."""
     # NaN fails the first comparison, infinity the second.
-    good = (matrix >= 0) & (matrix < jnp.inf) & (matrix == matrix.T)
-    return jnp.all(good) & jnp.all(jnp.diagonal(matrix) == 0)
+    good = ((matrix >= 0) & (matrix < jnp.inf)
+            & (matrix == jnp.swapaxes(matrix, -1, -2)))
+    diagonal = jnp.diagonal(matrix, axis1=-2, axis2=-1)
+    return jnp.all(good, axis=(-2, -1)) & jnp.all(diagonal == 0, axis=-1)
 
 
 def explain(matrices: Mapping[str, np.ndarray], ordered: bool) -> NoReturn:

@@ -171,9 +171,7 @@ class _Run:
         if due.log:
             self.log.write({'step': step, **row})
         if due.save:
-            kept = parallel.on_host(state)
-            finite.check_state(step, kept, checkpoints.latest_step())
-            checkpoints.save(kept)
+            _save(parallel.on_host(state), checkpoints)
 
     def _seen(self, state):
         """The state on the host; raises if a step before it went wrong."""
@@ -237,18 +235,17 @@ def _score(config, dataset, infer, checkpoints, plot, log_path, state):
     """Scores a state; keeps it if it is the best so far; plots pictures."""
     scores, rank = {}, 0.0
     # The first score asked for ranks; without factors, the fit does.
-    ranks = (table.main_results(config.eval.scores)[:1]
-             if dataset.factor_sizes else []) or ['reconstruction']
+    by_score = bool(dataset.factor_sizes and config.eval.scores)
+    by = (table.main_results(config.eval.scores)[0] if by_score
+          else 'reconstruction')
     if processes.is_first():
         model = infer(state.params)
         scores = score_model(config, dataset, model)
-        rank = scores[ranks[0]]
-        if ranks[0] == 'reconstruction':  # the less, the better
-            rank = -rank
+        rank = scores[by] if by_score else -scores[by]
         if plot is not None:
             with progress.waiting('Plotting the pictures'):
                 plot(model, workfolder.read_rows(log_path), int(state.step))
-    checkpoints.save_if_best(state, ranks[0], processes.from_first(rank))
+    checkpoints.save_if_best(state, by, processes.from_first(rank))
     # What is logged as scored is not scored again: it must be kept by then.
     checkpoints.wait()
     return scores
@@ -263,6 +260,12 @@ def score_model(config: Any, dataset: FactorDataset,
         batch_size=config.eval.batch_size)
 
 
+def _save(state, checkpoints):
+    """Saves a state of finite numbers as the latest; of others, raises."""
+    finite.check_state(int(state.step), state, checkpoints.latest_step())
+    checkpoints.save(state)
+
+
 @contextlib.contextmanager
 def _saving_if_interrupted(get_state, checkpoints):
     try:
@@ -275,8 +278,7 @@ def _saving_if_interrupted(get_state, checkpoints):
 def _save_interrupted(state, checkpoints):
     step = int(state.step)
     if step > (checkpoints.latest_step() or 0):
-        finite.check_state(step, state, checkpoints.latest_step())
-        checkpoints.save(state)
+        _save(state, checkpoints)
     checkpoints.wait()
     print(f'\nInterrupted after step {step}, which is saved. The same command '
           'goes on from there.' if step else '\nInterrupted before the first '
